@@ -1,0 +1,77 @@
+/**
+ * How a waiter learns of changes: a watch for those near the front of the queue, a poll for everyone, slower the further back. A watch
+ * event is a hint: only the newest is kept, and a deletion is no more than a reason to read.
+ */
+import { later, type Monotonic } from './clock.ts';
+import type { WatchEvent } from './lease-client.ts';
+import type { Participant } from './lock.ts';
+
+/** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */
+const WATCHED_PLACES = 20;
+/** The floor under a watch that has silently died. */
+const POLL_MS = 60_000;
+/** Behind the watched places: two seconds, and half a second more for each place. */
+const FAR_POLL_MS = 2000;
+const FAR_POLL_STEP_MS = 500;
+
+export interface Hint {
+  event: WatchEvent;
+  receivedAt: Monotonic;
+}
+
+export interface Attention {
+  /** Watches, or stops watching, as the place deserves. */
+  at(position: number): void;
+  /** When to read again if nothing is heard. */
+  pollAt(position: number): Monotonic;
+  /** The newest hint since the last call, if any. */
+  take(): Hint | undefined;
+  /** Resolves at `when`, at a hint, or when the signal aborts. */
+  next(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
+  end(): void;
+}
+
+export function payAttention({ client, clock, random }: Participant): Attention {
+  let unwatch: (() => void) | undefined;
+  let hint: Hint | undefined;
+  let wake = () => {};
+  const onEvent = (event: WatchEvent) => {
+    hint = { event, receivedAt: clock.now() };
+    wake();
+  };
+  const end = () => {
+    unwatch?.();
+    unwatch = undefined;
+  };
+  return {
+    at(position) {
+      if (position >= WATCHED_PLACES) end();
+      else unwatch ??= client.watch(onEvent);
+    },
+    pollAt(position) {
+      const every =
+        position < WATCHED_PLACES ? POLL_MS : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
+      return later(clock.now(), every * (0.8 + 0.4 * random()));
+    },
+    take() {
+      const taken = hint;
+      hint = undefined;
+      return taken;
+    },
+    next(when, signal) {
+      return new Promise((resolve) => {
+        if (hint || signal?.aborted) return resolve();
+        const done = () => {
+          undo();
+          wake = () => {};
+          signal?.removeEventListener('abort', done);
+          resolve();
+        };
+        const undo = Number.isFinite(when) ? clock.at(when, done) : () => {};
+        wake = done;
+        signal?.addEventListener('abort', done, { once: true });
+      });
+    },
+    end,
+  };
+}

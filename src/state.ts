@@ -1,0 +1,349 @@
+/**
+ * What a Lease says about a lock, and how it is said: parsing and printing, pure.
+ * `parseLease` never changes what it reads and `edit` changes only what it is told to: labels, annotations and fields of others are
+ * written back as they came. Whether anything *may* be done is not answered here, see rules.ts. The document: docs/protocol.md.
+ */
+
+/** A Lease as JSON came and goes: never a typed model, which would drop what it does not know. */
+export interface RawLease {
+  apiVersion?: string;
+  kind?: string;
+  metadata: RawMetadata;
+  spec?: RawSpec;
+  [unknown: string]: unknown;
+}
+
+export interface RawMetadata {
+  name: string;
+  namespace: string;
+  uid?: string;
+  resourceVersion?: string;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  managedFields?: { time?: string; fieldsV1?: Record<string, unknown> }[];
+  [unknown: string]: unknown;
+}
+
+export interface RawSpec {
+  holderIdentity?: string;
+  leaseDurationSeconds?: number;
+  acquireTime?: string;
+  renewTime?: string;
+  leaseTransitions?: number;
+  strategy?: string;
+  preferredHolder?: string;
+  [unknown: string]: unknown;
+}
+
+/** For people: who it is, why, where to look. Each field is cut at ABOUT_LIMITS. */
+export interface About {
+  who?: string;
+  reason?: string;
+  url?: string;
+  host?: string;
+}
+
+/** `<ticket>-<nonce>`: names one participant in annotation keys. */
+export type Key = string;
+
+interface Entry {
+  key: Key;
+  ticket: number;
+  nonce: string;
+  id: string;
+  /** When it acquired, or joined the queue, by its own wall clock: for people. */
+  since: string;
+  about: About;
+}
+
+/**
+ * Somebody who has the lock, or may still believe so.
+ * `holds`: the spec agrees. `ousted`: an annotated holder contradicted by the spec, so a foreign client cleared or took the lock under it; it
+ * has lost, and stops its command as soon as it learns of that. `foreign`: known by the spec alone.
+ */
+export interface Holder extends Entry {
+  standing: 'holds' | 'ousted' | 'foreign';
+  /** Undefined if it states none that can be read; whoever waits gives it his own. */
+  durationMs: number | undefined;
+  /** Changes whenever this holder writes: expiry is judged by how long this text has stood still. */
+  fingerprint: string;
+  /** The mark of its last write; empty for a foreign holder. */
+  mark: string;
+}
+
+export interface Waiter extends Entry {
+  priority: number;
+}
+
+export interface StopRequest {
+  holder: string;
+  by: string;
+  kind: string;
+  reason?: string;
+  at?: string;
+}
+
+export interface LockState {
+  lease: RawLease;
+  uid: string | undefined;
+  resourceVersion: string | undefined;
+  /** By ticket; a foreign holder first. A list because shared locks and permits have several. */
+  holders: Holder[];
+  /** By priority, then ticket. */
+  waiters: Waiter[];
+  /** Keys of waiters that could not be read: the next writer drops them. */
+  unreadable: Key[];
+  /** The ticket of the next arrival, above every ticket in use. */
+  next: number;
+  stop: StopRequest | undefined;
+  transitions: number;
+  /** Set when the API server's own coordinated election runs on this Lease: why it is not ours. */
+  coordinated: string | undefined;
+  /** When a holder last wrote, in milliseconds since 1970 by the API server's clock; undefined if field tracking was reset. */
+  writtenAtServerMs: number | undefined;
+}
+
+const DOMAIN = 'lease-lock.nullplatform.com';
+const LOCK = `${DOMAIN}/lock`;
+const HOLDER = `holder.${DOMAIN}/`;
+const WAITER = `waiter.${DOMAIN}/`;
+/** The version of the document that this code reads and writes. */
+const VERSION = 1;
+
+/** Characters of each field kept. With 100 participants of about 600 characters the annotations stay far below the API's 256 KiB. */
+const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };
+/** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
+export const ANNOTATIONS_LIMIT = 200_000;
+
+export type Parsed = { kind: 'state'; state: LockState } | { kind: 'refused'; message: string };
+
+export function parseLease(lease: RawLease): Parsed {
+  const annotations = lease.metadata.annotations ?? {};
+  const spec = lease.spec ?? {};
+  const lock = readObject(annotations[LOCK]);
+  if (typeof lock?.v === 'number' && lock.v > VERSION) {
+    return {
+      kind: 'refused',
+      message: `Lease ${lease.metadata.namespace}/${lease.metadata.name} is written in version ${lock.v} of the lock document and this program reads version ${VERSION}: upgrade it (docs/protocol.md#versions)`,
+    };
+  }
+  const waiters: Waiter[] = [];
+  const unreadable: Key[] = [];
+  const annotated: Holder[] = [];
+  for (const [name, text] of Object.entries(annotations)) {
+    if (name.startsWith(HOLDER)) {
+      annotated.push(readHolder(name.slice(HOLDER.length), text));
+    } else if (name.startsWith(WAITER)) {
+      const waiter = readWaiter(name.slice(WAITER.length), text);
+      if (waiter) waiters.push(waiter);
+      else unreadable.push(name.slice(WAITER.length));
+    }
+  }
+  annotated.sort((a, b) => a.ticket - b.ticket || compareText(a.nonce, b.nonce));
+  const named = text(spec.holderIdentity);
+  const agreed = named !== '' && annotated.some((holder) => holder.id === named);
+  const holders = annotated.map((holder) => (agreed ? holder : { ...holder, standing: 'ousted' as const }));
+  if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named));
+  const tickets = [...annotated, ...waiters].map((entry) => entry.ticket);
+  return {
+    kind: 'state',
+    state: {
+      lease,
+      uid: lease.metadata.uid,
+      resourceVersion: lease.metadata.resourceVersion,
+      holders,
+      waiters: waiters.sort(byTurn),
+      unreadable,
+      next: Math.max(1, count(lock?.next), ...tickets.map((ticket) => ticket + 1)),
+      stop: readStop(lock?.stop),
+      transitions: count(spec.leaseTransitions),
+      coordinated: coordinated(spec),
+      writtenAtServerMs: renewTimeWrittenAt(lease),
+    },
+  };
+}
+
+/** The order in which waiters are served. */
+export function byTurn(
+  a: { priority: number; ticket: number; nonce: string },
+  b: { priority: number; ticket: number; nonce: string },
+): number {
+  return b.priority - a.priority || a.ticket - b.ticket || compareText(a.nonce, b.nonce);
+}
+
+/** Six digits, so that keys sort as text in `kubectl describe`; the code compares numbers. */
+export function keyOf(ticket: number, nonce: string): Key {
+  return `${String(ticket).padStart(6, '0')}-${nonce}`;
+}
+
+export interface Edit {
+  holders?: Record<Key, HolderText | undefined>;
+  waiters?: Record<Key, WaiterText | undefined>;
+  /** Changes to the `lock` annotation; undefined removes a field. */
+  lock?: { next?: number; stop?: undefined };
+  spec?: RawSpec;
+}
+
+export interface HolderText {
+  id: string;
+  mark: string;
+  durationMs: number;
+  since: string;
+  about: About;
+}
+
+export interface WaiterText {
+  id: string;
+  since: string;
+  priority: number;
+  about: About;
+}
+
+/** The same Lease with these entries written (or, where undefined, removed) and everything else untouched. */
+export function edit(lease: RawLease, change: Edit): RawLease {
+  const annotations = { ...lease.metadata.annotations };
+  const put = (name: string, value: string | undefined) => {
+    if (value === undefined) delete annotations[name];
+    else annotations[name] = value;
+  };
+  for (const [key, holder] of Object.entries(change.holders ?? {})) put(HOLDER + key, holder && printHolder(holder));
+  for (const [key, waiter] of Object.entries(change.waiters ?? {})) put(WAITER + key, waiter && printWaiter(waiter));
+  put(LOCK, JSON.stringify({ ...readObject(annotations[LOCK]), v: VERSION, ...change.lock }));
+  return { ...lease, metadata: { ...lease.metadata, annotations }, spec: { ...lease.spec, ...change.spec } };
+}
+
+export function newLease(namespace: string, name: string): RawLease {
+  return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec: {} };
+}
+
+/** The Lease as it was known, ready to be created again: without what ties it to the deleted object. */
+export function asNew(lease: RawLease): RawLease {
+  const { name, namespace, labels, annotations } = lease.metadata;
+  return { ...lease, metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) } };
+}
+
+export function annotationsSize(lease: RawLease): number {
+  return Object.entries(lease.metadata.annotations ?? {}).reduce(
+    (sum, [k, v]) => sum + Buffer.byteLength(k) + Buffer.byteLength(v),
+    0,
+  );
+}
+
+/** MicroTime as the Lease API wants it: exactly six fractional digits. */
+export function microTime(date: Date): string {
+  return date.toISOString().replace('Z', '000Z');
+}
+
+/** Resource versions are decimal numbers of any length: longer is newer, then by text. */
+export function newerVersion(a: string | undefined, b: string | undefined): boolean {
+  if (a === undefined || b === undefined) return a !== undefined;
+  return a.length !== b.length ? a.length > b.length : a > b;
+}
+
+function printHolder({ id, mark, durationMs, since, about }: HolderText): string {
+  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, about: cut(about) });
+}
+
+function printWaiter({ id, since, priority, about }: WaiterText): string {
+  return JSON.stringify({ id, since, ...(priority !== 0 && { priority }), about: cut(about) });
+}
+
+function cut(about: About): About {
+  const fields = Object.keys(ABOUT_LIMITS) as (keyof About)[];
+  return Object.fromEntries(
+    fields.flatMap((field) => (about[field] ? [[field, Array.from(about[field]).slice(0, ABOUT_LIMITS[field]).join('')]] : [])),
+  );
+}
+
+/** A holder whose entry can't be read still blocks: somebody may be running. */
+function readHolder(key: Key, value: string): Holder {
+  const fields = readObject(value);
+  const id = text(fields?.id);
+  return {
+    ...readEntry(key, id, fields),
+    standing: 'holds',
+    durationMs: seconds(fields?.duration),
+    fingerprint: value,
+    mark: text(fields?.mark),
+  };
+}
+
+function readWaiter(key: Key, value: string): Waiter | undefined {
+  const fields = readObject(value);
+  const id = text(fields?.id);
+  if (id === '' || !KEY.test(key)) return undefined;
+  return { ...readEntry(key, id, fields), priority: typeof fields?.priority === 'number' ? fields.priority : 0 };
+}
+
+const KEY = /^(\d{1,15})-(.+)$/;
+
+function readEntry(key: Key, id: string, fields: Fields | undefined): Entry {
+  const [, ticket = '0', nonce = key] = KEY.exec(key) ?? [];
+  return { key, ticket: Number(ticket), nonce, id, since: text(fields?.since), about: readAbout(fields?.about) };
+}
+
+function foreignHolder(spec: RawSpec, id: string): Holder {
+  const { acquireTime, renewTime, leaseDurationSeconds, leaseTransitions } = spec;
+  return {
+    key: `foreign:${id}`,
+    ticket: 0,
+    nonce: '',
+    id,
+    since: text(acquireTime),
+    about: {},
+    standing: 'foreign',
+    durationMs: renewTime ? seconds(leaseDurationSeconds) : undefined,
+    fingerprint: JSON.stringify([acquireTime, renewTime, leaseDurationSeconds, leaseTransitions]),
+    mark: '',
+  };
+}
+
+function coordinated(spec: RawSpec): string | undefined {
+  if (spec.strategy) return `spec.strategy is ${spec.strategy}`;
+  if (spec.preferredHolder) return `spec.preferredHolder is ${spec.preferredHolder}`;
+  return undefined;
+}
+
+function renewTimeWrittenAt(lease: RawLease): number | undefined {
+  for (const { time, fieldsV1 } of lease.metadata.managedFields ?? []) {
+    const spec = fieldsV1?.['f:spec'];
+    if (typeof spec === 'object' && spec !== null && 'f:renewTime' in spec && time) {
+      const ms = Date.parse(time);
+      return Number.isNaN(ms) ? undefined : ms;
+    }
+  }
+  return undefined;
+}
+
+function readStop(value: unknown): StopRequest | undefined {
+  if (!isObject(value)) return undefined;
+  const { holder, by, kind, reason, at } = value;
+  if (typeof holder !== 'string' || holder === '') return undefined;
+  return { holder, by: text(by), kind: text(kind), ...(reason ? { reason: text(reason) } : {}), ...(at ? { at: text(at) } : {}) };
+}
+
+function readAbout(value: unknown): About {
+  if (!isObject(value)) return {};
+  return Object.fromEntries(
+    Object.keys(ABOUT_LIMITS).flatMap((field) => (typeof value[field] === 'string' ? [[field, value[field]]] : [])),
+  );
+}
+
+type Fields = Record<string, unknown>;
+
+function readObject(value: string | undefined): Fields | undefined {
+  if (value === undefined) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return isObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined; // Unreadable is an answer here: each caller says what it then means.
+  }
+}
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const seconds = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) && value > 0 ? value * 1000 : undefined;
+const count = (value: unknown): number => (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0);
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
