@@ -15,4 +15,4 @@ try {
 // The nearest package.json tells ncc to keep ES modules; CommonJS output breaks on yargs' import.meta.
 writeFileSync(`${root}build/package.json`, '{"type":"module"}\n');
 rmSync(`${root}dist/cli`, { recursive: true, force: true });
-run('ncc', 'build', 'build/image/main.js', '--out', 'dist/cli', '--quiet');
+run('ncc', 'build', 'build/image/main.js', '--out', 'dist/cli', '--minify', '--quiet');

@@ -246,7 +246,7 @@ function gaveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
 }
 
 function unreachable(message: string, server: string): Acquisition {
-  return { kind: 'unreachable', message: `the API server ${server} did not answer: ${message}` };
+  return { kind: 'unreachable', message: `no answer from the API server ${server}: ${message}` };
 }
 
 function missing({ me }: Participant): Acquisition {

@@ -3,7 +3,7 @@
  * This is the one place where "may I?" is answered. It never looks at another machine's wall clock; a holder is dead when its entry has
  * stood still long enough on *my* monotonic clock, or long enough by the API server's own clock. The protocol: docs/protocol.md.
  */
-import { later, type Monotonic } from './clock.ts';
+import { later, type Monotonic, NEVER } from './clock.ts';
 import {
   type About,
   ANNOTATIONS_LIMIT,
@@ -53,7 +53,7 @@ interface Sighting {
   at: Monotonic;
   /** The incarnation of the Lease that it was seen in. */
   uid: string | undefined;
-  /** When it was judged dead by the API server's own clock. */
+  /** From when on it is dead by the API server's own clock. */
   deadAt: Monotonic | undefined;
   holder: Holder;
 }
@@ -82,10 +82,14 @@ export function observe(before: View | undefined, reading: Reading): View {
   // A deleted Lease is remembered as it was: whoever held it may still be running, and whoever waited is still waiting.
   const state = reading.exists ? reading.state : (before?.state ?? reading.state);
   const holders = new Map<Key, Sighting>();
-  for (const holder of state.holders) holders.set(holder.key, sight(before?.holders.get(holder.key), holder, state, reading));
+  const broken = before !== undefined && isAnotherIncarnation(before, reading);
+  for (const holder of state.holders)
+    holders.set(holder.key, sight(broken ? undefined : before?.holders.get(holder.key), holder, state, reading));
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
-    if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) holders.set(key, sighting);
+    if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {
+      holders.set(key, broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting);
+    }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
   const waiters = new Map(state.waiters.map(({ key }) => [key, before?.waiters.get(key) ?? reading.receivedAt]));
@@ -98,24 +102,38 @@ export function observe(before: View | undefined, reading: Reading): View {
   };
 }
 
-function sight(before: Sighting | undefined, holder: Holder, state: LockState, { receivedAt, serverMs }: Reading): Sighting {
+/**
+ * Within one incarnation a compare-and-set proves that nothing newer than my view exists, so that an old sighting is as good as a new one. Over a
+ * deletion nothing proves it: the holder may have renewed unseen just before, and is given its whole duration from now.
+ */
+function isAnotherIncarnation(before: View, { exists, state }: Reading): boolean {
+  return exists ? before.state.uid !== undefined && before.state.uid !== state.uid : before.exists;
+}
+
+function sight(before: Sighting | undefined, holder: Holder, state: LockState, reading: Reading): Sighting {
   const known = before?.fingerprint === holder.fingerprint ? before : undefined;
   return {
     fingerprint: holder.fingerprint,
-    at: known?.at ?? receivedAt,
-    deadAt: known?.deadAt ?? (isLongDead(holder, state, serverMs) ? receivedAt : undefined),
+    at: known?.at ?? reading.receivedAt,
+    deadAt: known?.deadAt ?? longDeadAt(holder, state, reading),
     uid: state.uid,
     holder,
   };
 }
 
 /**
- * Dead by the API server's own clock, so that a newcomer need not watch a dead holder for a whole duration. No participant's clock is
- * involved; the API servers of one cluster have to agree within a minute. Less than a minute would trust them more than they deserve.
+ * When a holder that stays silent is dead by the API server's own clock, so that a newcomer need not watch it for a whole duration. No
+ * participant's clock is involved; the API servers of one cluster have to agree within a minute. Less than a minute would trust them more
+ * than they deserve. Told for the future, too: else one who comes a moment later, when it is dead, would overtake me.
  */
-function isLongDead({ durationMs }: Holder, { writtenAtServerMs }: LockState, serverMs: number | undefined): boolean {
-  if (durationMs === undefined || writtenAtServerMs === undefined || serverMs === undefined) return false;
-  return serverMs - writtenAtServerMs > durationMs + Math.max(60_000, durationMs);
+function longDeadAt(
+  { durationMs }: Holder,
+  { writtenAtServerMs }: LockState,
+  { receivedAt, serverMs }: Reading,
+): Monotonic | undefined {
+  if (durationMs === undefined || writtenAtServerMs === undefined || serverMs === undefined) return undefined;
+  const silentMs = serverMs - writtenAtServerMs;
+  return later(receivedAt, Math.max(0, durationMs + Math.max(60_000, durationMs) - silentMs));
 }
 
 /** What others add to my duration before they take my lock: it absorbs clocks that run at different rates. */
@@ -146,21 +164,23 @@ export function decide(view: View, me: Me, moment: Moment): Decision {
       message: `${subject} belongs to the API server's coordinated leader election (${state.coordinated}): use another name (docs/protocol.md#coordinated)`,
     };
   }
+  const blockers = [...view.holders.values()].filter(({ holder }) => !isMe(holder, me));
+  const heldBy = blockers.filter((sighting) => expiryOf(sighting, me) > moment.now).map(({ holder }) => holder);
   const mine = findMine(state.holders, me);
   if (mine?.standing === 'holds' && view.exists) {
+    // A holder of a deleted incarnation may still be running, unaware of my late claim.
+    if (heldBy.length > 0) return { kind: 'wait', until: freeAt(view, blockers, [], me), position: 0, heldBy };
     return { kind: 'confirm', key: mine.key, lease: renewal(state, me, mine.key, moment) };
   }
   const waiting = findMine(state.waiters, me);
   const ticket = waiting?.ticket ?? mine?.ticket ?? me.ticket;
   const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
   const position = ahead.length;
-  const blockers = [...view.holders.values()].filter(({ holder }) => !isMe(holder, me));
   const claimAt = later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
   if (claimAt <= moment.now) {
     const mineNow = ticket ?? state.next;
     return { kind: 'claim', key: keyOf(mineNow, me.nonce), lease: claim(view, me, mineNow, ahead, moment) };
   }
-  const heldBy = blockers.filter((sighting) => expiryOf(sighting, me) > moment.now).map(({ holder }) => holder);
   if (waiting && view.exists) return { kind: 'wait', until: claimAt, position, heldBy };
   const place = ticket ?? state.next;
   const lease = enqueued(view, me, place);
@@ -188,7 +208,7 @@ function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Mono
 
 function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Monotonic {
   const durationMs = holder.durationMs ?? me.durationMs;
-  return deadAt ?? later(at, durationMs + expiryMarginMs(durationMs));
+  return Math.min(deadAt ?? NEVER, later(at, durationMs + expiryMarginMs(durationMs))) as Monotonic;
 }
 
 function waitersAhead(state: LockState, place: { priority: number; ticket: number; nonce: string }): Waiter[] {

@@ -1,0 +1,97 @@
+/** `k8s-lease-lock run`: a command under a lock. Reads its settings, finds the cluster, and hands both to the guard. */
+import { randomBytes } from 'node:crypto';
+import { hostname, userInfo } from 'node:os';
+import { systemClock } from '../../src/clock.ts';
+import { type Cluster, findCluster } from '../../src/cluster.ts';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { guard } from '../../src/guard/guard.ts';
+import { newIdentity } from '../../src/identity.ts';
+import { leaseClient } from '../../src/lease-client.ts';
+import type { Participant } from '../../src/lock.ts';
+import { type Log, logTo } from '../../src/log.ts';
+import { type RunSettings, readRunCommandLine } from '../options.ts';
+import { USER_AGENT } from '../version.ts';
+
+const STDERR = 2;
+
+export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const line = await readRunCommandLine(argv, env);
+  switch (line.kind) {
+    case 'help':
+      process.stdout.write(`${line.text}\n`);
+      return 0;
+    case 'usage':
+      return complain(`${line.message} (see "k8s-lease-lock run --help")`, EXIT.usage.code);
+    case 'configuration':
+      return complain(line.message, EXIT.configuration.code);
+    case 'run':
+      return await runUnderLock(line.settings, env);
+    default:
+      return line satisfies never;
+  }
+}
+
+function complain(message: string, code: number): number {
+  process.stderr.write(`k8s-lease-lock: ${message}\n`);
+  return code;
+}
+
+async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv): Promise<number> {
+  const clock = systemClock();
+  const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR });
+  try {
+    const found = await findCluster({ ...settings, env });
+    if (found.kind === 'refused') {
+      log('error', found.message);
+      return EXIT.configuration.code;
+    }
+    const participant = await participantOf(settings, found.cluster, { clock, log });
+    const { argv, timeoutMs, onBusy, conflictExitCode } = settings;
+    return await guard({ participant, argv, env, timeoutMs, onBusy, conflictExitCode, log });
+  } finally {
+    await log.flush();
+  }
+}
+
+async function participantOf(
+  settings: RunSettings,
+  cluster: Cluster,
+  { clock, log }: Pick<Participant, 'clock'> & { log: Log },
+): Promise<Omit<Participant, 'emit'>> {
+  const namespace = settings.namespace ?? cluster.namespace ?? 'default';
+  const { name, priority, timings, legacyExpiry, createIfAbsent, reason, url } = settings;
+  const host = hostname();
+  const identity = newIdentity({ prefix: settings.holder, token: await tokenOf(cluster), host });
+  const random = Math.random;
+  const userAgent = USER_AGENT;
+  const client = leaseClient({
+    cluster,
+    namespace,
+    name,
+    clock,
+    userAgent,
+    random,
+    onWatchTrouble: (message) => log('debug', message),
+  });
+  const about = { who: userName(), reason, url, host };
+  const given = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
+  const since = `${clock.wall().toISOString().slice(0, 19)}Z`;
+  const me = { ...identity, namespace, name, priority, durationMs: timings.durationMs, about: given, since, legacyExpiry };
+  const newMark = () => randomBytes(6).toString('base64url');
+  return { client, clock, me, timings, createIfAbsent, newMark, random };
+}
+
+/** The token is looked at for the Pod that it names; whether it is any good is for the API server to say. */
+async function tokenOf(cluster: Cluster): Promise<string | undefined> {
+  if (cluster.source !== 'the Pod') return undefined;
+  const { headers } = await cluster.credentials(false);
+  return headers.authorization?.replace(/^Bearer /, '');
+}
+
+function userName(): string | undefined {
+  try {
+    return userInfo().username;
+  } catch {
+    return undefined; // A container's user often has no name.
+  }
+}

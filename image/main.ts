@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
+import { EXIT } from '../src/guard/exit-codes.ts';
+import { VERSION } from './version.ts';
+
+const USAGE = `Usage: k8s-lease-lock COMMAND [options]
+
+  run     run a command under a lock of a Kubernetes cluster
+  serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
+  demo    three guards and one lock: who waits, who runs when
+
+  k8s-lease-lock COMMAND --help    what a command takes
+  k8s-lease-lock --version
+`;
+
+async function main([command, ...argv]: string[]): Promise<number> {
+  switch (command) {
+    case 'run':
+      return await (await import('./commands/run.ts')).run(argv, process.env);
+    case '--version':
+      process.stdout.write(`${VERSION}\n`);
+      return 0;
+    case '--help':
+    case 'help':
+      process.stdout.write(USAGE);
+      return 0;
+    default:
+      process.stderr.write(command === undefined ? USAGE : `k8s-lease-lock: there is no command "${command}"\n\n${USAGE}`);
+      return EXIT.usage.code;
+  }
+}
+
+process.exit(await main(process.argv.slice(2)));
