@@ -93,7 +93,6 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
     case 'enqueue':
       if (wait.oneTry) return gaveUp(wait, decision.heldBy, decision.position);
       if (!wait.view.exists && !participant.createIfAbsent) return missing(participant);
-      tell(wait, decision);
       return await enqueue(wait, decision);
     case 'wait': {
       if (wait.oneTry) return gaveUp(wait, decision.heldBy, decision.position);
@@ -232,7 +231,8 @@ async function pause(wait: Wait, ms: number): Promise<void> {
 
 function tell(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
   const now = JSON.stringify([position, heldBy.map((holder) => holder.key)]);
-  if (now === wait.told) return;
+  // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
+  if (now === wait.told || (heldBy.length === 0 && wait.told !== '')) return;
   wait.told = now;
   wait.participant.emit({ type: 'waiting', position, heldBy });
 }
