@@ -97,7 +97,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
     case 'wait': {
       if (wait.oneTry) return gaveUp(wait, decision.heldBy, decision.position);
       tell(wait, decision);
-      wait.attention.at(decision.position);
+      wait.attention.at(decision.position, wait.view.state.resourceVersion);
       if (wait.pollAt === NEVER) wait.pollAt = wait.attention.pollAt(decision.position);
       await wait.attention.next(Math.min(decision.until, wait.pollAt, wait.giveUpAt) as Monotonic, signal);
       if (participant.clock.now() >= wait.pollAt) wait.fresh = false;

@@ -20,8 +20,8 @@ export interface Hint {
 }
 
 export interface Attention {
-  /** Watches, or stops watching, as the place deserves. */
-  at(position: number): void;
+  /** Watches from this version on, or stops watching, as the place deserves. */
+  at(position: number, since: string | undefined): void;
   /** When to read again if nothing is heard. */
   pollAt(position: number): Monotonic;
   /** The newest hint since the last call, if any. */
@@ -44,9 +44,9 @@ export function payAttention({ client, clock, random }: Participant): Attention 
     unwatch = undefined;
   };
   return {
-    at(position) {
+    at(position, since) {
       if (position >= WATCHED_PLACES) end();
-      else unwatch ??= client.watch(onEvent);
+      else unwatch ??= client.watch(onEvent, since);
     },
     pollAt(position) {
       const every =

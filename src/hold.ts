@@ -67,7 +67,7 @@ export function hold(participant: Participant, { state, key, sentAt }: Acquired)
     disarm: () => {},
   };
   arm(held);
-  const unwatch = client.watch((event) => hear(held, event));
+  const unwatch = client.watch((event) => hear(held, event), state.resourceVersion);
   const end = () => {
     held.ended.abort();
     held.disarm();

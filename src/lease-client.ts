@@ -19,7 +19,7 @@ export type Answer =
   /** No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. */
   | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown' };
 
-/** `lease` undefined: the Lease was deleted. */
+/** `lease` undefined: the Lease was deleted, or may have been: read it. */
 export type WatchEvent = { lease: RawLease | undefined };
 
 export interface WriteOptions {
@@ -35,8 +35,11 @@ export interface LeaseClient {
   read(options: { timeoutMs: number; signal?: AbortSignal | undefined }): Promise<Answer>;
   /** A PUT of the whole object: creates where it carries no uid, else replaces just that version. */
   write(lease: RawLease, options: WriteOptions): Promise<Answer>;
-  /** Hints of changes until undone; it reconnects by itself. An event may be late, doubled or missing. */
-  watch(onEvent: (event: WatchEvent) => void): () => void;
+  /**
+   * Hints of changes after the version `since` until undone; it reconnects by itself. An event may be late, doubled or missing. Without
+   * `since` the first is the present state, if there is one.
+   */
+  watch(onEvent: (event: WatchEvent) => void, since?: string | undefined): () => void;
   close(): void;
 }
 
@@ -78,12 +81,12 @@ export function leaseClient(options: LeaseClientOptions): LeaseClient {
       });
       return answerOf(reply, { verb, ...subject });
     },
-    watch(onEvent) {
+    watch(onEvent, since) {
       const query = `watch=1&allowWatchBookmarks=true&fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
       const describe = (reply: Reply) => answerOf(reply, { verb: 'watch', ...subject });
       // A connection of its own for each: closing one must not cut another.
       const connection = connect(cluster, clock, userAgent);
-      return watchLease({ ...options, connection, path: `${collection}?${query}`, describe, onEvent });
+      return watchLease({ ...options, connection, path: `${collection}?${query}`, describe, onEvent, since });
     },
     close: () => requests.close(),
   };

@@ -34,7 +34,8 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
   let written = () => {};
 
   const pump = () => {
-    if (writing || backlog.length === 0) return written();
+    if (writing) return;
+    if (backlog.length === 0) return written();
     writing = true;
     put(Buffer.from(backlog.join('')));
     backlog = [];

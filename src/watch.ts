@@ -1,6 +1,6 @@
 /**
- * Watches one Lease until undone, reconnecting by itself. What it delivers are hints: every connection begins with the present state, and
- * one that says nothing for longer than a bookmark takes is cut, since it may be half open.
+ * Watches one Lease until undone, reconnecting by itself from where it was. What it delivers are hints. A connection that says nothing for
+ * longer than a bookmark takes is cut, since it may be half open; where something may have been missed, that is a hint, too.
  */
 import { type Clock, later, waitUntil } from './clock.ts';
 import type { Connection, Reply } from './http.ts';
@@ -26,6 +26,8 @@ export interface WatchOptions {
   /** What an answer other than 200 means. */
   describe(reply: Reply): Answer;
   onEvent(event: WatchEvent): void;
+  /** The version after which events are wanted; undefined: whatever is there, first. */
+  since: string | undefined;
   onWatchTrouble(message: string): void;
 }
 
@@ -36,22 +38,41 @@ export function watchLease(options: WatchOptions): () => void {
 }
 
 async function keepWatching(options: WatchOptions, undone: AbortSignal): Promise<void> {
-  const { clock, random, describe, onWatchTrouble } = options;
+  const { clock, random, describe, onEvent, onWatchTrouble } = options;
+  let { since } = options;
   let failures = 0;
   while (!undone.aborted) {
-    const reply = await watchOnce(options, undone);
+    const end = await watchOnce({ ...options, since }, undone);
     if (undone.aborted) return;
-    const answer = reply.kind === 'reply' && reply.status === 200 ? undefined : describe(reply);
+    const answer = end.reply.kind === 'reply' && end.reply.status === 200 ? undefined : describe(end.reply);
     failures = answer ? failures + 1 : 0;
     if (answer && 'message' in answer) onWatchTrouble(answer.message);
+    if (end.broken || answer) {
+      // The version may be too old, or of a future that a restored backup has undone. Starting anew tells nothing of a Lease that is gone.
+      if (since !== undefined) onEvent({ lease: undefined });
+      since = undefined;
+    } else {
+      since = end.since;
+    }
     const asked = answer?.kind === 'failed' ? (answer.retryAfterMs ?? 0) : 0;
     const backoff = Math.min(RETRY_LIMIT_MS, RETRY_MS * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2);
     await waitUntil(clock, later(clock.now(), Math.max(asked, backoff)), undone);
   }
 }
 
+interface WatchEnd {
+  reply: Reply;
+  /** It said something that can't be gone on from. */
+  broken: boolean;
+  /** The newest version that was heard of. */
+  since: string | undefined;
+}
+
 /** One connection, from its request to its end. */
-async function watchOnce({ connection, path, clock, random, onEvent }: WatchOptions, undone: AbortSignal): Promise<Reply> {
+async function watchOnce(
+  { connection, path, clock, random, onEvent, since }: WatchOptions,
+  undone: AbortSignal,
+): Promise<WatchEnd> {
   const cut = new AbortController();
   const signal = AbortSignal.any([undone, cut.signal]);
   let disarm = () => {};
@@ -59,31 +80,35 @@ async function watchOnce({ connection, path, clock, random, onEvent }: WatchOpti
     disarm();
     disarm = clock.at(later(clock.now(), SILENCE_MS), () => cut.abort());
   };
+  const end = { broken: false, since };
+  const breakOff = () => {
+    end.broken = true;
+    cut.abort();
+  };
   const lines = splitLines((line) => {
-    const event = readEvent(line);
-    if (event === 'broken') cut.abort();
-    else if (event && !signal.aborted) onEvent(event);
+    if (signal.aborted) return;
+    const said = readLine(line);
+    if (said === 'broken') return breakOff();
+    end.since = said.version ?? end.since;
+    if (said.event) onEvent(said.event);
   });
-  const seconds = Math.round(LASTS_SECONDS * (1 + random()));
-  let ended = () => {};
-  const end = new Promise<void>((resolve) => {
-    ended = resolve;
+  let closed = () => {};
+  const close = new Promise<void>((resolve) => {
+    closed = resolve;
   });
   heard();
   const listener = {
     onData(text: string) {
       heard();
-      if (!lines(text)) cut.abort();
+      if (!lines(text)) breakOff();
     },
-    onEnd: ended,
+    onEnd: closed,
   };
+  const query = `timeoutSeconds=${Math.round(LASTS_SECONDS * (1 + random()))}${since === undefined ? '' : `&resourceVersion=${since}`}`;
   try {
-    const reply = await connection.stream(
-      { method: 'GET', path: `${path}&timeoutSeconds=${seconds}`, timeoutMs: ANSWER_MS, signal },
-      listener,
-    );
-    if (reply.kind === 'reply' && reply.status === 200) await Promise.race([end, aborted(signal)]);
-    return reply;
+    const reply = await connection.stream({ method: 'GET', path: `${path}&${query}`, timeoutMs: ANSWER_MS, signal }, listener);
+    if (reply.kind === 'reply' && reply.status === 200) await Promise.race([close, aborted(signal)]);
+    return { reply, ...end };
   } finally {
     disarm();
     connection.close();
@@ -101,13 +126,20 @@ export function splitLines(onLine: (line: string) => void): (text: string) => bo
   };
 }
 
-/** `broken`: an error of the API server (410 and the like) or no JSON: only a new watch helps. Undefined: nothing to tell, as a bookmark. */
-export function readEvent(line: string): WatchEvent | 'broken' | undefined {
+interface Said {
+  event?: WatchEvent;
+  version?: string | undefined;
+}
+
+/** `broken`: an error of the API server (410 and the like) or no JSON. A bookmark is a version without an event. */
+export function readLine(line: string): Said | 'broken' {
   try {
     const { type, object } = JSON.parse(line) as { type?: string; object?: RawLease };
-    if (type === 'ADDED' || type === 'MODIFIED') return typeof object?.metadata === 'object' ? { lease: object } : 'broken';
-    if (type === 'DELETED') return { lease: undefined };
-    return type === 'BOOKMARK' ? undefined : 'broken';
+    if (typeof object?.metadata !== 'object' || object.metadata === null) return 'broken';
+    const version = object.metadata.resourceVersion;
+    if (type === 'ADDED' || type === 'MODIFIED') return { event: { lease: object }, version };
+    if (type === 'DELETED') return { event: { lease: undefined }, version };
+    return type === 'BOOKMARK' ? { version } : 'broken';
   } catch {
     return 'broken';
   }

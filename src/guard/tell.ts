@@ -72,7 +72,7 @@ function describe({ id, since, about }: Holder, now: Date): string {
   // The holder's own wall clock: good enough to tell people, and for nothing else.
   const time = Number.isNaN(started)
     ? ''
-    : ` since ${since.slice(0, 19)}Z (${formatDuration(Math.max(0, now.getTime() - started))})`;
-  const why = [about.who, about.reason, about.url].filter(Boolean).join(', ');
-  return `${id}${time}${why ? `: ${why}` : ''}`;
+    : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
+  const why = [about.reason, about.url].filter(Boolean).join(', ');
+  return `${id}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
 }

@@ -1,0 +1,152 @@
+/**
+ * Real guards: the built bundle as a process of its own, its words kept, and commands that write down when they ran. Everything that was
+ * started is ended with the test.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import type { ApiTarget } from './targets.ts';
+
+export const BUNDLE = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url));
+
+export interface Finished {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface Guard {
+  readonly pid: number;
+  readonly stderr: string;
+  readonly stdout: string;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves when the words on stderr match; rejects if it ends without. */
+  says(pattern: RegExp): Promise<void>;
+  /** The same for what the command writes to stdout. */
+  prints(pattern: RegExp): Promise<void>;
+  finished: Promise<Finished>;
+  input(text: string): void;
+}
+
+export interface GuardOptions {
+  env?: Record<string, string>;
+  cwd?: string;
+  bundle?: string;
+}
+
+/** Runs the bundle with these arguments, in an environment of just what is given: no kubeconfig, no proxy. */
+export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle = BUNDLE }: GuardOptions = {}): Guard {
+  const child = spawn(process.execPath, [bundle, ...args], {
+    env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    ...(cwd !== undefined && { cwd }),
+  });
+  const said = { stdout: '', stderr: '' };
+  const changed = new EventTarget();
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text;
+      changed.dispatchEvent(new Event('change'));
+    });
+  }
+  const finished = once(child, 'close').then(([code, signal]) => {
+    changed.dispatchEvent(new Event('change'));
+    return { code, signal, ...said };
+  });
+  t.after(() => endWith(child));
+  const until = (name: 'stdout' | 'stderr', pattern: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (pattern.test(said[name])) resolve();
+        else if (child.exitCode !== null || child.signalCode !== null)
+          reject(new Error(`it ended (${child.exitCode}) without ${pattern}: ${said[name]}`));
+        else return;
+        changed.removeEventListener('change', look);
+      };
+      changed.addEventListener('change', look);
+      look();
+    });
+  return {
+    pid: child.pid ?? 0,
+    get stderr() {
+      return said.stderr;
+    },
+    get stdout() {
+      return said.stdout;
+    },
+    kill: (signal) => child.kill(signal),
+    says: (pattern) => until('stderr', pattern),
+    prints: (pattern) => until('stdout', pattern),
+    finished,
+    input: (text) => child.stdin.end(text),
+  };
+}
+
+/** TERM first, so that a guard takes its command with it. */
+async function endWith(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, 'exit');
+  child.kill('SIGKILL');
+  await gone;
+}
+
+/** The options that lead to a target. */
+export function reach({ url, tokenFile, caFile }: Pick<ApiTarget, 'url' | 'tokenFile' | 'caFile'>): string[] {
+  return [
+    '--server',
+    url,
+    ...(tokenFile ? ['--token-file', tokenFile] : []),
+    ...(caFile ? ['--certificate-authority', caFile] : []),
+  ];
+}
+
+export function tempFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'k8s-lease-lock-test-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface Interval {
+  who: string;
+  token: string;
+  from: bigint;
+  to: bigint;
+}
+
+/** A command that writes down when it started and ended, by this machine's clock, in a file shared by contenders. */
+export function recorded(file: string, who: string, work: string): string[] {
+  const note = (what: string) => `echo ${what} ${who} "$LEASE_LOCK_TOKEN" $(date +%s%N) >>${file}`;
+  return ['sh', '-c', `${note('start')}; ${work}; ${note('end')}`];
+}
+
+export function intervals(file: string): Interval[] {
+  const open = new Map<string, Interval>();
+  const all: Interval[] = [];
+  for (const line of readFileSync(file, 'utf8').trim().split('\n')) {
+    const [what, who = '', token = '', at = '0'] = line.split(' ');
+    if (what === 'start') {
+      const interval = { who, token, from: BigInt(at), to: BigInt(at) };
+      open.set(who, interval);
+      all.push(interval);
+    } else {
+      const interval = open.get(who);
+      if (interval) interval.to = BigInt(at);
+    }
+  }
+  return all;
+}
+
+/** The first two that ran at once, if any. */
+export function overlap(all: Interval[]): [Interval, Interval] | undefined {
+  const sorted = all.toSorted((a, b) => (a.from < b.from ? -1 : 1));
+  for (const [i, next] of sorted.entries()) {
+    const before = sorted[i - 1];
+    if (before && before.to > next.from) return [before, next];
+  }
+  return undefined;
+}
