@@ -17,6 +17,10 @@ async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
     case 'run':
       return await (await import('./commands/run.ts')).run(argv, process.env);
+    case 'serve':
+      return await (await import('./commands/serve.ts')).serve(argv);
+    case 'demo':
+      return await (await import('./commands/demo.ts')).demo(argv);
     case '--version':
       process.stdout.write(`${VERSION}\n`);
       return 0;

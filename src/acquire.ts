@@ -167,14 +167,14 @@ function see(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisi
 
 /** Takes in what the watch has said, if it is news. */
 function hear(wait: Wait): void {
-  const hint = wait.attention.take();
-  if (!hint || !wait.fresh) return;
-  wait.answeredAt = hint.receivedAt;
-  const { lease } = hint.event;
-  if (!lease) wait.fresh = false;
-  else if (newerVersion(lease.metadata.resourceVersion, wait.view?.state.resourceVersion)) {
-    // Refused by its version: a read says so in full.
-    if (look(wait, lease, { exists: true, receivedAt: hint.receivedAt })) wait.fresh = false;
+  for (const { event, receivedAt } of wait.attention.take()) {
+    const { lease } = event;
+    wait.answeredAt = receivedAt;
+    if (!lease) wait.fresh = false;
+    else if (newerVersion(lease.metadata.resourceVersion, wait.view?.state.resourceVersion)) {
+      // Refused by its version: a read says so in full.
+      if (look(wait, lease, { exists: true, receivedAt })) wait.fresh = false;
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * How a waiter learns of changes: a watch for those near the front of the queue, a poll for everyone, slower the further back. A watch
- * event is a hint: only the newest is kept, and a deletion is no more than a reason to read.
+ * event is a hint, and a deletion is no more than a reason to read.
  */
 import { later, type Monotonic } from './clock.ts';
 import type { WatchEvent } from './lease-client.ts';
@@ -24,8 +24,8 @@ export interface Attention {
   at(position: number, since: string | undefined): void;
   /** When to read again if nothing is heard. */
   pollAt(position: number): Monotonic;
-  /** The newest hint since the last call, if any. */
-  take(): Hint | undefined;
+  /** The hints since the last call, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be missed. */
+  take(): Hint[];
   /** Resolves at `when`, at a hint, or when the signal aborts. */
   next(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
   end(): void;
@@ -33,10 +33,10 @@ export interface Attention {
 
 export function payAttention({ client, clock, random }: Participant): Attention {
   let unwatch: (() => void) | undefined;
-  let hint: Hint | undefined;
+  let hints: Hint[] = [];
   let wake = () => {};
   const onEvent = (event: WatchEvent) => {
-    hint = { event, receivedAt: clock.now() };
+    hints.push({ event, receivedAt: clock.now() });
     wake();
   };
   const end = () => {
@@ -54,13 +54,13 @@ export function payAttention({ client, clock, random }: Participant): Attention 
       return later(clock.now(), every * (0.8 + 0.4 * random()));
     },
     take() {
-      const taken = hint;
-      hint = undefined;
+      const taken = hints;
+      hints = [];
       return taken;
     },
     next(when, signal) {
       return new Promise((resolve) => {
-        if (hint || signal?.aborted) return resolve();
+        if (hints.length > 0 || signal?.aborted) return resolve();
         const done = () => {
           undo();
           wake = () => {};

@@ -92,13 +92,15 @@ export function observe(before: View | undefined, reading: Reading): View {
     }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
+  // Someone may have held and left between two readings: those ahead then have their windows from now.
+  const changedHands = before !== undefined && (broken || before.state.transitions !== state.transitions);
   const waiters = new Map(state.waiters.map(({ key }) => [key, before?.waiters.get(key) ?? reading.receivedAt]));
   return {
     state,
     exists: reading.exists,
     holders,
     waiters,
-    vacatedAt: before && !someoneLeft ? before.vacatedAt : reading.receivedAt,
+    vacatedAt: before && !someoneLeft && !changedHands ? before.vacatedAt : reading.receivedAt,
   };
 }
 

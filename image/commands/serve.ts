@@ -1,53 +1,48 @@
-/**
- * `serve`: the embedded API server as a command, until it is interrupted. It says where it listens, and that it is no cluster, on
- * standard error; nothing goes to standard output.
- */
-import { type LeaseServer, startLeaseServer } from '../server/server.ts';
+/** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
+import yargs from 'yargs';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { startLeaseServer } from '../server/server.ts';
 
-export interface ServeOptions {
-  port?: number;
-  host?: string;
-  data?: string;
-  /** Ends it; without one, SIGINT and SIGTERM do. */
-  signal?: AbortSignal;
-  say?: (line: string) => void;
+export async function serve(argv: readonly string[]): Promise<number> {
+  const options = await readOptions(argv);
+  if (typeof options === 'number') return options;
+  const report = (problem: string) => process.stderr.write(`k8s-lease-lock: ${problem}\n`);
+  try {
+    const server = await startLeaseServer({ ...options, report });
+    report(`serving Leases at ${server.url}, ${options.data ? `kept in ${options.data}` : 'in memory'}`);
+    report('this is no Kubernetes cluster: no users, no TLS, one process; for laptops, demos and tests');
+    await new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    });
+    await server.close();
+    return 0;
+  } catch (error) {
+    report((error as Error).message);
+    return EXIT.configuration.code;
+  }
 }
 
-/** Resolves once it has ended. Rejects when it can't listen or can't read its data. */
-export async function serve({ signal, say = sayOnStderr, ...options }: ServeOptions = {}): Promise<void> {
-  const server = await startLeaseServer({ ...options, report: (problem) => say(`lease server: ${problem}`) });
-  announce(server, options.data, say);
-  await (signal ? aborted(signal) : interrupted());
-  await server.close();
-}
-
-function announce(server: LeaseServer, data: string | undefined, say: (line: string) => void): void {
-  say(
-    'This is no cluster: one process that answers for Leases only, without users or TLS, for laptops, demonstrations and tests.',
-  );
-  say(data === undefined ? 'Leases are in memory and end with it.' : `Leases are kept in ${data}.`);
-  say(`Listening on ${server.url}; try: kubectl --server ${server.url} get leases`);
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      process.off('SIGINT', end);
-      process.off('SIGTERM', end);
-      resolve();
-    };
-    process.on('SIGINT', end);
-    process.on('SIGTERM', end);
-  });
-}
-
-function sayOnStderr(line: string): void {
-  process.stderr.write(`${line}\n`);
+async function readOptions(argv: readonly string[]): Promise<{ port: number; data?: string } | number> {
+  let complaint: string | undefined;
+  const parser = yargs([...argv])
+    .usage('Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is no cluster.')
+    .help(false)
+    .version(false)
+    .option('port', { type: 'string', requiresArg: true, description: 'port on 127.0.0.1; 0 takes a free one (default: 8001)' })
+    .option('data', { type: 'string', requiresArg: true, description: 'file to keep the Leases in (default: memory only)' })
+    .option('help', { alias: 'h', type: 'boolean', description: 'show this' })
+    .strict()
+    .exitProcess(false)
+    .fail((message) => {
+      complaint = message;
+    });
+  const { port = '8001', data, help } = await parser.parseAsync();
+  if (help) {
+    process.stdout.write(`${await parser.getHelp()}\n`);
+    return 0;
+  }
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) complaint ??= `--port is "${port}": write a number from 0 to 65535`;
+  if (complaint === undefined) return { port: Number(port), ...(data !== undefined && { data }) };
+  process.stderr.write(`k8s-lease-lock: ${complaint} (see "k8s-lease-lock serve --help")\n`);
+  return EXIT.usage.code;
 }

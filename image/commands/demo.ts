@@ -1,0 +1,137 @@
+/**
+ * `k8s-lease-lock demo`: three real guards, one lock, and a kill. What happened is checked from what the commands said of themselves, not
+ * from what the guards promise; the exit code is 1 if two ever ran at once.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import yargs from 'yargs';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { startLeaseServer } from '../server/server.ts';
+import { drawTimeline, findOverlap, type Row } from '../timeline.ts';
+
+/** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */
+const LEASE_DURATION = '3s';
+const KILL_GRACE = '500ms';
+/** Stamps its own start and end, in milliseconds: what a guard says of its command comes a moment later. */
+const WORK = 'console.log(process.pid, Date.now()); setTimeout(() => console.log(Date.now()), 2000);';
+const KILL_AFTER_MS = 1000;
+
+interface Contender extends Row {
+  child: ChildProcess;
+  running: Promise<void>;
+  ended: Promise<void>;
+  /** Of the command, once it runs. */
+  pid?: number;
+}
+
+export async function demo(argv: readonly string[]): Promise<number> {
+  const options = await readOptions(argv);
+  if (typeof options === 'number') return options;
+  const server = options.cluster.length > 0 ? undefined : await startLeaseServer();
+  const say = (text: string) => process.stdout.write(`${text}\n`);
+  const lock = `k8s-lease-lock-demo-${randomBytes(3).toString('hex')}`;
+  const startedAt = Date.now();
+  const start = (name: string) =>
+    contend(name, [...(server ? ['--server', server.url] : options.cluster), '--name', lock], startedAt);
+  say(server ? `A Lease server of this demo's own, at ${server.url}.` : `On your cluster, with the Lease ${lock}.`);
+  const contenders: Contender[] = [];
+  try {
+    const alice = start('alice');
+    contenders.push(alice);
+    await alice.running;
+    say('alice has the lock; bob and carol queue up.');
+    const bob = start('bob');
+    contenders.push(bob);
+    await waiting(bob);
+    contenders.push(start('carol'));
+    await new Promise((resolve) => setTimeout(resolve, KILL_AFTER_MS));
+    say('Killing alice, guard and command, with SIGKILL: nobody is left to give the lock back.');
+    killHard(alice);
+    alice.to = Date.now() - startedAt;
+    await Promise.all(contenders.map(({ ended }) => ended));
+  } finally {
+    for (const contender of contenders) killHard(contender);
+    await server?.close();
+  }
+  say(drawTimeline(contenders, Date.now() - startedAt));
+  if (!server) say(`The Lease ${lock} remains: kubectl delete lease ${lock}`);
+  return verdict(contenders, say);
+}
+
+function verdict(rows: Row[], say: (text: string) => void): number {
+  const overlap = findOverlap(rows);
+  const idle = rows.filter(({ from }) => from === undefined).map(({ name }) => name);
+  if (overlap) say(`FAILED: ${overlap.join(' and ')} ran at the same time.`);
+  else if (idle.length > 0) say(`FAILED: ${idle.join(' and ')} never ran.`);
+  else say('Nobody overlapped: one ran at a time, and each had its turn.');
+  return overlap || idle.length > 0 ? 1 : 0;
+}
+
+function contend(name: string, where: string[], startedAt: number): Contender {
+  const options = ['--holder', name, '--lease-duration', LEASE_DURATION, '--kill-grace', KILL_GRACE, '--log-format', 'json'];
+  const argv = [process.argv[1] ?? '', 'run', ...where, ...options, '--', process.execPath, '-e', WORK];
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'close').then(() => {});
+  const stamps = createInterface({ input: child.stdout });
+  const running = once(stamps, 'line').then(([line]) => {
+    const [pid, at] = String(line).split(' ');
+    contender.pid = Number(pid);
+    contender.from = Number(at) - startedAt;
+    stamps.on('line', (last) => {
+      contender.to = Number(last) - startedAt;
+    });
+  });
+  createInterface({ input: child.stderr }).on('line', (line) => {
+    const { event } = JSON.parse(line) as { event?: string };
+    if (event === 'waiting') contender.waitedFrom ??= Date.now() - startedAt;
+    child.emit(`said ${event}`);
+  });
+  const contender: Contender = { name, child, running: Promise.race([running, ended]), ended, killed: false };
+  return contender;
+}
+
+const waiting = (contender: Contender) => Promise.race([once(contender.child, 'said waiting'), contender.ended]);
+
+function killHard(contender: Contender): void {
+  const { child, pid } = contender;
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  contender.killed = true;
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself in this very moment.
+  }
+}
+
+async function readOptions(argv: readonly string[]): Promise<{ cluster: string[] } | number> {
+  let complaint: string | undefined;
+  const text = (description: string) => ({ type: 'string' as const, requiresArg: true, description });
+  const parser = yargs([...argv])
+    .usage('Usage: k8s-lease-lock demo [options]\n\nThree guards and one lock, on a Lease server of its own or on your cluster.')
+    .help(false)
+    .version(false)
+    .option('kubeconfig', text('run it on the cluster of this kubeconfig'))
+    .option('context', text('context of the kubeconfig'))
+    .option('namespace', { alias: 'n', ...text('namespace of the Lease, on your cluster') })
+    .option('help', { alias: 'h', type: 'boolean', description: 'show this' })
+    .strict()
+    .exitProcess(false)
+    .fail((message) => {
+      complaint = message;
+    });
+  const { kubeconfig, context, namespace, help } = await parser.parseAsync();
+  if (complaint === undefined && help) {
+    process.stdout.write(`${await parser.getHelp()}\n`);
+    return 0;
+  }
+  if (complaint === undefined) {
+    const given = Object.entries({ kubeconfig, context, namespace });
+    return { cluster: given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])) };
+  }
+  process.stderr.write(`k8s-lease-lock: ${complaint} (see "k8s-lease-lock demo --help")\n`);
+  return EXIT.usage.code;
+}
