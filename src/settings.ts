@@ -30,7 +30,9 @@ export function timings(durationMs: number, killGraceMs: number): TimingsResult 
   let fitting = durationMs;
   while (needed(derive(fitting, killGraceMs)) > fitting) fitting += 1000;
   const spare = durationMs - needed(derive(durationMs, 0));
-  const orGrace = spare > 0 ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / 100) * 100)}` : '';
+  // Rounded down to what is printed exactly.
+  const step = spare < 10_000 ? 100 : 1000;
+  const orGrace = spare >= step ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / step) * step)}` : '';
   return refuse(
     `a lease duration of ${formatDuration(durationMs)} is too short for a kill grace of ${formatDuration(killGraceMs)}: ` +
       `renewing every ${formatDuration(derived.renewEveryMs)} + two requests of ${formatDuration(derived.requestTimeoutMs)} each + ` +

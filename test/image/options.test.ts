@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type RunSettings, readRunCommandLine } from '../../image/options.ts';
+
+async function settings(argv: string[], env = {}): Promise<RunSettings> {
+  const line = await readRunCommandLine(argv, env);
+  if (line.kind !== 'run') throw new Error(JSON.stringify(line));
+  return line.settings;
+}
+
+async function complaint(argv: string[], env = {}): Promise<string> {
+  const line = await readRunCommandLine(argv, env);
+  return 'message' in line ? `${line.kind}: ${line.message}` : line.kind;
+}
+
+test('reading stops at -- and at the first operand', async () => {
+  assert.deepEqual((await settings(['--name', 'x', '--', 'cmd', '--name', 'y', '--', ''])).argv, [
+    'cmd',
+    '--name',
+    'y',
+    '--',
+    '',
+  ]);
+  assert.deepEqual((await settings(['--name', 'x', 'cmd', '-q', '--unknown'])).argv, ['cmd', '-q', '--unknown']);
+  assert.deepEqual((await settings(['--name=x', '--', '--weird'])).argv, ['--weird']);
+  assert.deepEqual((await settings(['--name', 'x', '007', '1e3', '-1'])).argv, ['007', '1e3', '-1']);
+});
+
+test('defaults', async () => {
+  const { timings, ...rest } = await settings(['--name', 'x', 'cmd']);
+  assert.equal(timings.durationMs, 60_000);
+  assert.equal(timings.killGraceMs, 10_000);
+  assert.deepEqual(
+    [rest.timeoutMs, rest.onBusy, rest.priority, rest.conflictExitCode, rest.createIfAbsent, rest.legacyExpiry],
+    [undefined, 'wait', 0, 75, true, false],
+  );
+  assert.deepEqual([rest.logFormat, rest.level, rest.namespace], ['text', 'info', undefined]);
+});
+
+test('every option can be given by its variable, and the line has the last word', async () => {
+  const env = {
+    K8S_LEASE_LOCK_NAME: 'from-env',
+    K8S_LEASE_LOCK_TIMEOUT: '5m',
+    K8S_LEASE_LOCK_NO_CREATE: 'true',
+    K8S_LEASE_LOCK_CONFLICT_EXIT_CODE: '3',
+    K8S_LEASE_LOCK_PORT: 'tcp://10.0.0.1',
+  };
+  const read = await settings(['--timeout', '1m', 'cmd'], env);
+  assert.deepEqual([read.name, read.timeoutMs, read.createIfAbsent, read.conflictExitCode], ['from-env', 60_000, false, 3]);
+  assert.equal(
+    (await settings(['--name', 'x', 'cmd'], { K8S_LEASE_LOCK_NAMESPACE: '' })).namespace,
+    undefined,
+    'an empty variable is none',
+  );
+});
+
+test('every complaint names what is wrong and how it is put right', async () => {
+  const cases: [string[], RegExp][] = [
+    [['cmd'], /usage: no lock is named: give --name/],
+    [['--name', 'x'], /usage: no command is given/],
+    [['--name', 'x', '--', ''], /usage: the command is an empty text/],
+    [['--name', '', 'cmd'], /usage: --name is empty/],
+    [['--name', 'Deploy', 'cmd'], /usage: the name "Deploy" is none for a Lease/],
+    [['--name', 'x'.repeat(254), 'cmd'], /at most 253/],
+    [['--name', 'x', '--name', 'y', 'cmd'], /usage: --name is given 2 times/],
+    [['--name', 'x', '-n', 'a.b', 'cmd'], /usage: the namespace "a\.b" is none/],
+    [['--name', 'x', '--timeout', '90', 'cmd'], /usage: --timeout: "90" has no unit: write 90s/],
+    [['--name', 'x', '--timeout'], /usage: Not enough arguments following: timeout/],
+    [['--name', 'x', '--on-busy', 'panic', 'cmd'], /usage: --on-busy is "panic": write one of wait, fail, skip/],
+    [['--name', 'x', '--priority', '1.5', 'cmd'], /usage: --priority is "1\.5": write a whole number/],
+    [['--name', 'x', '-E', '256', 'cmd'], /usage: --conflict-exit-code is "256": write a whole number from 0 to 255/],
+    [['--name', 'x', '--holder', 'a b', 'cmd'], /usage: the holder "a b" is none/],
+    [['--name', 'x', '-q', '-v', 'cmd'], /usage: --quiet and --verbose contradict/],
+    [['--name', 'x', '--bogus', 'cmd'], /usage: Unknown argument: bogus/],
+    [['--name', 'x', '--lease-duration', '20s', 'cmd'], /configuration: a lease duration of 20s is too short/],
+  ];
+  for (const [argv, expected] of cases) assert.match(await complaint(argv), expected, argv.join(' '));
+  assert.match(
+    await complaint(['--name', 'x', 'cmd'], { K8S_LEASE_LOCK_TIMEOUT: '90' }),
+    /usage: K8S_LEASE_LOCK_TIMEOUT: "90" has no unit/,
+  );
+  assert.match(
+    await complaint(['--name', 'x', 'cmd'], { K8S_LEASE_LOCK_NO_CREATE: 'yes' }),
+    /K8S_LEASE_LOCK_NO_CREATE is "yes": write true or false/,
+  );
+});
+
+test('help tells every option', async () => {
+  const line = await readRunCommandLine(['--help'], {});
+  assert.equal(line.kind, 'help');
+  for (const option of ['--name', '--on-busy', 'K8S_LEASE_LOCK_LEASE_DURATION', '-E'])
+    assert.ok(line.kind === 'help' && line.text.includes(option), option);
+});
