@@ -39,14 +39,10 @@ function readable(paths: string[]): string[] {
 function merged(configs: KubeConfig[], context: string | undefined): KubeConfig {
   const [config, ...others] = configs;
   if (!config) throw new Error('no file is named');
-  const firstOfEach = <T extends { name: string }>(of: (config: KubeConfig) => T[]): T[] => [
-    ...new Map(
-      configs
-        .flatMap(of)
-        .reverse()
-        .map((entry) => [entry.name, entry]),
-    ).values(),
-  ];
+  const firstOfEach = <T extends { name: string }>(of: (config: KubeConfig) => T[]): T[] => {
+    const entries = configs.flatMap(of);
+    return entries.filter(({ name }, i) => entries.findIndex((entry) => entry.name === name) === i);
+  };
   config.clusters = firstOfEach(({ clusters }) => clusters);
   config.contexts = firstOfEach(({ contexts }) => contexts);
   config.users = firstOfEach(({ users }) => users);

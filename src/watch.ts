@@ -76,14 +76,14 @@ async function watchOnce(
   const cut = new AbortController();
   const signal = AbortSignal.any([undone, cut.signal]);
   let disarm = () => {};
-  const heard = () => {
-    disarm();
-    disarm = clock.at(later(clock.now(), SILENCE_MS), () => cut.abort());
-  };
   const end = { broken: false, since };
   const breakOff = () => {
     end.broken = true;
     cut.abort();
+  };
+  const heard = () => {
+    disarm();
+    disarm = clock.at(later(clock.now(), SILENCE_MS), breakOff);
   };
   const lines = splitLines((line) => {
     if (signal.aborted) return;

@@ -1,0 +1,157 @@
+/**
+ * The two processes of a test cluster, etcd and kube-apiserver: started on free loopback ports in a temporary folder, restarted on
+ * the same ports with the same data, frozen, killed, stopped. Nothing listens on any other address. Durability is not wanted: etcd
+ * does not fsync.
+ */
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ClusterBinaries } from '../cluster/binaries.ts';
+import { apiClient } from './api.ts';
+import { type ChildServer, startChildServer } from './child-server.ts';
+import { freePort } from './ports.ts';
+
+export interface ControlPlane {
+  folder: string;
+  url: string;
+  pids(): { etcd: number; apiServer: number };
+  /** SIGKILL to the API server; etcd keeps running. */
+  killApiServer(): Promise<void>;
+  /** The API server again, on the same port, with the same certificates and data; resolves once it is ready. */
+  startApiServer(): Promise<void>;
+  freeze(which: 'etcd' | 'apiServer'): void;
+  resume(which: 'etcd' | 'apiServer'): void;
+  stop(): Promise<void>;
+}
+
+interface Ports {
+  etcd: number;
+  etcdPeer: number;
+  apiServer: number;
+}
+
+/** A cold start takes 3 s; a machine that runs other tests at the same time may need many times that. */
+const READY_MS = 90_000;
+const START_ATTEMPTS = 4;
+
+export async function startControlPlane(binaries: ClusterBinaries, tokens: string): Promise<ControlPlane> {
+  for (let attempt = 1; ; attempt++) {
+    const folder = mkdtempSync(join(tmpdir(), 'k8s-lease-lock-cluster-'));
+    try {
+      return await startIn(folder, binaries, tokens);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      // Between choosing a port and listening on it somebody else may take it: choose again.
+      if (attempt === START_ATTEMPTS || !/address already in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function startIn(folder: string, binaries: ClusterBinaries, tokens: string): Promise<ControlPlane> {
+  writeFileSync(join(folder, 'tokens.csv'), tokens, { mode: 0o600 });
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
+  const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
+  const url = `https://127.0.0.1:${ports.apiServer}`;
+  const adminToken = tokens.split(',')[0] ?? '';
+
+  const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
+  const newApiServer = async () => {
+    const server = await startChildServer(apiServerCommand(binaries.kubeApiserver, folder, ports), {
+      folder,
+      logFile: join(folder, 'apiserver.log'),
+    });
+    try {
+      await untilReady({ url, folder, adminToken }, [etcd, server]);
+      return server;
+    } catch (error) {
+      await server.kill();
+      throw error;
+    }
+  };
+  let apiServer: ChildServer;
+  try {
+    apiServer = await newApiServer();
+  } catch (error) {
+    await etcd.kill();
+    throw error;
+  }
+  const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? etcd : apiServer);
+
+  return {
+    folder,
+    url,
+    pids: () => ({ etcd: etcd.pid, apiServer: apiServer.pid }),
+    killApiServer: () => apiServer.kill(),
+    async startApiServer() {
+      if (apiServer.alive()) throw new Error('the API server is still running');
+      apiServer = await newApiServer();
+    },
+    freeze: (which) => of(which).signal('SIGSTOP'),
+    resume: (which) => of(which).signal('SIGCONT'),
+    async stop() {
+      await Promise.all([apiServer.kill(), etcd.kill()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function etcdCommand(program: string, folder: string, ports: Ports): string[] {
+  const client = `http://127.0.0.1:${ports.etcd}`;
+  const peer = `http://127.0.0.1:${ports.etcdPeer}`;
+  return [
+    program,
+    '--unsafe-no-fsync',
+    `--data-dir=${join(folder, 'etcd')}`,
+    `--listen-client-urls=${client}`,
+    `--advertise-client-urls=${client}`,
+    `--listen-peer-urls=${peer}`,
+    `--initial-advertise-peer-urls=${peer}`,
+    `--initial-cluster=default=${peer}`,
+  ];
+}
+
+function apiServerCommand(program: string, folder: string, ports: Ports): string[] {
+  const key = join(folder, 'service-account.key');
+  return [
+    program,
+    `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
+    '--bind-address=127.0.0.1',
+    `--secure-port=${ports.apiServer}`,
+    `--cert-dir=${join(folder, 'certs')}`,
+    '--authorization-mode=RBAC',
+    `--token-auth-file=${join(folder, 'tokens.csv')}`,
+    '--service-account-issuer=https://kubernetes.default.svc',
+    `--service-account-key-file=${key}`,
+    `--service-account-signing-key-file=${key}`,
+    '--service-cluster-ip-range=10.0.0.0/24',
+  ];
+}
+
+async function untilReady(target: { url: string; folder: string; adminToken: string }, servers: ChildServer[]): Promise<void> {
+  const giveUp = Date.now() + READY_MS;
+  while (!(await isReady(target))) {
+    const dead = servers.find((server) => !server.alive());
+    const late = Date.now() > giveUp ? servers.at(-1) : undefined;
+    const culprit = dead ?? late;
+    if (culprit)
+      throw new Error(
+        `${culprit.logFile}: ${dead ? 'ended' : 'not ready'} during the start; its last words:\n${culprit.logTail()}`,
+      );
+    await sleep(50);
+  }
+}
+
+async function isReady({ url, folder, adminToken }: { url: string; folder: string; adminToken: string }): Promise<boolean> {
+  try {
+    const ca = readFileSync(join(folder, 'certs', 'apiserver.crt'), 'utf8');
+    const answer = await apiClient({ url, ca, token: adminToken }).request('GET', '/readyz', undefined, {
+      signal: AbortSignal.timeout(2_000),
+    });
+    return answer.status === 200;
+  } catch {
+    return false; // not there yet: no certificate, no listener, or no answer in time
+  }
+}
