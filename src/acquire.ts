@@ -153,6 +153,8 @@ async function take(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm'
 
 /** Takes in what a request has answered. */
 function see(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisition | undefined {
+  // What came before the answer is looked at before it: a holder that the answer no longer tells of may still be running.
+  hear(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
   const now = wait.participant.clock.now();
   wait.answeredAt = now;
   wait.failures = 0;
@@ -166,8 +168,8 @@ function see(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisi
 }
 
 /** Takes in what the watch has said, if it is news. */
-function hear(wait: Wait): void {
-  for (const { event, receivedAt } of wait.attention.take()) {
+function hear(wait: Wait, upTo?: string): void {
+  for (const { event, receivedAt } of wait.attention.take(upTo)) {
     const { lease } = event;
     wait.answeredAt = receivedAt;
     if (!lease) wait.fresh = false;

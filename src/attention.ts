@@ -5,6 +5,7 @@
 import { later, type Monotonic } from './clock.ts';
 import type { WatchEvent } from './lease-client.ts';
 import type { Participant } from './lock.ts';
+import { newerVersion } from './state.ts';
 
 /** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */
 const WATCHED_PLACES = 20;
@@ -24,8 +25,8 @@ export interface Attention {
   at(position: number, since: string | undefined): void;
   /** When to read again if nothing is heard. */
   pollAt(position: number): Monotonic;
-  /** The hints since the last call, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be missed. */
-  take(): Hint[];
+  /** The hints since the last call, up to a version, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be missed. */
+  take(upTo?: string): Hint[];
   /** Resolves at `when`, at a hint, or when the signal aborts. */
   next(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
   end(): void;
@@ -53,9 +54,12 @@ export function payAttention({ client, clock, random }: Participant): Attention 
         position < WATCHED_PLACES ? POLL_MS : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
       return later(clock.now(), every * (0.8 + 0.4 * random()));
     },
-    take() {
-      const taken = hints;
-      hints = [];
+    take(upTo) {
+      const newer = hints.findIndex(
+        ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
+      );
+      const taken = newer < 0 ? hints : hints.slice(0, newer);
+      hints = newer < 0 ? [] : hints.slice(newer);
       return taken;
     },
     next(when, signal) {

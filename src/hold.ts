@@ -207,7 +207,7 @@ function judged(held: Hold, { lease }: { lease: LockState['lease'] }): LockState
   return parsed.state;
 }
 
-/** A hint: what it says of a loss is not believed but asked for, by renewing at once. */
+/** A hint may be late, but it is never false: a newer version in which the lock is not mine means that it is lost, whatever came after. */
 function hear(held: Hold, { lease }: WatchEvent): void {
   if (held.ended.signal.aborted) return;
   if (!lease) {
@@ -215,14 +215,10 @@ function hear(held: Hold, { lease }: WatchEvent): void {
     return;
   }
   if (!newerVersion(lease.metadata.resourceVersion, held.state.resourceVersion)) return;
-  const parsed = parseLease(lease);
-  if (parsed.kind === 'refused' || judgeHold(parsed.state, held.participant.me, held.key).kind === 'lost') {
-    renewNow(held);
-    return;
-  }
-  held.state = parsed.state;
+  const state = judged(held, { lease });
+  if (!state) return;
+  held.state = state;
   held.exists = true;
-  judged(held, { lease });
 }
 
 function renewNow(held: Hold): void {
