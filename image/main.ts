@@ -21,6 +21,8 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':
       return await (await import('./commands/demo.ts')).demo(argv);
+    case 'watchdog':
+      return await (await import('./commands/watchdog.ts')).watchdog();
     case '--version':
       process.stdout.write(`${VERSION}\n`);
       return 0;

@@ -40,6 +40,21 @@ export const RUN_OPTIONS: readonly Option[] = [
     default: '10s',
     meaning: 'time between SIGTERM and SIGKILL when the command has to be stopped',
   },
+  {
+    name: 'on-lost',
+    value: 'WHAT',
+    choices: ['stop', 'warn'],
+    default: 'stop',
+    meaning: 'stop the command when the lock is lost; or only warn, and let it go on without',
+  },
+  {
+    name: 'orphans',
+    value: 'WHAT',
+    choices: ['stop', 'wait'],
+    default: 'stop',
+    meaning: 'stop the processes that the command leaves behind when it ends; or wait for them, and keep the lock as long',
+  },
+  { name: 'health-port', value: 'PORT', meaning: 'serve /healthz (held, and in time) and /metrics (Prometheus) on this port' },
   { name: 'holder', value: 'ID', default: 'the Pod or the host', meaning: 'who holds the lock; a random part is added to it' },
   { name: 'reason', value: 'TEXT', meaning: 'why, for those who wait' },
   { name: 'url', value: 'URL', meaning: 'where to look, for those who wait' },
@@ -74,6 +89,9 @@ export interface RunSettings {
   namespace: string | undefined;
   timeoutMs: number | undefined;
   onBusy: 'wait' | 'fail' | 'skip';
+  onLost: 'stop' | 'warn';
+  orphans: 'stop' | 'wait';
+  healthPort: number | undefined;
   priority: number;
   timings: Timings;
   holder: string | undefined;
@@ -238,6 +256,9 @@ function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
     namespace,
     timeoutMs: read.duration('timeout'),
     onBusy: read.choice('on-busy', ['wait', 'fail', 'skip'] as const) ?? 'wait',
+    onLost: read.choice('on-lost', ['stop', 'warn'] as const) ?? 'stop',
+    orphans: read.choice('orphans', ['stop', 'wait'] as const) ?? 'stop',
+    healthPort: read.integer('health-port', { from: 0, to: 65_535 }),
     priority: read.integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
     holder,
     reason: read.text('reason'),

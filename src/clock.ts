@@ -41,6 +41,27 @@ const SLICE_MS = 1000;
 /** CLOCK_BOOTTIME through `uptime()`: to 10 ms, and counting suspend, on Linux and Windows only (elsewhere it follows the wall clock). */
 const bootMs = process.platform === 'linux' || process.platform === 'win32' ? () => uptime() * 1000 : () => 0;
 
+/** A moment on the scales that all processes of one machine share, in milliseconds. */
+export interface MachineTime {
+  monotonic: number;
+  boot: number;
+}
+
+const machineNow = (): MachineTime => ({ monotonic: Number(process.hrtime.bigint()) / 1e6, boot: bootMs() });
+
+/** For another process of this machine; both clocks have to be system clocks. */
+export function toMachineTime(clock: Clock, when: Monotonic): MachineTime {
+  const { monotonic, boot } = machineNow();
+  const left = when - clock.now();
+  return { monotonic: monotonic + left, boot: boot + left };
+}
+
+/** On this process's own scale: by monotonic or boot time, whichever comes first. */
+export function fromMachineTime(clock: Clock, { monotonic, boot }: MachineTime): Monotonic {
+  const now = machineNow();
+  return later(clock.now(), Math.min(monotonic - now.monotonic, now.boot === 0 ? Number.POSITIVE_INFINITY : boot - now.boot));
+}
+
 export function systemClock(): Clock {
   const bootAtStart = bootMs();
   const monotonicAtStart = performance.now();

@@ -9,6 +9,7 @@ import { type HeldLock, LockLostError, momentOf, type Participant, type Released
 import { judgeHold, renewal, restored } from './rules.ts';
 import type { Timings } from './settings.ts';
 import { type Key, type LockState, newerVersion, parseLease } from './state.ts';
+import { onWallJump } from './wall-jump.ts';
 import { withdraw } from './withdraw.ts';
 
 /** From when on a command must be on its way out, if the last write that succeeded was sent at `sentAt`. */
@@ -68,10 +69,12 @@ export function hold(participant: Participant, { state, key, sentAt }: Acquired)
   };
   arm(held);
   const unwatch = client.watch((event) => hear(held, event), state.resourceVersion);
+  const unlook = onWallJump(clock, timings.renewEveryMs / 4, () => renewNow(held));
   const end = () => {
     held.ended.abort();
     held.disarm();
     unwatch();
+    unlook();
   };
   held.lost.signal.addEventListener('abort', end, { once: true });
   const acquiredAt = clock.now();
@@ -83,6 +86,7 @@ export function hold(participant: Participant, { state, key, sentAt }: Acquired)
     token,
     transitions,
     lost: held.lost.signal,
+    isLost: () => held.lost.signal.aborted || (isOver(held) && held.lost.signal.aborted),
     stopRequested: held.stop.signal,
     stopBy: () => stopByOf(held.sentAt, timings),
     expiresAt: () => later(held.sentAt, timings.durationMs),

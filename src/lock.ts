@@ -48,6 +48,8 @@ export interface HeldLock {
   readonly transitions: number;
   /** Aborts, with an Error as its reason, when the lock is no longer mine or will not be by the time that the command is stopped. */
   readonly lost: AbortSignal;
+  /** Looks at the clock instead of waiting for a timer: true if `lost` has aborted, or must have by now. */
+  isLost(): boolean;
   /** Aborts, with a StopRequest as its reason, when somebody asks the holder to stop; the lock stays mine until released. */
   readonly stopRequested: AbortSignal;
   /** From when on the command must be on its way out. */

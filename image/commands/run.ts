@@ -5,6 +5,7 @@ import { systemClock } from '../../src/clock.ts';
 import { type Cluster, findCluster } from '../../src/cluster.ts';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { guard } from '../../src/guard/guard.ts';
+import { endsWithInit } from '../../src/guard/init.ts';
 import { newIdentity } from '../../src/identity.ts';
 import { leaseClient } from '../../src/lease-client.ts';
 import type { Participant } from '../../src/lock.ts';
@@ -13,6 +14,13 @@ import { type RunSettings, readRunCommandLine } from '../options.ts';
 import { USER_AGENT } from '../version.ts';
 
 const STDERR = 2;
+/** A watchdog does next to nothing, and is to take as little memory for it as Node can do with. */
+const WATCHDOG_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1', '--v8-pool-size=0'];
+
+/** Loaded only where it is asked for: the metrics library costs what the rest of the guard does. */
+async function serveHealth(...args: Parameters<typeof import('../health.ts').serveHealth>) {
+  return await (await import('../health.ts')).serveHealth(...args);
+}
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const line = await readRunCommandLine(argv, env);
@@ -46,8 +54,20 @@ async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv): Prom
       return EXIT.configuration.code;
     }
     const participant = await participantOf(settings, found.cluster, { clock, log });
-    const { argv, timeoutMs, onBusy, conflictExitCode } = settings;
-    return await guard({ participant, argv, env, timeoutMs, onBusy, conflictExitCode, log });
+    const health = settings.healthPort === undefined ? undefined : await serveHealth(settings.healthPort, { clock, log });
+    if (health?.kind === 'refused') {
+      log('error', health.message);
+      return EXIT.configuration.code;
+    }
+    return await guard({
+      ...settings,
+      participant,
+      env,
+      watchdog: endsWithInit() ? undefined : [process.execPath, ...WATCHDOG_FLAGS, process.argv[1] ?? '', 'watchdog'],
+      terminal: process.stdin.isTTY === true,
+      log,
+      listen: health?.listen,
+    });
   } finally {
     await log.flush();
   }

@@ -1,17 +1,20 @@
 /**
  * A command under a lock, from waiting to release. Promised: the command starts only under the lock, and is being stopped from the moment
- * that the lock can't be known to be held for as long as stopping takes; the lock is released only when every process is seen to be gone.
- * The guarantee and its limits: docs/protocol.md.
+ * that the lock can't be known to be held for as long as stopping takes, also if this process is stopped or killed (watchdog.ts); the lock is
+ * released only when every process is seen to be gone. The guarantee and its limits: docs/safety.md.
  */
 import { later } from '../clock.ts';
+import type { Emit } from '../events.ts';
 import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock.ts';
 import type { Log } from '../log.ts';
 import { formatDuration } from '../settings.ts';
 import { type Command, start } from './command.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
+import { isGone } from './family.ts';
 import { deadlockWith, environmentFor } from './nesting.ts';
 import { openSignalInbox, type SignalInbox, signalNumber } from './signals.ts';
 import { tellOf } from './tell.ts';
+import { startWatchdog, type WatchdogLink } from './watchdog-link.ts';
 
 export interface GuardOptions {
   participant: Omit<Participant, 'emit'>;
@@ -19,31 +22,53 @@ export interface GuardOptions {
   env: NodeJS.ProcessEnv;
   timeoutMs: number | undefined;
   onBusy: 'wait' | 'fail' | 'skip';
+  onLost: 'stop' | 'warn';
+  /** What becomes of processes that the command leaves behind. */
+  orphans: 'stop' | 'wait';
   conflictExitCode: number;
+  /** What to run as the watchdog; undefined where this process can't die alone. */
+  watchdog: readonly [string, ...string[]] | undefined;
+  /** Standard input is a terminal. */
+  terminal: boolean;
   log: Log;
+  /** Told of every event, beside the log. */
+  listen?: Emit | undefined;
 }
 
 /** Runs the command under the lock and returns the guard's exit code; see EXIT. */
 export async function guard(options: GuardOptions): Promise<number> {
-  const { log } = options;
+  const { log, watchdog, onLost } = options;
+  const { clock, timings } = options.participant;
   const inbox = openSignalInbox();
-  const tell = tellOf(options.participant, log);
+  const link = watchdog && onLost === 'stop' ? startWatchdog({ argv: watchdog, clock, timings, log }) : undefined;
   try {
-    const nested = deadlockWith(options.env);
-    const participant: Participant = {
-      ...options.participant,
-      emit(event) {
-        tell(event);
-        if (event.type === 'waiting') nested.check(event.heldBy);
-      },
-    };
-    const signal = AbortSignal.any([inbox.ending, nested.found]);
-    const acquisition = await acquire(participant, { ...requestOf(options), signal });
-    if (acquisition.kind !== 'held') return notHeld(acquisition, { ...options, inbox, deadlock: nested.found.reason });
-    return await underLock(acquisition.lock, options, inbox);
+    return await acquireAndRun(options, inbox, link);
   } finally {
+    link?.end();
     inbox.close();
   }
+}
+
+async function acquireAndRun(options: GuardOptions, inbox: SignalInbox, link: WatchdogLink | undefined): Promise<number> {
+  const tell = tellOf(options.participant, options.log, options.onLost);
+  const nested = deadlockWith(options.env);
+  let lock: HeldLock | undefined;
+  const participant: Participant = {
+    ...options.participant,
+    emit(event) {
+      tell(event);
+      options.listen?.(event);
+      if (event.type === 'waiting') nested.check(event.heldBy);
+      if (event.type === 'renewed' && lock) link?.renewed(lock);
+    },
+  };
+  const acquisition = await acquire(participant, {
+    ...requestOf(options),
+    signal: AbortSignal.any([inbox.ending, nested.found]),
+  });
+  if (acquisition.kind !== 'held') return notHeld(acquisition, { ...options, inbox, deadlock: nested.found.reason });
+  lock = acquisition.lock;
+  return await underLock(lock, options, { inbox, link });
 }
 
 function requestOf({ timeoutMs, onBusy }: GuardOptions): AcquireRequest {
@@ -59,11 +84,9 @@ function notHeld(
     case 'busy': {
       const holder = acquisition.heldBy.map(({ id }) => id).join(', ');
       const why = holder ? `it is held by ${holder}` : `${acquisition.position} wait before me`;
-      log(
-        onBusy === 'skip' ? 'info' : 'error',
-        `not acquired after ${formatDuration(acquisition.waitedMs)}: ${why}${onBusy === 'skip' ? '; skipped' : ''}`,
-      );
-      return onBusy === 'skip' ? 0 : conflictExitCode;
+      const skipped = onBusy === 'skip' ? '; skipped' : '';
+      log(skipped ? 'info' : 'error', `not acquired after ${formatDuration(acquisition.waitedMs)}: ${why}${skipped}`);
+      return skipped ? 0 : conflictExitCode;
     }
     case 'aborted': {
       if (deadlock !== undefined) {
@@ -85,49 +108,96 @@ function notHeld(
   }
 }
 
-async function underLock(lock: HeldLock, options: GuardOptions, inbox: SignalInbox): Promise<number> {
-  const { participant, argv, log } = options;
+interface Helpers {
+  inbox: SignalInbox;
+  link: WatchdogLink | undefined;
+}
+
+async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }: Helpers): Promise<number> {
+  const { participant, argv, log, terminal } = options;
   if (inbox.ending.aborted) {
     await lock.release();
     return SIGNALLED + signalNumber(inbox.ending.reason);
   }
-  const started = await start({ argv, env: environmentFor(lock, participant.me, options.env), clock: participant.clock });
+  const { clock, me } = participant;
+  // It starts while the lock is being asked for; nothing runs before it is there.
+  if (link && !(await link.ready)) {
+    log('error', 'the watchdog did not start, and without it the command could outlive its lock (docs/safety.md#watchdog)');
+    await lock.release();
+    return EXIT.configuration.code;
+  }
+  link?.renewed(lock);
+  const started = await start({ argv, env: environmentFor(lock, me, options.env), mark: lock.holder, terminal, clock });
   if (started.kind === 'failed') {
     log('error', started.message);
     await lock.release();
     return started.code;
   }
   const { command } = started;
+  link?.watch(command.family);
   if (inbox.ending.aborted) command.signal(inbox.ending.reason);
   inbox.forwardTo((signal) => command.signal(signal));
-  const { code, gone } = await supervise(command, lock, options);
+  const { code, gone } = await supervise(command, lock, options, { inbox, link });
   if (gone) await lock.release();
   else {
     lock.abandon();
-    log('error', 'not released: some of the command could not be seen to end; the lock is free when it expires');
+    log(
+      'error',
+      'not released: some of the command could not be seen to end; the lock is free when it expires (docs/safety.md#not-released)',
+    );
   }
   return code;
 }
 
 /** Waits for the first reason to end, and then for the end of every process. */
-async function supervise(command: Command, lock: HeldLock, options: GuardOptions): Promise<{ code: number; gone: boolean }> {
-  const { clock, timings } = options.participant;
-  const { killGraceMs: graceMs, killBudgetMs } = timings;
-  const reason = await Promise.race([command.ended, aborted(lock.lost), aborted(lock.stopRequested)]);
-  const stopBudgetEnds = later(clock.now(), killBudgetMs);
-  // While the lock is held the command has its whole grace; once it is lost all must be over before another can start.
-  const until = () => (lock.lost.aborted ? lock.expiresAt() : stopBudgetEnds);
-  if (typeof reason === 'number' && command.alive() > 0) {
-    options.log('info', `the command has ended and left ${command.alive()} of its processes behind: stopping them`);
+async function supervise(
+  command: Command,
+  lock: HeldLock,
+  options: GuardOptions,
+  helpers: Helpers,
+): Promise<{ code: number; gone: boolean }> {
+  const { orphans, onLost, log, participant } = options;
+  const { clock } = participant;
+  const lost = onLost === 'stop' ? lock.lost : new AbortController().signal;
+  const early = AbortSignal.any([lost, lock.stopRequested]);
+  const reason = await Promise.race([command.ended, aborted(early)]);
+  let left = typeof reason === 'number' ? await command.living() : 1;
+  if (typeof reason === 'number' && left > 0 && orphans === 'wait') {
+    log('info', `the command has ended and left ${left} of its processes behind: waiting for them`);
+    await isGone(command.family, clock, { until: () => (early.aborted ? clock.now() : later(clock.now(), 1)), hurry: early });
+    left = await command.living();
+  } else if (typeof reason === 'number' && left > 0) {
+    log('info', `the command has ended and left ${left} of its processes behind: stopping them`);
   }
-  const gone =
-    (typeof reason === 'number' && command.alive() === 0) ||
-    (await command.stop({ graceMs, reapMs: killBudgetMs - graceMs, until }));
-  if (lock.lost.aborted) return { code: EXIT.lost.code, gone };
+  const gone = left === 0 || (await stop(command, { lock, lost, options, helpers }));
+  // A process that was stopped past its deadline hears of the command's end before it looks at the clock.
+  if (onLost === 'stop' && lock.isLost()) return { code: EXIT.lost.code, gone };
   if (typeof reason === 'number') return { code: reason, gone };
   const { by, kind, reason: why } = stopRequestOf(lock);
-  options.log('error', `stopped: ${by || 'somebody'} asked for it (${kind}${why ? `: ${why}` : ''})`);
+  log('error', `stopped: ${by || 'somebody'} asked for it (${kind}${why ? `: ${why}` : ''})`);
   return { code: EXIT.stopped.code, gone };
+}
+
+interface Stop {
+  lock: HeldLock;
+  lost: AbortSignal;
+  options: GuardOptions;
+  helpers: Helpers;
+}
+
+async function stop(command: Command, { lock, lost, options, helpers: { inbox, link } }: Stop): Promise<boolean> {
+  const { clock, timings } = options.participant;
+  const { killGraceMs: graceMs, killBudgetMs } = timings;
+  const hurry = new AbortController();
+  inbox.forwardTo((signal) => {
+    // Whoever asks again does not want to wait for the grace.
+    if (signal === 'SIGTERM' || signal === 'SIGINT') hurry.abort();
+  });
+  link?.stopping();
+  const budgetEnds = later(clock.now(), killBudgetMs);
+  // While the lock is held the command has its whole grace; once it is lost all must be over before another can start.
+  const until = () => (lost.aborted ? lock.expiresAt() : budgetEnds);
+  return await command.stop({ graceMs, reapMs: killBudgetMs - graceMs, until, hurry: hurry.signal });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -5,7 +5,11 @@ import type { Log } from '../log.ts';
 import { formatDuration } from '../settings.ts';
 import type { Holder } from '../state.ts';
 
-export function tellOf({ me, clock }: Pick<Participant, 'me' | 'clock'>, log: Log): (event: LockEvent) => void {
+export function tellOf(
+  { me, clock }: Pick<Participant, 'me' | 'clock'>,
+  log: Log,
+  onLost: 'stop' | 'warn',
+): (event: LockEvent) => void {
   const subject = `Lease ${me.namespace}/${me.name}`;
   let lastTrouble = '';
   return (event) => {
@@ -41,10 +45,14 @@ export function tellOf({ me, clock }: Pick<Participant, 'me' | 'clock'>, log: Lo
       case 'stop-requested':
         return log('info', `asked to stop by ${event.request.by || 'somebody'}`, { event: event.type, request: event.request });
       case 'lost':
-        return log('error', `lost ${subject}: ${event.reason}; stopping the command`, {
-          event: event.type,
-          reason: event.reason,
-        });
+        return log(
+          'error',
+          `lost ${subject}: ${event.reason}; ${onLost === 'stop' ? 'stopping the command' : 'the command goes on WITHOUT the lock (--on-lost warn)'}`,
+          {
+            event: event.type,
+            reason: event.reason,
+          },
+        );
       case 'released':
         return log('info', `released ${subject} after ${formatDuration(event.heldMs)}`, {
           event: event.type,

@@ -169,7 +169,8 @@ function suite(target: ApiTarget): void {
     await bob.says(/I am next/);
     const killedAt = performance.now();
     alice.kill('SIGKILL');
-    t.after(() => process.kill(Number(alice.stdout), 'SIGKILL'));
+    await bob.says(/acquired/);
+    assert.equal(isRunning(Number(alice.stdout)), false, 'her watchdog has stopped the command by then');
     assert.equal((await bob.finished).code, 0);
     const tookMs = performance.now() - killedAt;
     assert.ok(tookMs > 2000, `${tookMs} ms: the lock was taken before it can have expired`);

@@ -11,7 +11,9 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiTarget } from './targets.ts';
 
-export const BUNDLE = fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url));
+/** Another build can be named, to hold it to the same tests. */
+export const BUNDLE =
+  process.env.K8S_LEASE_LOCK_TEST_BUNDLE || fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url));
 
 export interface Finished {
   code: number | null;

@@ -172,6 +172,19 @@ test('a wall clock an hour off changes nothing for a waiter', async () => {
   assert.equal(alice.lost.aborted, false);
 });
 
+test('a wall clock that jumps ahead costs a holder one confirmation by the server, and one set back nothing', async () => {
+  const { contender, clock, requests } = world();
+  const alice = await contender('alice').take();
+  requests.length = 0;
+  clock.setWall(new Date(clock.wall().getTime() + 3600 * SECOND));
+  await clock.advance(4 * SECOND);
+  assert.deepEqual(requests, ['alice PUT']);
+  assert.equal(alice.lost.aborted, false);
+  clock.setWall(new Date(clock.wall().getTime() - 3600 * SECOND));
+  await clock.advance(4 * SECOND);
+  assert.deepEqual(requests, ['alice PUT']);
+});
+
 test('a holder that can not renew has lost the lock while there is still time to stop the command', async () => {
   const { contender, clock } = world();
   const alice = contender('alice');

@@ -1,0 +1,89 @@
+/**
+ * The guard's end of its watchdog: started and ready before the lock is asked for, told every deadline, replaced if it dies.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type Clock, later, type Monotonic, toMachineTime, waitUntil } from '../clock.ts';
+import type { HeldLock } from '../lock.ts';
+import type { Log } from '../log.ts';
+import type { Timings } from '../settings.ts';
+import type { Family } from './family.ts';
+import type { Message } from './watchdog.ts';
+
+export interface WatchdogLink {
+  /** Resolves once it listens, or once it is clear that it does not. */
+  readonly ready: Promise<boolean>;
+  watch(family: Family): void;
+  /** After every renewal. */
+  renewed(lock: Pick<HeldLock, 'stopBy' | 'expiresAt'>): void;
+  stopping(): void;
+  /** Lets it go: it ends by itself once nothing of the command is left. */
+  end(): void;
+}
+
+export interface WatchdogOptions {
+  /** What to run as the watchdog. */
+  argv: readonly [string, ...string[]];
+  clock: Clock;
+  timings: Timings;
+  log: Log;
+}
+
+/** For a Node to start on a loaded machine. */
+const START_MS = 10_000;
+/** Between two attempts to replace one that has died. */
+const AGAIN_MS = 1000;
+
+export function startWatchdog({ argv: [file, ...args], clock, timings, log }: WatchdogOptions): WatchdogLink {
+  /** What a successor has to be told. */
+  const told = new Map<Message['kind'], Message>();
+  let ended = false;
+  let child: ChildProcess;
+
+  const tell = (message: Message) => {
+    told.set(message.kind, message);
+    child.stdin?.write(`${JSON.stringify(message)}\n`);
+  };
+  const launch = (): Promise<boolean> => {
+    // A session of its own, and nothing of the environment: neither the terminal's signals nor NODE_OPTIONS are meant for it.
+    child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env: {} });
+    child.stdin?.on('error', () => {}); // It has died: 'exit' tells.
+    for (const message of told.values()) tell(message);
+    const mine = child;
+    const gone = new Promise<false>((resolve) => {
+      mine.once('error', () => resolve(false));
+      mine.once('exit', () => resolve(false));
+    });
+    void gone.then(async () => {
+      if (ended) return;
+      log('error', 'the watchdog has ended: starting another');
+      await waitUntil(clock, later(clock.now(), AGAIN_MS));
+      if (!ended) await launch();
+    });
+    const listening = new Promise<true>((resolve) => mine.stdout?.once('data', () => resolve(true)));
+    const late = waitUntil(clock, later(clock.now(), START_MS)).then((): false => false);
+    return Promise.race([listening, gone, late]);
+  };
+
+  return {
+    ready: launch(),
+    watch: (family) => tell({ kind: 'command', family }),
+    renewed: (lock) => tell({ kind: 'deadline', deadline: deadlineOf(lock, clock, timings) }),
+    stopping: () => tell({ kind: 'stopping' }),
+    end() {
+      ended = true;
+      child.stdin?.end();
+      child.unref();
+    },
+  };
+}
+
+/** Half of the margin late, so that a guard that does its work is not interfered with; the other half is left to the end. */
+function deadlineOf(
+  { stopBy, expiresAt }: Pick<HeldLock, 'stopBy' | 'expiresAt'>,
+  clock: Clock,
+  { marginMs, killGraceMs, killBudgetMs }: Timings,
+) {
+  const reapMs = killBudgetMs - killGraceMs;
+  const at = (when: Monotonic, ms: number) => toMachineTime(clock, later(when, ms));
+  return { termAt: at(stopBy(), marginMs / 2), killAt: at(expiresAt(), -reapMs - marginMs / 2), graceMs: killGraceMs, reapMs };
+}

@@ -1,0 +1,106 @@
+/**
+ * The watchdog, as a process of its own: it stops the command when its guard has died, or has fallen silent past the moment from which the
+ * command had to be on its way out. It needs no network and no lock, only the deadlines that the guard writes into its standard input, which
+ * also tells it of the guard's death by ending. It lives no longer than guard and command.
+ */
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER } from '../clock.ts';
+import type { Log } from '../log.ts';
+import { type Family, livingOf, stopFamily } from './family.ts';
+
+/** One line of what a guard writes to its watchdog. */
+export type Message =
+  | { kind: 'command'; family: Family }
+  | { kind: 'deadline'; deadline: Deadline }
+  /** The guard stops the command by itself: only the end of the grace is left to watch. */
+  | { kind: 'stopping' };
+
+export interface Deadline {
+  /** From when a silent guard is stood in for. */
+  termAt: MachineTime;
+  /** From when on SIGKILL. */
+  killAt: MachineTime;
+  graceMs: number;
+  reapMs: number;
+}
+
+/** Told to the guard once it is listening: nothing is started before. */
+export const READY = 'ready';
+
+interface Watch {
+  clock: Clock;
+  log: Log;
+  family: Family | undefined;
+  termAt: Monotonic;
+  killAt: Monotonic;
+  graceMs: number;
+  reapMs: number;
+  acting: Promise<void> | undefined;
+  disarm: () => void;
+}
+
+/** Resolves when guard and command are both gone. */
+export async function keepWatch(input: Readable, { clock, log }: { clock: Clock; log: Log }): Promise<void> {
+  const watch: Watch = {
+    clock,
+    log,
+    family: undefined,
+    termAt: NEVER,
+    killAt: NEVER,
+    graceMs: 0,
+    reapMs: 0,
+    acting: undefined,
+    disarm: () => {},
+  };
+  for await (const line of createInterface({ input })) {
+    hear(watch, JSON.parse(line) as Message);
+    arm(watch);
+  }
+  watch.disarm();
+  await watch.acting;
+  if (watch.family && (await livingOf(watch.family, clock)).length > 0) await standIn(watch, 'its guard has died');
+}
+
+function hear(watch: Watch, message: Message): void {
+  switch (message.kind) {
+    case 'command':
+      watch.family = message.family;
+      return;
+    case 'deadline': {
+      const { termAt, killAt, graceMs, reapMs } = message.deadline;
+      watch.termAt = fromMachineTime(watch.clock, termAt);
+      watch.killAt = fromMachineTime(watch.clock, killAt);
+      watch.graceMs = graceMs;
+      watch.reapMs = reapMs;
+      return;
+    }
+    case 'stopping':
+      watch.termAt = watch.killAt;
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+function arm(watch: Watch): void {
+  watch.disarm();
+  if (!watch.family || watch.termAt === NEVER) return;
+  watch.disarm = watch.clock.at(watch.termAt, () => {
+    watch.acting ??= standIn(watch, 'its guard has been silent for too long');
+  });
+}
+
+async function standIn(watch: Watch, why: string): Promise<void> {
+  const { clock, family, log, graceMs, reapMs } = watch;
+  if (!family || (await livingOf(family, clock)).length === 0) return;
+  log('error', `watchdog: stopping the command, since ${why}`, { event: 'watchdog' });
+  // Nobody is left to renew: the grace may last until shortly before the lock can pass on, and not longer.
+  const gone = await stopFamily(family, clock, {
+    graceMs: Math.min(graceMs, Math.max(0, watch.killAt - clock.now())),
+    reapMs,
+    until: () => later(watch.killAt, reapMs),
+    hurry: new AbortController().signal,
+  });
+  if (!gone) log('error', 'watchdog: some of the command could not be seen to end');
+}
