@@ -1,10 +1,10 @@
 /** `k8s-lease-lock run`, the built bundle, against the embedded and the real API server. */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { type GuardOptions, guard, intervals, overlap, reach, recorded, tempFolder } from '../harness/guards.ts';
+import { type GuardOptions, guard, intervals, isRunning, overlap, reach, recorded, tempFolder } from '../harness/guards.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 
 const LOCK = 'lease-lock.nullplatform.com/lock';
@@ -324,8 +324,4 @@ function suite(target: ApiTarget): void {
     );
     assert.match(lines[0]?.token ?? '', /^\d+$/);
   });
-}
-
-function isRunning(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }

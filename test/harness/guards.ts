@@ -152,3 +152,12 @@ export function overlap(all: Interval[]): [Interval, Interval] | undefined {
   }
   return undefined;
 }
+
+/** A process that runs code: the dead that nobody has reaped do not. */
+export function isRunning(pid: number): boolean {
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,12 @@
+/** Waits until something is so, looking now and then; how long it may take is generous, since it only matters where it never is. */
+import { setTimeout } from 'node:timers/promises';
+
+const LIMIT_MS = 60_000;
+
+export async function until(isSo: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const startedAt = performance.now();
+  while (!(await isSo())) {
+    if (performance.now() - startedAt > LIMIT_MS) throw new Error(`in vain: ${what}`);
+    await setTimeout(20);
+  }
+}
