@@ -4,7 +4,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
-const run = (command, ...args) => execFileSync(`${root}node_modules/.bin/${command}`, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+const run = (command, ...args) =>
+  execFileSync(`${root}node_modules/.bin/${command}`, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 
 rmSync(`${root}build`, { recursive: true, force: true });
 try {
