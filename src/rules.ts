@@ -256,7 +256,12 @@ function enqueued(view: View, me: Me, ticket: number): RawLease {
 /** The next write of a holder: only the mark and the time change. */
 export function renewal(state: LockState, me: Me, key: Key, moment: Moment): RawLease {
   const since = findMine(state.holders, me)?.since || state.lease.spec?.acquireTime || microTime(moment.wall);
-  return edit(state.lease, { holders: { [key]: holderText(me, moment, since) }, spec: heldSpec(me, moment, state.lease.spec) });
+  const waiters = removed(ownKeys(state.waiters, me)); // A claim may have come true late, over a Lease that was put back meanwhile.
+  return edit(state.lease, {
+    holders: { [key]: holderText(me, moment, since) },
+    waiters,
+    spec: heldSpec(me, moment, state.lease.spec),
+  });
 }
 
 /** Puts a deleted Lease back as its living holder knew it. */

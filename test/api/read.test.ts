@@ -149,9 +149,8 @@ for (const lab of await labs()) {
   });
 
   // The embedded server takes every namespace for granted, so these are told by the real one alone.
-  describe(`namespaces and rights (${lab.name} API server)`, {
-    skip: lab.name === 'embedded' && 'the embedded server has neither',
-  }, () => {
+  if (lab.name === 'embedded') continue;
+  describe(`namespaces and rights (${lab.name} API server)`, () => {
     it('creating in a namespace that does not exist is 404 of the namespace', async () => {
       const answer = await lab.request('PUT', '/apis/coordination.k8s.io/v1/namespaces/no-such-namespace/leases/x', lease('x'));
       assertRefused(answer, {

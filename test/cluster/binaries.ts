@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withBuildLock } from './build-lock.ts';
@@ -44,9 +44,22 @@ export async function clusterBinaries(): Promise<ClusterBinaries | { missing: st
     };
   }
   await withBuildLock(`${dir}.lock`, async () => {
-    if (!isComplete(dir)) await build(dir);
+    if (!isComplete(dir)) await build(dir, PACKAGES);
   });
   return paths(dir);
+}
+
+/** A program that leads by client-go's own leader election (leader/main.go): its path, or why there is none. */
+export async function leaderElector(): Promise<string | { missing: string }> {
+  const source = readFileSync(join(moduleDir, 'leader', 'main.go'));
+  const dir = cacheFolder();
+  const program = join(dir, `leader-${createHash('sha256').update(source).digest('hex').slice(0, 8)}`);
+  if (existsSync(program)) return program;
+  if (!(await goWorks())) return { missing: 'no client-go leader election: there is no Go to build it' };
+  await withBuildLock(`${dir}.lock`, async () => {
+    if (!existsSync(program)) await build(dir, { [basename(program)]: './leader' });
+  });
+  return program;
 }
 
 function namedFolder(dir: string): ClusterBinaries | { missing: string } {
@@ -79,12 +92,12 @@ async function goWorks(): Promise<boolean> {
 }
 
 /** Each binary appears in the folder by a rename, so whoever sees it sees all of it, even if two build at once or one is killed. */
-async function build(dir: string): Promise<void> {
-  process.stderr.write('building etcd, kube-apiserver and kubectl for the tests: minutes the first time, then never again\n');
+async function build(dir: string, packages: Record<string, string>): Promise<void> {
+  process.stderr.write(`building ${Object.keys(packages).join(', ')} for the tests: minutes the first time, then never again\n`);
   await mkdir(dir, { recursive: true });
   const scratch = await mkdtemp(join(dir, 'build-'));
   try {
-    for (const [name, goPackage] of Object.entries(PACKAGES)) {
+    for (const [name, goPackage] of Object.entries(packages)) {
       const output = join(scratch, name);
       await promisify(execFile)('go', ['build', '-trimpath', '-ldflags', LDFLAGS, '-o', output, goPackage], {
         cwd: moduleDir,

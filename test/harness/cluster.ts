@@ -21,6 +21,8 @@ export interface Cluster {
   caFile: string;
   adminToken: string;
   adminTokenFile: string;
+  /** Certificate and key of another administrator, who has no token. */
+  clientCertificate: { certificate: string; key: string };
   /** A kubeconfig file for the administrator. */
   kubeconfig: string;
   kubectl: string;
@@ -122,6 +124,7 @@ function attach({ folder, url, kubectl, pids }: Description): Cluster {
     caFile,
     adminToken,
     adminTokenFile: join(folder, 'admin.token'),
+    clientCertificate: { certificate: join(folder, 'client.crt'), key: join(folder, 'client.key') },
     kubeconfig: kubeconfigFor(adminToken),
     kubectl,
     pids,

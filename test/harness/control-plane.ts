@@ -3,6 +3,7 @@
  * the same ports with the same data, frozen, killed, stopped. Nothing listens on any other address. Durability is not wanted: etcd
  * does not fsync.
  */
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -53,6 +54,7 @@ async function startIn(folder: string, binaries: ClusterBinaries, tokens: string
   writeFileSync(join(folder, 'tokens.csv'), tokens, { mode: 0o600 });
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
+  makeClientCertificate(folder);
   const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
   const url = `https://127.0.0.1:${ports.apiServer}`;
   const adminToken = tokens.split(',')[0] ?? '';
@@ -98,6 +100,17 @@ async function startIn(folder: string, binaries: ClusterBinaries, tokens: string
   };
 }
 
+/** `client.crt` and `client.key` of an administrator, by certificate: self-signed, so that it is its own authority. */
+function makeClientCertificate(folder: string): void {
+  const files = ['-keyout', join(folder, 'client.key'), '-out', join(folder, 'client.crt')];
+  const subject = ['-subj', '/O=system:masters/CN=certified', '-days', '2'];
+  execFileSync(
+    'openssl',
+    ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...subject, ...files],
+    { stdio: 'pipe' },
+  );
+}
+
 function etcdCommand(program: string, folder: string, ports: Ports): string[] {
   const client = `http://127.0.0.1:${ports.etcd}`;
   const peer = `http://127.0.0.1:${ports.etcdPeer}`;
@@ -123,6 +136,7 @@ function apiServerCommand(program: string, folder: string, ports: Ports): string
     `--cert-dir=${join(folder, 'certs')}`,
     '--authorization-mode=RBAC',
     `--token-auth-file=${join(folder, 'tokens.csv')}`,
+    `--client-ca-file=${join(folder, 'client.crt')}`,
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-key-file=${key}`,
     `--service-account-signing-key-file=${key}`,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiTarget } from './targets.ts';
+import { until } from './until.ts';
 
 /** Another build can be named, to hold it to the same tests. */
 export const BUNDLE =
@@ -49,30 +50,21 @@ export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle = 
     ...(cwd !== undefined && { cwd }),
   });
   const said = { stdout: '', stderr: '' };
-  const changed = new EventTarget();
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {
       said[name] += text;
-      changed.dispatchEvent(new Event('change'));
     });
   }
   const finished = once(child, 'close').then(([code, signal]) => {
-    changed.dispatchEvent(new Event('change'));
     return { code, signal, ...said };
   });
   t.after(() => endWith(child));
-  const until = (name: 'stdout' | 'stderr', pattern: RegExp) =>
-    new Promise<void>((resolve, reject) => {
-      const look = () => {
-        if (pattern.test(said[name])) resolve();
-        else if (child.exitCode !== null || child.signalCode !== null)
-          reject(new Error(`it ended (${child.exitCode}) without ${pattern}: ${said[name]}`));
-        else return;
-        changed.removeEventListener('change', look);
-      };
-      changed.addEventListener('change', look);
-      look();
-    });
+  const ended = () => child.exitCode !== null || child.signalCode !== null;
+  const saying = async (name: 'stdout' | 'stderr', pattern: RegExp) => {
+    await until(() => pattern.test(said[name]) || ended(), `${pattern} on ${name}`);
+    if (!pattern.test(said[name])) await finished; // what it said last may still be on its way
+    if (!pattern.test(said[name])) throw new Error(`it ended (${child.exitCode}) without ${pattern}: ${said[name]}`);
+  };
   return {
     pid: child.pid ?? 0,
     get stderr() {
@@ -82,8 +74,8 @@ export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle = 
       return said.stdout;
     },
     kill: (signal) => child.kill(signal),
-    says: (pattern) => until('stderr', pattern),
-    prints: (pattern) => until('stdout', pattern),
+    says: (pattern) => saying('stderr', pattern),
+    prints: (pattern) => saying('stdout', pattern),
     finished,
     input: (text) => child.stdin.end(text),
   };

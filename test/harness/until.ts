@@ -7,6 +7,6 @@ export async function until(isSo: () => boolean | Promise<boolean>, what: string
   const startedAt = performance.now();
   while (!(await isSo())) {
     if (performance.now() - startedAt > LIMIT_MS) throw new Error(`in vain: ${what}`);
-    await setTimeout(20);
+    await setTimeout(10);
   }
 }

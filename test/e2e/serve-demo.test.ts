@@ -1,0 +1,66 @@
+/** `serve` and `demo`, as a user starts them. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { useCluster } from '../harness/cluster.ts';
+import { guard, tempFolder } from '../harness/guards.ts';
+
+async function serving(t: TestContext, ...args: string[]) {
+  const server = guard(t, ['serve', '--port', '0', ...args]);
+  await server.says(/serving Leases at \S+, .*\n.*this is no Kubernetes cluster/);
+  const [, url = ''] = /serving Leases at ([^\s,]+)/.exec(server.stderr) ?? [];
+  return { server, url };
+}
+
+test('serve says that it is no cluster, serves, and ends on SIGTERM', async (t) => {
+  const { server, url } = await serving(t);
+  const { code } = await guard(t, ['run', '--server', url, '--name', 'deploy', '--', 'true']).finished;
+  assert.equal(code, 0);
+  server.kill('SIGTERM');
+  assert.equal((await server.finished).code, 0);
+});
+
+test('with --data the Leases are there again after a restart, and tokens go on growing', async (t) => {
+  const data = join(tempFolder(t), 'leases.json');
+  const token = async (url: string) =>
+    (await guard(t, ['run', '--server', url, '--name', 'deploy', '--', 'sh', '-c', 'echo $LEASE_LOCK_TOKEN']).finished).stdout;
+  const first = await serving(t, '--data', data);
+  const before = await token(first.url);
+  first.server.kill('SIGKILL');
+  await first.server.finished;
+  const second = await serving(t, '--data', data);
+  assert.ok(BigInt(await token(second.url)) > BigInt(before));
+});
+
+test('serve refuses what it does not know, and a port that is none', async (t) => {
+  for (const args of [['--port', 'x'], ['--port', '70000'], ['--bogus'], ['operand']]) {
+    const { code, stderr } = await guard(t, ['serve', ...args]).finished;
+    assert.equal(code, 64, args.join(' '));
+    assert.match(stderr, /see "k8s-lease-lock serve --help"/);
+  }
+});
+
+test('a port that is taken is a plain sentence', async (t) => {
+  const { url } = await serving(t);
+  const { code, stderr } = await guard(t, ['serve', '--port', new URL(url).port]).finished;
+  assert.equal(code, 78);
+  assert.match(stderr, /EADDRINUSE|in use/);
+});
+
+const LAST = /Nobody overlapped: one ran at a time, and each had its turn\.\n$/;
+
+test('the demo shows three guards and a kill, and that nobody overlapped', async (t) => {
+  const { code, stdout } = await guard(t, ['demo']).finished;
+  assert.equal(code, 0, stdout);
+  for (const row of [/^ {2}alice +█+x$/m, /^ {2}bob +·+█+/m, /^ {2}carol +·+█+/m, LAST]) assert.match(stdout, row);
+});
+
+test('the demo does the same on a cluster', async (t) => {
+  const cluster = await useCluster();
+  if (!cluster) return t.skip('no real API server here; CI has one');
+  const { code, stdout } = await guard(t, ['demo', '--kubeconfig', cluster.kubeconfig, '-n', await cluster.namespace('demo')])
+    .finished;
+  assert.equal(code, 0, stdout);
+  assert.match(stdout, /On your cluster, with the Lease k8s-lease-lock-demo-/);
+  assert.match(stdout, LAST);
+});
