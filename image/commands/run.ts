@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../../src/clock.ts';
 import { type Cluster, findCluster } from '../../src/cluster.ts';
+import { inheritedDescriptors } from '../../src/guard/descriptors.ts';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { endsWithInit } from '../../src/guard/init.ts';
@@ -23,6 +24,7 @@ async function serveHealth(...args: Parameters<typeof import('../health.ts').ser
 }
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const descriptors = inheritedDescriptors();
   const line = await readRunCommandLine(argv, env);
   switch (line.kind) {
     case 'help':
@@ -33,7 +35,7 @@ export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     case 'configuration':
       return complain(line.message, EXIT.configuration.code);
     case 'run':
-      return await runUnderLock(line.settings, env);
+      return await runUnderLock(line.settings, env, descriptors);
     default:
       return line satisfies never;
   }
@@ -44,7 +46,7 @@ function complain(message: string, code: number): number {
   return code;
 }
 
-async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv): Promise<number> {
+async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv, descriptors: number[]): Promise<number> {
   const clock = systemClock();
   const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR });
   try {
@@ -65,6 +67,7 @@ async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv): Prom
       env,
       watchdog: endsWithInit() ? undefined : [process.execPath, ...WATCHDOG_FLAGS, process.argv[1] ?? '', 'watchdog'],
       terminal: process.stdin.isTTY === true,
+      descriptors,
       log,
       listen: health?.listen,
     });

@@ -16,6 +16,8 @@ export interface CommandOptions {
   mark: string;
   /** Standard input is a terminal, and the command is to have it. */
   terminal: boolean;
+  /** What it gets beside standard input, output and error. */
+  descriptors: readonly number[];
   clock: Clock;
 }
 
@@ -34,9 +36,11 @@ export interface Command {
 /** What a terminal sends to the command by itself; passed on, it would arrive twice. */
 const OF_THE_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGWINCH'];
 
-export function start({ argv: [file, ...args], env, mark, terminal, clock }: CommandOptions): Promise<Started> {
+export function start({ argv: [file, ...args], env, mark, terminal, descriptors, clock }: CommandOptions): Promise<Started> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { stdio: 'inherit', detached: !terminal, env });
+    const handed = [0, 1, 2, ...descriptors];
+    const stdio = Array.from({ length: Math.max(...handed) + 1 }, (_, fd) => (handed.includes(fd) ? ('inherit' as const) : null));
+    const child = spawn(file, args, { stdio, detached: !terminal, env });
     child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(file, error)));
     const ended = new Promise<number>((done) => {
       child.once('exit', (code, signal) => done(code ?? SIGNALLED + signalNumber(signal)));

@@ -30,6 +30,8 @@ export interface GuardOptions {
   watchdog: readonly [string, ...string[]] | undefined;
   /** Standard input is a terminal. */
   terminal: boolean;
+  /** Descriptors that the command inherits, beside the standard three. */
+  descriptors: readonly number[];
   log: Log;
   /** Told of every event, beside the log. */
   listen?: Emit | undefined;
@@ -114,7 +116,7 @@ interface Helpers {
 }
 
 async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }: Helpers): Promise<number> {
-  const { participant, argv, log, terminal } = options;
+  const { participant, argv, log, terminal, descriptors } = options;
   if (inbox.ending.aborted) {
     await lock.release();
     return SIGNALLED + signalNumber(inbox.ending.reason);
@@ -127,7 +129,14 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
     return EXIT.configuration.code;
   }
   link?.renewed(lock);
-  const started = await start({ argv, env: environmentFor(lock, me, options.env), mark: lock.holder, terminal, clock });
+  const started = await start({
+    argv,
+    env: environmentFor(lock, me, options.env),
+    mark: lock.holder,
+    terminal,
+    descriptors,
+    clock,
+  });
   if (started.kind === 'failed') {
     log('error', started.message);
     await lock.release();
