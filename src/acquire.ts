@@ -7,7 +7,7 @@ import { type Attention, payAttention } from './attention.ts';
 import { later, type Monotonic, NEVER, waitUntil } from './clock.ts';
 import { hold, stopByOf } from './hold.ts';
 import type { Answer } from './lease-client.ts';
-import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './lock.ts';
+import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { absentLease, type Decision, decide, observe, type Reading, type View } from './rules.ts';
 import { type Holder, newerVersion, parseLease, type RawLease } from './state.ts';
 import { withdraw } from './withdraw.ts';

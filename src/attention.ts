@@ -4,7 +4,7 @@
  */
 import { later, type Monotonic } from './clock.ts';
 import type { WatchEvent } from './lease-client.ts';
-import type { Participant } from './lock.ts';
+import type { Participant } from './participant.ts';
 import { newerVersion } from './state.ts';
 
 /** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */

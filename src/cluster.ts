@@ -6,6 +6,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { proxyFor } from './proxy.ts';
+import { serverUrl } from './server-url.ts';
 
 export interface Credentials {
   headers: Record<string, string>;
@@ -132,13 +133,6 @@ function reread(path: string, what: string): Read {
     }
     return last;
   };
-}
-
-export function serverUrl(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { protocol, host, pathname } = new URL(text);
-  if ((protocol !== 'https:' && protocol !== 'http:') || host === '') return undefined;
-  return `${protocol}//${host}${pathname}`.replace(/\/+$/, '');
 }
 
 const refused = (message: string): ClusterResult => ({ kind: 'refused', message });

@@ -5,7 +5,7 @@
  */
 import { later, type Monotonic, waitUntil } from './clock.ts';
 import type { Answer, WatchEvent } from './lease-client.ts';
-import { type HeldLock, LockLostError, momentOf, type Participant, type Released } from './lock.ts';
+import { type HeldLock, LockLostError, momentOf, type Participant, type Released } from './participant.ts';
 import { judgeHold, renewal, restored } from './rules.ts';
 import type { Timings } from './settings.ts';
 import { type Key, type LockState, newerVersion, parseLease } from './state.ts';

@@ -4,8 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { type Cluster, type ClusterOptions, type ClusterResult, type Credentials, serverUrl } from './cluster.ts';
+import type { Cluster, ClusterOptions, ClusterResult, Credentials } from './cluster.ts';
 import { proxyFor } from './proxy.ts';
+import { serverUrl } from './server-url.ts';
 
 export async function fromKubeconfig(
   paths: string[],

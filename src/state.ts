@@ -299,9 +299,8 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
 }
 
 function coordinated(spec: RawSpec): string | undefined {
-  if (spec.strategy) return `spec.strategy is ${spec.strategy}`;
-  if (spec.preferredHolder) return `spec.preferredHolder is ${spec.preferredHolder}`;
-  return undefined;
+  const field = (['strategy', 'preferredHolder'] as const).find((name) => text(spec[name]) !== '');
+  return field && `spec.${field} is ${spec[field]}`;
 }
 
 function renewTimeWrittenAt(lease: RawLease): number | undefined {

@@ -4,7 +4,7 @@
  */
 import { later, waitUntil } from './clock.ts';
 import type { Answer } from './lease-client.ts';
-import type { Participant, Released } from './lock.ts';
+import type { Participant, Released } from './participant.ts';
 import { withdrawn } from './rules.ts';
 import { type LockState, parseLease } from './state.ts';
 

@@ -135,6 +135,17 @@ real('a token that is replaced in its file counts from the next request on', asy
   assert.equal((await alice.finished).code, 0);
 });
 
+real('a certificate authority that is replaced in its file counts from the next request on', async (t) => {
+  const { url, ca, adminTokenFile: tokenFile, clientCertificate, namespace } = present();
+  const caFile = join(tempFolder(t), 'ca.crt');
+  cpSync(clientCertificate.certificate, caFile);
+  const args = ['-n', await namespace('ca'), '--name', 'deploy', '--', 'true'];
+  const alice = guard(t, ['run', ...reach({ url, caFile, tokenFile }), ...args]);
+  await alice.says(/certificate.*trying again/);
+  writeFileSync(caFile, ca);
+  assert.equal((await alice.finished).code, 0);
+});
+
 real('a lease left by a long-dead holder is taken at once, by the clock of the API server', async (t) => {
   const { namespace, kubeconfig, request } = present();
   const ns = await namespace('dead');
