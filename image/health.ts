@@ -61,6 +61,7 @@ function observe(clock: Clock): { registry: Registry; listen: Emit; isHealthy():
     },
   );
   const position = gauge('waiters_ahead', 'how many are served first');
+  const queue = gauge('queue_length', 'how many wait for the lock, as last seen');
   const waited = gauge('wait_seconds', 'how long the guard has waited for the lock, or did', function () {
     if (waiting) this.set((clock.now() - startedAt) / 1000);
   });
@@ -71,6 +72,7 @@ function observe(clock: Clock): { registry: Registry; listen: Emit; isHealthy():
   const listen = (event: LockEvent) => {
     switch (event.type) {
       case 'waiting':
+        queue.set(event.queue);
         return position.set(event.position);
       case 'acquired':
         waiting = false;
@@ -80,6 +82,7 @@ function observe(clock: Clock): { registry: Registry; listen: Emit; isHealthy():
         return transitions.set(event.transitions);
       case 'renewed':
         stopBy = event.stopBy;
+        queue.set(event.queue);
         return renewals.inc();
       case 'trouble':
         return failures.inc();

@@ -236,7 +236,7 @@ function tell(wait: Wait, { position, heldBy }: { position: number; heldBy: Hold
   // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
   if (now === wait.told || (heldBy.length === 0 && wait.told !== '')) return;
   wait.told = now;
-  wait.participant.emit({ type: 'waiting', position, heldBy });
+  wait.participant.emit({ type: 'waiting', position, queue: wait.view?.state.waiters.length ?? 0, heldBy });
 }
 
 function gaveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {

@@ -3,10 +3,10 @@ import type { Monotonic } from './clock.ts';
 import type { Holder, StopRequest } from './state.ts';
 
 export type LockEvent =
-  /** In the queue, or in front of it: again whenever the holder or the place changes. `position` 0 is next. */
-  | { type: 'waiting'; position: number; heldBy: Holder[] }
+  /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all. */
+  | { type: 'waiting'; position: number; queue: number; heldBy: Holder[] }
   | { type: 'acquired'; waitedMs: number; token: string; transitions: number; stopBy: Monotonic; expiresAt: Monotonic }
-  | { type: 'renewed'; stopBy: Monotonic; expiresAt: Monotonic }
+  | { type: 'renewed'; queue: number; stopBy: Monotonic; expiresAt: Monotonic }
   /** A request failed, and is tried again. */
   | { type: 'trouble'; doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'releasing'; message: string; retryInMs: number }
   | { type: 'restored' }

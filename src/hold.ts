@@ -188,7 +188,9 @@ function renewed(held: Hold, sentAt: Monotonic): void {
   held.lastFailure = undefined;
   held.attempts.clear();
   arm(held);
-  if (!isOver(held)) emit({ type: 'renewed', stopBy: stopByOf(sentAt, timings), expiresAt: later(sentAt, timings.durationMs) });
+  if (isOver(held)) return;
+  const queue = held.state.waiters.length;
+  emit({ type: 'renewed', queue, stopBy: stopByOf(sentAt, timings), expiresAt: later(sentAt, timings.durationMs) });
 }
 
 /** What a read or a write says of my hold; undefined if it is lost, which has then been told. */

@@ -224,7 +224,9 @@ test('/healthz says whether the lock is held and in time, /metrics what has happ
   };
   await alice.says(/I am next/);
   assert.equal((await get('/healthz')).status, 503);
-  assert.match((await get('/metrics')).text, /^k8s_lease_lock_waiting 1$/m);
+  const waiting = (await get('/metrics')).text;
+  for (const line of [/^k8s_lease_lock_waiting 1$/m, /^k8s_lease_lock_queue_length 1$/m, /^k8s_lease_lock_held 0$/m])
+    assert.match(waiting, line);
   first.input('');
   await alice.prints(/ready/);
   assert.equal((await get('/healthz')).status, 200);
@@ -249,6 +251,41 @@ test('a health port that is taken is refused before anything is locked', async (
   const { code, stderr } = await run(t, name, ['--health-port', port, '--', 'true']).finished;
   assert.equal(code, EXIT.configuration.code);
   assert.match(stderr, /--health-port \d+ can't be listened on: EADDRINUSE/);
+});
+
+/** Runs the guard as the first process of a process namespace, as a container would. */
+function asInit(t: TestContext, name: string, args: string[]) {
+  if (process.getuid?.() !== 0 && process.env.CI) throw new Error('a process namespace takes root');
+  const guarded = [process.execPath, BUNDLE, 'run', ...reach(target), '-n', namespace, '--name', name, ...args];
+  const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...guarded], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: process.env.PATH },
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  return {
+    output: () => output,
+    ended: new Promise<number | null>((resolve) => child.once('close', resolve)),
+    input: (text: string) => child.stdin.end(text),
+  };
+}
+
+test('as process 1 it needs no watchdog, and the dead that nobody reaps hold nothing up', async (t) => {
+  if (process.getuid?.() !== 0 && !process.env.CI) return t.skip('a process namespace takes root');
+  const name = lockName();
+  const orphans = `for i in 1 2 3; do sh -c 'sleep 0.2 &'; done; sleep 0.6`;
+  const report = `grep -l 'watch[d]og' /proc/[0-9]*/cmdline 2>/dev/null; grep -h ^State /proc/[0-9]*/status | grep -c zombie`;
+  const alice = asInit(t, name, [...SHORT, '--', 'sh', '-c', `${orphans}; ${report}; exit 6`]);
+  assert.equal(await alice.ended, 6, alice.output());
+  assert.match(alice.output(), /^[1-9]\d*$/m, 'there are dead that nobody has reaped');
+  assert.doesNotMatch(alice.output(), /cmdline/, 'there is no watchdog');
+  assert.match(alice.output(), /released/);
+  assert.equal(await holderOf(name), '');
 });
 
 /** A shell under a terminal, made by script(1): what is written to it is typed. */
