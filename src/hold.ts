@@ -134,7 +134,8 @@ async function renew(held: Hold): Promise<void> {
       return await readAgain(held);
     case 'refused':
     case 'failed':
-      return retryLater(held, answer);
+      // The watch may have shown meanwhile that it landed.
+      return held.sentAt === moment.now ? undefined : retryLater(held, answer);
     default:
       return answer satisfies never;
   }
@@ -147,14 +148,10 @@ async function readAgain(held: Hold): Promise<void> {
   switch (answer.kind) {
     case 'lease': {
       const state = judged(held, answer);
-      const mine = state?.holders.find((holder) => holder.key === held.key);
       if (!state) return;
       held.exists = true;
       held.state = state;
-      const landed = mine && held.attempts.get(mine.mark);
-      // One of my attempts without an answer has landed: the lock is mine from before the send of *that* one.
-      if (landed !== undefined && landed > held.sentAt) renewed(held, landed);
-      else held.renewAt = clock.now();
+      if (!creditLanded(held)) held.renewAt = clock.now();
       return;
     }
     case 'absent':
@@ -215,7 +212,7 @@ function judged(held: Hold, { lease }: { lease: LockState['lease'] }): LockState
 
 /** A hint may be late, but it is never false: a newer version in which the lock is not mine means that it is lost, whatever came after. */
 function hear(held: Hold, { lease }: WatchEvent): void {
-  if (held.ended.signal.aborted) return;
+  if (isOver(held)) return;
   if (!lease) {
     renewNow(held);
     return;
@@ -225,6 +222,16 @@ function hear(held: Hold, { lease }: WatchEvent): void {
   if (!state) return;
   held.state = state;
   held.exists = true;
+  creditLanded(held);
+}
+
+/** One of my attempts without an answer has landed, as its mark tells: the lock is mine from before the send of *that* one. */
+function creditLanded(held: Hold): boolean {
+  const mine = held.state.holders.find((holder) => holder.key === held.key);
+  const landed = mine && held.attempts.get(mine.mark);
+  if (landed === undefined || landed <= held.sentAt) return false;
+  renewed(held, landed);
+  return true;
 }
 
 function renewNow(held: Hold): void {

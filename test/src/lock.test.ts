@@ -279,6 +279,19 @@ test('a renewal without an answer that has landed counts from its own send', asy
   assert.equal(lock.stopBy(), (15 + 45) * SECOND);
 });
 
+test('renewals whose answers are all lost keep the lock as long as the watch shows that they landed', async () => {
+  const { contender, clock } = world();
+  const alice = contender('alice');
+  const lock = await alice.take();
+  alice.disturb('PUT', ...Array.from({ length: 1000 }, () => 'answer' as const));
+  await clock.advance(300 * SECOND);
+  assert.equal(lock.lost.aborted, false);
+  alice.deafen();
+  alice.disturb('GET', ...Array.from({ length: 1000 }, () => 'request' as const));
+  await clock.advance(60 * SECOND);
+  assert.equal(lock.lost.aborted, true, 'and no longer');
+});
+
 test('a holder whose Lease is deleted puts it back at once, and holds on', async () => {
   const { contender, clock, remove, state, lease } = world();
   const alice = contender('alice');
