@@ -16,6 +16,8 @@ export interface Family {
   mark: string;
   /** When the leader was started, in the kernel's ticks: nothing older is of its family. */
   startedTicks: number;
+  /** Who has ever been found, by process id, with its start: once of the family, always of the family, whatever becomes of its parents. */
+  known: Record<number, number>;
 }
 
 /** How often the process table is looked at while a family is being stopped; a look costs a millisecond or two. */
@@ -24,22 +26,26 @@ const LOOK_MS = 20;
 const READ_MS = 500;
 
 export function familyOf(leader: number, ownSession: boolean, mark: string): Family {
-  return { leader, ownSession, mark, startedTicks: readProcess(leader)?.startedTicks ?? 0 };
+  const startedTicks = readProcess(leader)?.startedTicks ?? 0;
+  return { leader, ownSession, mark, startedTicks, known: { [leader]: startedTicks } };
 }
 
-/** Process ids of those that are alive. */
+/** Process ids of those that are alive; whoever is found is remembered. */
 export async function livingOf(family: Family, clock: Clock): Promise<number[]> {
   const table = process.platform === 'linux' ? readTable() : undefined;
   // Without /proc the kernel still answers for the group.
   if (!table) return isThere(family.ownSession ? -family.leader : family.leader) ? [family.leader] : [];
-  const found: number[] = [];
-  const strangers: number[] = [];
+  const found: Entry[] = [];
+  const strangers: Entry[] = [];
   for (const entry of table.values()) {
     if (entry.dead || entry.startedTicks < family.startedTicks || entry.pid === process.pid) continue;
-    (isKin(entry, family, table) ? found : strangers).push(entry.pid);
+    (isKin(entry, family, table) ? found : strangers).push(entry);
   }
-  const marked = await Promise.all(strangers.map((pid) => carries(pid, family.mark, clock)));
-  return [...found, ...strangers.filter((_, i) => marked[i])];
+  const marked = await Promise.all(strangers.map(({ pid }) => carries(pid, family.mark, clock)));
+  const living = [...found, ...strangers.filter((_, i) => marked[i])];
+  for (const { pid, startedTicks } of living) family.known[pid] = startedTicks;
+  for (const pid of Object.keys(family.known)) if (!table.has(Number(pid))) delete family.known[Number(pid)];
+  return living.map(({ pid }) => pid);
 }
 
 /** Passes a signal on: to the group, not to those that have left it. */
@@ -50,8 +56,10 @@ export function signalGroup(family: Family, signal: NodeJS.Signals, clock: Clock
 
 /** To the whole group at once where it is the family's own, and to each of the others. */
 export async function signalFamily(family: Family, signal: NodeJS.Signals, clock: Clock): Promise<void> {
+  // Looked for first: who loses its parent to the signal is found by it no more.
+  const living = await livingOf(family, clock);
   if (family.ownSession) send(-family.leader, signal);
-  for (const pid of await livingOf(family, clock)) {
+  for (const pid of living) {
     if (!family.ownSession || readProcess(pid)?.group !== family.leader) send(pid, signal);
   }
 }
@@ -106,10 +114,12 @@ interface Entry {
   dead: boolean;
 }
 
-function isKin(entry: Entry, { leader, ownSession }: Family, table: Map<number, Entry>): boolean {
+function isKin(entry: Entry, { leader, ownSession, known }: Family, table: Map<number, Entry>): boolean {
   if (ownSession && (entry.group === leader || entry.session === leader)) return true;
-  for (let at: Entry | undefined = entry, steps = 0; at && steps < 1000; at = table.get(at.parent), steps++)
-    if (at.pid === leader) return true;
+  for (let at: Entry | undefined = entry, steps = 0; at && steps < 1000; at = table.get(at.parent), steps++) {
+    // The start as well: a process id is used again.
+    if (known[at.pid] === at.startedTicks) return true;
+  }
   return false;
 }
 

@@ -3,7 +3,7 @@
  * that the lock can't be known to be held for as long as stopping takes, also if this process is stopped or killed (watchdog.ts); the lock is
  * released only when every process is seen to be gone. The guarantee and its limits: docs/safety.md.
  */
-import { later } from '../clock.ts';
+import { type Clock, later } from '../clock.ts';
 import type { Emit } from '../events.ts';
 import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock.ts';
 import type { Log } from '../log.ts';
@@ -146,7 +146,9 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
   link?.watch(command.family);
   if (inbox.ending.aborted) command.signal(inbox.ending.reason);
   inbox.forwardTo((signal) => command.signal(signal));
+  const unlook = keepLooking(command, clock, () => link?.watch(command.family));
   const { code, gone } = await supervise(command, lock, options, { inbox, link });
+  unlook();
   if (gone) await lock.release();
   else {
     lock.abandon();
@@ -156,6 +158,30 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
     );
   }
   return code;
+}
+
+/**
+ * How often the family is looked at while all is well: whoever is seen once is found again after it has lost its parents. More often would
+ * cost a large machine noticeable work.
+ */
+const LOOK_MS = 2000;
+
+function keepLooking(command: Command, clock: Clock, found: () => void): () => void {
+  const { known } = command.family;
+  let ended = false;
+  let undo = () => {};
+  const look = async () => {
+    const before = Object.keys(known).join();
+    await command.living();
+    if (ended) return;
+    if (Object.keys(known).join() !== before) found();
+    undo = clock.at(later(clock.now(), LOOK_MS), look);
+  };
+  undo = clock.at(later(clock.now(), LOOK_MS), look);
+  return () => {
+    ended = true;
+    undo();
+  };
 }
 
 /** Waits for the first reason to end, and then for the end of every process. */
