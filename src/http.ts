@@ -6,6 +6,7 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import { type Clock, later } from './clock.ts';
 import type { Cluster, Credentials } from './cluster.ts';
+import { formatDuration } from './settings.ts';
 
 export type Reply =
   | { kind: 'reply'; status: number; headers: http.IncomingHttpHeaders; body: string }
@@ -54,7 +55,7 @@ export function connect(cluster: Cluster, clock: Clock, userAgent: string): Conn
   const attempt = async (request: Request, renew: boolean, listener?: StreamListener): Promise<Reply> => {
     const aborted = new AbortController();
     const undo = clock.at(later(clock.now(), request.timeoutMs), () =>
-      aborted.abort(new Error(`no answer within ${request.timeoutMs / 1000}s`)),
+      aborted.abort(new Error(`no answer within ${formatDuration(request.timeoutMs)}`)),
     );
     const signal = request.signal ? AbortSignal.any([request.signal, aborted.signal]) : aborted.signal;
     try {
