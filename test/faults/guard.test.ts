@@ -1,0 +1,144 @@
+/** The fault matrix, guard: the process that should stop the command is itself killed, stopped, stuck or starved. */
+import assert from 'node:assert/strict';
+import { describe } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { pass, silence } from '../harness/fault-proxy.ts';
+import { childrenOf, isWatchdog, kill } from './processes.ts';
+import { REASONS } from './reasons.ts';
+import { type Cell, cellTests, DURATION_MS, realCluster, startedBy, until } from './story.ts';
+import type { Work } from './worker.ts';
+
+const stubborn: Work = { ignoresTerm: true, children: [{ ignoresTerm: true, session: true }] };
+
+const cells: Cell[] = [
+  {
+    name: 'stopped (SIGSTOP) until after the next one has run, then continued',
+    why: REASONS.watchdog,
+    work: stubborn,
+    async inject(story) {
+      story.alice.kill('SIGSTOP');
+      await story.bob.finished;
+      story.alice.kill('SIGCONT');
+    },
+    outcome: 'ends',
+    code: EXIT.lost.code,
+    says: [/lost Lease/],
+  },
+  {
+    name: 'stopped for less than its lease, then continued',
+    why: REASONS.kept,
+    async inject({ alice }) {
+      alice.kill('SIGSTOP');
+      await sleep(2000);
+      alice.kill('SIGCONT');
+      await sleep(2000);
+    },
+    outcome: 'goes on',
+    code: 0,
+  },
+  {
+    name: 'killed (SIGKILL)',
+    why: REASONS.watchdog,
+    work: stubborn,
+    inject: ({ alice }) => alice.kill('SIGKILL'),
+    outcome: 'ends',
+    code: null,
+  },
+  {
+    name: 'its watchdog killed, then, once there is another, the guard',
+    watchdogDies: true,
+    why: REASONS.watchdog,
+    work: stubborn,
+    async inject({ alice }) {
+      const watchdog = () => childrenOf(alice.pid).find(isWatchdog);
+      const first = watchdog();
+      assert.ok(first, 'there is a watchdog');
+      kill(first.pid);
+      await alice.says(/the watchdog has ended: starting another/);
+      await until(
+        () => watchdog() !== undefined,
+        () => 'there is no other watchdog',
+      );
+      await sleep(1000);
+      alice.kill('SIGKILL');
+    },
+    outcome: 'ends',
+    code: null,
+  },
+  {
+    name: 'its event loop blocked for longer than its lease',
+    why: REASONS.watchdog,
+    work: stubborn,
+    alice: { fault: {} },
+    inject: ({ alice, preload }) => preload('alice', { hang: { pid: alice.pid, ms: DURATION_MS + 5000 } }),
+    outcome: 'ends',
+    code: EXIT.lost.code,
+    says: [/lost Lease/],
+  },
+  {
+    name: 'starved: it runs for 4 of 400 milliseconds',
+    why: REASONS.watchdog,
+    work: stubborn,
+    async inject({ alice, finish }) {
+      for (let turn = 0; turn < 30; turn++) {
+        alice.kill('SIGSTOP');
+        await sleep(396);
+        alice.kill('SIGCONT');
+        await sleep(4);
+      }
+      finish('alice');
+    },
+    outcome: 'ends',
+    code: [0, EXIT.lost.code],
+  },
+  {
+    name: 'starved while it reaches no API server',
+    why: REASONS.watchdog,
+    work: stubborn,
+    async inject({ alice, proxy }) {
+      proxy.set(() => silence);
+      for (let turn = 0; turn < 20; turn++) {
+        alice.kill('SIGSTOP');
+        await sleep(396);
+        alice.kill('SIGCONT');
+        await sleep(4);
+      }
+    },
+    outcome: 'ends',
+    code: EXIT.lost.code,
+    says: [/lost Lease/],
+  },
+  {
+    name: 'stopped while its claim is under way, until another has held the lock',
+    why: REASONS.confirmed,
+    inject: () => {},
+    outcome: 'goes on',
+    code: 0,
+    async after(story) {
+      const { proxy } = story;
+      const carol = story.guard('carol', { through: 'proxy', how: { livesMs: 100 } });
+      let stopped = false;
+      proxy.set(({ verb }) => async (exchange) => {
+        if (verb === 'write' && !stopped) {
+          stopped = true;
+          carol.kill('SIGSTOP');
+        }
+        await pass(exchange);
+      });
+      await until(
+        () => stopped,
+        () => `carol does not claim: ${carol.stderr}`,
+      );
+      const dave = await story.guard('dave', { how: { livesMs: 100 } }).finished;
+      assert.equal(dave.code, 0, dave.stderr);
+      assert.deepEqual(startedBy(story, 'carol'), []);
+      carol.kill('SIGCONT');
+      assert.equal((await carol.finished).code, 0);
+      assert.equal(startedBy(story, 'carol').length, 1);
+    },
+  },
+];
+
+const cluster = await realCluster();
+describe('guard', { concurrency: 4 }, () => cellTests('guard', cluster, cells));

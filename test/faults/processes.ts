@@ -1,0 +1,121 @@
+/** Which processes of a story have ever started, which are alive, and when each contender's last sign of life was. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { machineMs } from '../harness/fault-proxy.ts';
+
+/** The start time tells a process from a later one with its id. */
+export interface Process {
+  pid: number;
+  startTime: string;
+}
+
+interface Started extends Process {
+  who: string;
+}
+
+/** Every process of a story, guards and their helpers, too, has this in its environment, with the story's folder. */
+export const MARK = 'FAULT_STORY';
+
+const LOOK_MS = 10;
+
+export function started(folder: string): Started[] {
+  return lines(join(folder, 'processes')).map((line) => {
+    const [who = '', pid = '0', startTime = ''] = line.split(' ');
+    return { who, pid: Number(pid), startTime };
+  });
+}
+
+export function isAlive({ pid, startTime }: Process): boolean {
+  const stat = statOf(pid);
+  return stat !== undefined && stat.startTime === startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+export const livingOf = (folder: string, who: string): Started[] =>
+  started(folder).filter((process) => process.who === who && isAlive(process));
+
+/** When the first process of a contender started: by the kernel, to 10 ms, rounded down. */
+export function firstStart(folder: string, who: string): number | undefined {
+  const first = started(folder).find((process) => process.who === who);
+  if (!first) return undefined;
+  const sinceBoot = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
+  return machineMs() - sinceBoot + Number(first.startTime) * 10;
+}
+
+/** What its own processes wrote, and what was seen in the process table by `watchProcesses`. */
+export function lastLife(folder: string, who: string): number {
+  return Math.max(
+    0,
+    ...lines(join(folder, 'life'))
+      .filter((line) => line.split(' ')[1] === who)
+      .map((line) => Number(line.split(' ')[0])),
+  );
+}
+
+export interface ProcessWatch {
+  lastSeen(who: string): number;
+  end(): void;
+}
+
+/** Looks for processes that are alive and give no sign of it: stopped ones, say. */
+export function watchProcesses(folder: string): ProcessWatch {
+  const lastSeen = new Map<string, number>();
+  const gone = new Set<number>();
+  const timer = setInterval(() => {
+    for (const process of started(folder)) {
+      if (gone.has(process.pid)) continue;
+      const at = machineMs();
+      if (isAlive(process)) lastSeen.set(process.who, at);
+      else gone.add(process.pid);
+    }
+  }, LOOK_MS);
+  return { lastSeen: (who) => lastSeen.get(who) ?? 0, end: () => clearInterval(timer) };
+}
+
+/** Guards, commands, and whatever else carries the mark. */
+export function marked(folder: string): Process[] {
+  return living().filter(({ pid }) => read(`/proc/${pid}/environ`).split('\0').includes(`${MARK}=${folder}`));
+}
+
+/** A watchdog carries no mark: its guard clears its environment. */
+export function childrenOf(parent: number): Process[] {
+  return living().filter((process) => process.parent === parent);
+}
+
+export const isWatchdog = ({ pid }: Process): boolean => read(`/proc/${pid}/cmdline`).split('\0').includes('watchdog');
+
+export const describe = ({ pid }: Process): string =>
+  `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200)}`;
+
+function living(): (Process & { parent: number })[] {
+  return readdirSync('/proc').flatMap((name) => {
+    const stat = /^\d+$/.test(name) ? statOf(Number(name)) : undefined;
+    return stat && stat.state !== 'Z' ? [{ pid: Number(name), startTime: stat.startTime, parent: stat.parent }] : [];
+  });
+}
+
+export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has gone by itself.
+  }
+}
+
+function statOf(pid: number): { state: string; parent: number; startTime: string } | undefined {
+  const stat = read(`/proc/${pid}/stat`);
+  if (stat === '') return undefined;
+  const [state = '', parent = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return { state, parent: Number(parent), startTime: fields[17] ?? '' };
+}
+
+function lines(file: string): string[] {
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return ''; // gone between listing and reading, or another user's
+  }
+}

@@ -1,0 +1,48 @@
+/** `node test/faults/table.ts FOLDER`: the evidence of a run as a table in Markdown, and the smallest distances. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EVIDENCE, type Evidence } from './evidence.ts';
+
+const GROUPS = ['API server', 'network', 'answers', 'lock', 'guard', 'command', 'machine'];
+
+export function tableOf(all: readonly Evidence[]): string {
+  const rows = GROUPS.flatMap((group) => all.filter((evidence) => evidence.group === group)).map(
+    ({ group, cell, why, code, said, freeBy, deadBeforeFreeMs, deadBeforeNextMs }) =>
+      [group, cell, why, String(code), said, `${seconds(deadBeforeFreeMs)} (${freeBy})`, seconds(deadBeforeNextMs)]
+        .map((text) => text.replaceAll('|', '\\|'))
+        .join(' | '),
+  );
+  return [
+    '| | What was done | Why nobody else can run | Exit code | The last word on the lock | Dead before it was free for others by | Dead before the next one started by |',
+    '|---|---|---|---|---|---|---|',
+    ...rows.map((row) => `| ${row} |`),
+    '',
+    `${all.length} cells. ${summaryOf(all)}`,
+    '',
+  ].join('\n');
+}
+
+/** A release is sent as soon as the last process is gone; an expiry has to leave room for clocks that drift. */
+function summaryOf(all: readonly Evidence[]): string {
+  const released = all.filter(({ freeBy }) => freeBy === 'release');
+  const expired = all.filter(({ freeBy }) => freeBy !== 'release');
+  const least = (some: readonly Evidence[], pick: (evidence: Evidence) => number) => {
+    const worst = some.toSorted((a, b) => pick(a) - pick(b))[0];
+    return worst ? `${seconds(pick(worst))} (${worst.group}: ${worst.cell})` : 'none';
+  };
+  return [
+    `Smallest distance from the last sign of life to the end of the lease: ${least(expired, (e) => e.deadBeforeFreeMs)};`,
+    `to the release: ${least(released, (e) => e.deadBeforeFreeMs)};`,
+    `to the start of the next holder's first process: ${least(all, (e) => e.deadBeforeNextMs)}.`,
+  ].join(' ');
+}
+
+export function readEvidence(folder: string): Evidence[] {
+  return globSync('*.json', { cwd: folder })
+    .sort()
+    .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Evidence);
+}
+
+const seconds = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+if (import.meta.main) process.stdout.write(tableOf(readEvidence(process.argv[2] ?? process.env[EVIDENCE] ?? '.')));
