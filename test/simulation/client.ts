@@ -1,0 +1,215 @@
+/**
+ * The interface of src/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
+ * A request that was given up may still arrive; a watch may lag, double, fall silent, or begin with the past.
+ */
+import type { Answer, LeaseClient } from '../../src/lease-client.ts';
+import type { RawLease } from '../../src/state.ts';
+import type { Author, Listener } from './history.ts';
+import type { Fate, Network } from './network.ts';
+import type { Process } from './process.ts';
+import type { Random } from './random.ts';
+import type { Server, Write } from './server.ts';
+import type { World } from './world.ts';
+
+export interface Surroundings {
+  world: World;
+  server: Server;
+  network: Network;
+  random: Random;
+  listen: Listener;
+}
+
+export interface ClientOptions {
+  process: Process;
+  author: Author;
+  /** The field manager of a write. */
+  manager(as: 'holder' | 'waiter'): string;
+  /** A broken client, for the mutants: what it makes of the order of things. */
+  twist?: { put?: (server: Server, lease: RawLease, write: Write) => RawLease | 'conflict' } | undefined;
+}
+
+/** A silent watch is started again after so long, as a real client does. */
+const IDLE_MS = 90_000;
+/** Some intermediary may keep a connection open, and alive to look at, that brings nothing any more. */
+const FOR_EVER_MS = 24 * 3_600_000;
+/** Slower than this is not punctual. */
+const SLOW_MS = 300;
+
+export function newClient(around: Surroundings, options: ClientOptions): LeaseClient {
+  const { world, server, network, listen } = around;
+  const { process, author, manager, twist } = options;
+  const put = twist?.put ?? ((at, lease, write) => at.put(lease, write));
+
+  let ailing = false;
+  const request = (serve: () => Answer, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }) => {
+    const { promise, resolve } = Promise.withResolvers<Answer>();
+    const fate = network.fate(author.name);
+    const { arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, againAfterMs = 0, answerOfSecond } = fate;
+    const slow = fate.arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;
+    if (slow) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'a slow request begins', lasting: true });
+    let settled = false;
+    const settle = (answer: Answer) => {
+      if (settled) return;
+      settled = true;
+      undo();
+      signal?.removeEventListener('abort', onAbort);
+      // What failed is tried again after a pause that the server may have asked for: until then it is not punctual.
+      const failed = answer.kind === 'failed';
+      if (slow || failed)
+        listen(world.now(), {
+          type: 'troubled',
+          author,
+          source: 'request',
+          by: failed ? 'failed' : 'a slow request',
+          lasting: failed,
+        });
+      else if (ailing) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'well again' });
+      ailing = failed;
+      if (answer.kind === 'lease' || answer.kind === 'absent') {
+        listen(world.now(), { type: 'shown', author, lease: answer.kind === 'lease' ? answer.lease : undefined, byAnswer: true });
+      }
+      resolve(answer);
+    };
+    const onAbort = () => settle({ kind: 'failed', message: 'aborted', applied: 'unknown' });
+    const undo = process.clock.at((process.clock.now() + timeoutMs) as ReturnType<typeof process.clock.now>, () =>
+      settle({ kind: 'failed', message: `no answer within ${timeoutMs} ms`, applied: 'unknown' }),
+    );
+    if (signal?.aborted) onAbort();
+    else signal?.addEventListener('abort', onAbort, { once: true });
+    carry(around, fate, serve, (answer) => process.deliver(() => settle(answer)));
+    return promise;
+  };
+
+  return {
+    server: 'https://simulated',
+    read: (how) =>
+      request(() => {
+        const { lease, serverMs } = server.get();
+        return lease ? { kind: 'lease', lease, serverMs } : { kind: 'absent' };
+      }, how),
+    write(lease, { as, ...how }) {
+      const write: Write = { author, manager: manager(as), sent: { local: process.clock.now(), time: world.now() } };
+      return request(() => {
+        const stored = put(server, lease, write);
+        return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored, serverMs: server.get().serverMs };
+      }, how);
+    },
+    watch: (onEvent, since) => watch(around, options, { onEvent, since }),
+    close() {},
+  };
+}
+
+/** Takes a request to the server, perhaps twice, and an answer back, perhaps none. */
+function carry({ world, server }: Surroundings, fate: Fate, serve: () => Answer, answer: (answer: Answer) => boolean): void {
+  const failed = (message: string, applied: 'no' | 'unknown'): Answer => ({
+    kind: 'failed',
+    message,
+    applied,
+    ...(fate.retryAfterMs !== undefined && { retryAfterMs: fate.retryAfterMs }),
+  });
+  const arrive = (answers: boolean) => {
+    let result: Answer;
+    if (fate.verdict === 'throttled') result = failed('429 Too Many Requests', 'no');
+    else if (fate.verdict === 'refused-connection') result = failed('connection refused', 'no');
+    else if (fate.verdict === 'failed') result = failed('503 Service Unavailable', 'unknown');
+    else if (fate.verdict === 'failed-but-done') {
+      serve();
+      result = failed('504 Gateway Timeout', 'unknown');
+    } else result = serve();
+    if (answers && fate.answersAfterMs !== undefined) world.at(world.now() + fate.answersAfterMs, () => answer(result));
+    return false;
+  };
+  if (fate.arrivesAfterMs === undefined) return;
+  if (fate.arrivesAtDeletion) {
+    const off = server.onCommit(({ after }) => {
+      if (after) return;
+      off();
+      world.at(world.now() + 1, () => arrive(true));
+    });
+    return;
+  }
+  const first = world.now() + fate.arrivesAfterMs;
+  world.at(first, () => arrive(!fate.answerOfSecond));
+  if (fate.againAfterMs !== undefined) world.at(first + fate.againAfterMs, () => arrive(fate.answerOfSecond));
+}
+
+interface Watching {
+  onEvent: Parameters<LeaseClient['watch']>[0];
+  since: string | undefined;
+}
+
+function watch(around: Surroundings, { process, author }: ClientOptions, { onEvent, since }: Watching): () => void {
+  const { world, server, network, random, listen } = around;
+  let over = false;
+  let connection = 0;
+  let unsubscribe = () => {};
+  let seen = since;
+  const troubled = (by: string, lasting: boolean) =>
+    listen(world.now(), { type: 'troubled', author, source: 'watch', by, lasting });
+  const hint = (lease: RawLease | undefined) => {
+    listen(world.now(), { type: 'shown', author, lease, byAnswer: false });
+    onEvent({ lease });
+  };
+  const reconnect = (afterMs: number) => {
+    connection += 1;
+    unsubscribe();
+    world.at(world.now() + afterMs, connect);
+  };
+  const broken = (by: string, afterMs: number) => {
+    troubled(by, true);
+    reconnect(afterMs);
+  };
+  const connect = () => {
+    if (over || !process.alive) return false;
+    const mine = connection;
+    const unread: { lease: RawLease | undefined; version: string; slow: boolean }[] = [];
+    let last = 0;
+    const send = (lease: RawLease | undefined, version: string, lagMs: number) => {
+      // One connection keeps the order: nothing overtakes what went before.
+      last = Math.max(last + 1e-3, world.now() + lagMs);
+      const slow = last - world.now() > SLOW_MS;
+      if (slow) troubled('a slow watch event', true);
+      world.at(last, () => {
+        if (over || mine !== connection || network.isCutOff(author.name)) return false;
+        // After a pause, too, one connection is read in its order.
+        unread.push({ lease, version, slow });
+        return process.deliver(() => {
+          const next = unread.shift();
+          if (over || mine !== connection || !next) return;
+          seen = next.version;
+          if (next.slow) troubled('a slow watch', false);
+          hint(next.lease);
+        });
+      });
+    };
+    if (network.isCutOff(author.name)) {
+      broken('cut off', random.between(1000, 5000));
+      return false;
+    }
+    if (connection > 0) troubled('the watch is back', false);
+    const missed = seen === undefined || network.watchForgets() ? undefined : server.since(seen);
+    if (missed) for (const lease of missed) send(lease, lease?.metadata.resourceVersion ?? server.version, network.watchLagMs());
+    else {
+      // Starting anew says that something may have been missed, and tells nothing of a Lease that is gone.
+      if (seen !== undefined) process.deliver(() => hint(undefined));
+      const { lease } = server.get();
+      if (lease) send(lease, server.version, network.watchLagMs());
+    }
+    unsubscribe = server.onCommit(({ after }) => {
+      if (!process.alive) return unsubscribe();
+      if (network.isCutOff(author.name)) return broken('cut off', random.between(IDLE_MS / 2, IDLE_MS));
+      const fate = network.watchFate();
+      if (fate === 'closes') return broken('a closed watch', random.between(200, 3000));
+      if (fate === 'falls-silent')
+        return broken('a silent watch', random.chance(0.3) ? FOR_EVER_MS : random.between(IDLE_MS / 2, IDLE_MS));
+      send(after, server.version, network.watchLagMs());
+      if (fate === 'doubles') send(after, server.version, network.watchLagMs());
+    });
+    return true;
+  };
+  world.at(world.now() + random.between(2, 40), connect);
+  return () => {
+    over = true;
+    unsubscribe();
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * What a Lease says, read by the checker for itself: it shares no code with the parser under test, so that one mistake can't hide another.
+ */
+import type { RawLease } from '../../src/state.ts';
+
+export interface Entry {
+  key: string;
+  ticket: number;
+  nonce: string;
+  id: string;
+  priority: number;
+  durationMs: number;
+  text: string;
+}
+
+export interface Doc {
+  lease: RawLease;
+  version: number;
+  named: string;
+  /** Those that can be read. */
+  holders: Entry[];
+  waiters: Entry[];
+  annotations: Record<string, string>;
+  lock: Record<string, unknown>;
+}
+
+export const PREFIX = { holder: 'holder.lease-lock.nullplatform.com/', waiter: 'waiter.lease-lock.nullplatform.com/' };
+export const LOCK = 'lease-lock.nullplatform.com/lock';
+
+const known = new WeakMap<RawLease, Doc>();
+
+export function docOf(lease: RawLease): Doc {
+  const before = known.get(lease);
+  if (before) return before;
+  const annotations = lease.metadata.annotations ?? {};
+  const doc: Doc = {
+    lease,
+    version: Number(lease.metadata.resourceVersion),
+    named: lease.spec?.holderIdentity ?? '',
+    holders: [],
+    waiters: [],
+    annotations,
+    lock: json(annotations[LOCK]) ?? {},
+  };
+  for (const [name, text] of Object.entries(annotations)) {
+    if (name.startsWith(PREFIX.holder)) add(doc.holders, name.slice(PREFIX.holder.length), text);
+    else if (name.startsWith(PREFIX.waiter)) add(doc.waiters, name.slice(PREFIX.waiter.length), text);
+  }
+  known.set(lease, doc);
+  return doc;
+}
+
+function add(list: Entry[], key: string, text: string): void {
+  const fields = json(text);
+  const dash = key.indexOf('-');
+  if (typeof fields?.id !== 'string' || dash < 0) return;
+  list.push({
+    key,
+    ticket: Number(key.slice(0, dash)),
+    nonce: key.slice(dash + 1),
+    id: fields.id,
+    priority: Number(fields.priority ?? 0),
+    durationMs: Number(fields.duration ?? 0) * 1000,
+    text,
+  });
+}
+
+function json(text: string | undefined): Record<string, unknown> | undefined {
+  try {
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined; // What can't be read says nothing.
+  }
+}
+
+export const isAhead = (a: Entry, b: { priority: number; ticket: number; nonce: string }): boolean =>
+  a.priority !== b.priority ? a.priority > b.priority : a.ticket !== b.ticket ? a.ticket < b.ticket : a.nonce < b.nonce;

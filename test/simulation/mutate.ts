@@ -1,0 +1,54 @@
+/** Makes a broken copy of src/ in a folder of its own, and holds the simulation against it. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Mutant } from './mutants.ts';
+import { planOf } from './plan.ts';
+import { type Outcome, run } from './run.ts';
+import { loadSource, SRC } from './source.ts';
+
+export interface Caught {
+  mutant: Mutant;
+  seed: number;
+  outcome: Outcome;
+  /** Runs that it survived before. */
+  survived: number;
+}
+
+/** How long a run is that a mutant must not survive. */
+const MINUTES = 30;
+
+/** Runs the mutant with its own seed, then with others; the first that catches it. */
+export async function hunt(mutant: Mutant, tries: number, folder: URL | string = SRC): Promise<Caught | undefined> {
+  const copy = mutant.edits ? broken(mutant, folder) : undefined;
+  try {
+    const source = await loadSource(copy ?? folder);
+    for (let survived = 0; survived < tries; survived += 1) {
+      const seed = mutant.seed + survived;
+      const outcome = await run(planOf(seed, { minutes: MINUTES, profile: mutant.profile }), source, { conduct: mutant.conduct });
+      if (outcome.violation) return { mutant, seed, outcome, survived };
+    }
+    return undefined;
+  } finally {
+    if (copy) rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
+  const copy = mkdtempSync(join(tmpdir(), `mutant-${name}-`));
+  cpSync(typeof folder === 'string' ? folder : fileURLToPath(folder), copy, { recursive: true });
+  writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
+  for (const [file, from, to] of edits) {
+    const path = join(copy, file);
+    const text = readFileSync(path, 'utf8');
+    // A mutant that no longer changes anything would pass for a mutant that nobody can catch.
+    if (text.split(from).length !== 2)
+      throw new Error(`mutant ${name}: "${from}" occurs ${text.split(from).length - 1} times in ${file}`);
+    writeFileSync(
+      path,
+      text.replace(from, () => to),
+    );
+  }
+  return copy;
+}

@@ -1,0 +1,90 @@
+/**
+ * What may happen to a request on its way: nothing, a wait, a loss on either way, an arrival long after it was given up, a second
+ * arrival, an answer that refuses. The weather changes between calm and rough, and now and then one participant is cut off.
+ */
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+export interface Fate {
+  /** Undefined: it never arrives. */
+  arrivesAfterMs: number | undefined;
+  /** Undefined: the answer never arrives. */
+  answersAfterMs: number | undefined;
+  /** It arrives once more, so long after the first time. */
+  againAfterMs: number | undefined;
+  /** It stays in the network until the Lease is deleted, and arrives just then. */
+  arrivesAtDeletion: boolean;
+  /** Which of two arrivals the answer speaks of. */
+  answerOfSecond: boolean;
+  verdict: 'served' | 'throttled' | 'failed' | 'failed-but-done' | 'refused-connection';
+  retryAfterMs: number | undefined;
+}
+
+export interface Network {
+  fate(participant: string): Fate;
+  /** How long a watch event takes, and whether its connection lives on. */
+  watchLagMs(): number;
+  /** A watch can't go on from where it was. */
+  watchForgets(): boolean;
+  watchFate(): 'lives' | 'closes' | 'falls-silent' | 'doubles';
+  isCutOff(participant: string): boolean;
+  /** Nothing reaches this participant, or comes from it, for so long. */
+  cutOff(participant: string, ms: number): void;
+  isRough(): boolean;
+}
+
+export interface NetworkOptions {
+  random: Random;
+  has(fault: string): boolean;
+}
+
+export function newNetwork(world: World, { random, has }: NetworkOptions): Network {
+  let roughUntil = 0;
+  let calmUntil = random.between(5_000, 120_000);
+  const cutOff = new Map<string, number>();
+  const troubled = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition', 'revenant'].some(has);
+  const isRough = () => {
+    const now = world.now();
+    while (troubled && now >= roughUntil && now >= calmUntil) {
+      roughUntil = calmUntil + random.about(60_000);
+      calmUntil = roughUntil + random.about(120_000);
+    }
+    return now < roughUntil;
+  };
+  const isCutOff = (participant: string) => (cutOff.get(participant) ?? 0) > world.now();
+  const rough = (fault: string, probability: number) => has(fault) && isRough() && random.chance(probability);
+  return {
+    isRough,
+    isCutOff,
+    cutOff: (participant, ms) => void cutOff.set(participant, world.now() + ms),
+    fate(participant) {
+      if (rough('partition', has('stubborn') ? 0.03 : 0.01)) cutOff.set(participant, world.now() + random.about(30_000));
+      const cut = isCutOff(participant);
+      const slow = rough('delay', 0.3) ? random.about(3000) : 0;
+      const late = rough('late', 0.05) ? random.between(1000, 60_000) : 0;
+      const toServer = random.between(1, 20) + slow * random.next() + late;
+      const toClient = random.between(1, 20) + (rough('delay', 0.3) ? random.about(3000) : 0);
+      const verdict = rough('errors', 0.1)
+        ? random.pick<Fate['verdict']>(['throttled', 'failed', 'failed-but-done', 'failed-but-done', 'refused-connection'])
+        : 'served';
+      const again = rough('duplicate', 0.05) ? random.between(0, 5000) : undefined;
+      return {
+        arrivesAfterMs: cut || rough('loss', 0.05) ? undefined : toServer,
+        answersAfterMs: cut || rough('loss', 0.08) ? undefined : toClient,
+        againAfterMs: again,
+        arrivesAtDeletion: rough('revenant', 0.1),
+        answerOfSecond: again !== undefined && random.chance(0.5),
+        verdict,
+        retryAfterMs: verdict === 'throttled' ? random.pick([1000, 1000, 5000, 60_000]) : undefined,
+      };
+    },
+    watchLagMs: () => (rough('watch', 0.2) ? random.about(4000) : random.between(1, 40)),
+    watchForgets: () => rough('watch', 0.2),
+    watchFate() {
+      if (rough('watch', 0.02)) return 'closes';
+      if (rough('watch', 0.02)) return 'falls-silent';
+      if (rough('watch', 0.05)) return 'doubles';
+      return 'lives';
+    },
+  };
+}

@@ -1,0 +1,269 @@
+/**
+ * A participant of ours: the real loop under test, with a guard and a command around it. The command runs while the lock is held, is asked
+ * to stop when it is lost, and is killed by a watchdog that needs no guard; the lock is let go once the command is gone.
+ */
+import type { LeaseClient } from '../../src/lease-client.ts';
+import type { acquire, HeldLock, Participant } from '../../src/lock.ts';
+import type { timings } from '../../src/settings.ts';
+import { type ClientOptions, newClient, type Surroundings } from './client.ts';
+import type { Author } from './history.ts';
+import type { Process } from './process.ts';
+import type { Random } from './random.ts';
+
+/** The code under test, or a broken copy of it. */
+export interface Source {
+  acquire: typeof acquire;
+  timings: typeof timings;
+}
+
+/** How a guard may go wrong, for the mutants. */
+export interface Conduct {
+  releaseBeforeReaping?: boolean;
+  twist?: ClientOptions['twist'];
+}
+
+export interface OursOptions {
+  source: Source;
+  conduct: Conduct;
+  process: Process;
+  random: Random;
+  name: string;
+  id: string;
+  nonce: string;
+  has(fault: string): boolean;
+}
+
+export interface Ours {
+  author: Author;
+  /** Settles when this participant is done with the lock, for whatever reason. */
+  done: Promise<void>;
+  /** Ends the process now; its command dies at once, or by the watchdog. */
+  crash(): void;
+  /** Asks it to give up waiting, or its work to end. */
+  finish(): void;
+  state(): 'waiting' | 'holding' | 'over';
+}
+
+export function newOurs(around: Surroundings, options: OursOptions): Ours {
+  const { world, listen } = around;
+  const { process, random, name, id, nonce, has, source } = options;
+  const times = pickTimings(source, random);
+  const labels = random.chance(0.1) ? { team: name } : undefined;
+  const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
+  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, priority, labels };
+  const plain = newClient(around, {
+    process,
+    author,
+    manager: (as) => (as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
+    twist: options.conduct.twist,
+  });
+  let marks = 0;
+  let command: Command | undefined;
+  let state: ReturnType<Ours['state']> = 'waiting';
+  const giveUp = new AbortController();
+  const client: LeaseClient = {
+    ...plain,
+    write(lease, how) {
+      // Given up just while a write is on its way: what becomes of it must be looked up.
+      if (has('impatience') && state === 'waiting' && random.chance(0.01)) after(random.between(0, 40), () => giveUp.abort());
+      return plain.write(lease, how);
+    },
+  };
+  const participant: Participant = {
+    client,
+    clock: process.clock,
+    timings: times,
+    createIfAbsent: !(has('no-create') && random.chance(0.05)),
+    newMark: () => `${nonce}/${++marks}`,
+    random: () => random.next(),
+    me: {
+      namespace: 'ns',
+      name: 'lock',
+      id,
+      nonce,
+      priority,
+      durationMs: times.durationMs,
+      about: { who: name },
+      since: process.clock.wall().toISOString(),
+      legacyExpiry: has('legacy'),
+      ...(labels && { labels }),
+    },
+    emit(event) {
+      if (event.type === 'released' || event.type === 'left-queue')
+        listen(world.now(), { type: 'said', author, what: event.type });
+      else listen(world.now(), { type: 'told', author, text: describe(event) });
+      if (event.type === 'trouble' && event.doing === 'releasing')
+        listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
+      if (event.type === 'lost') listen(world.now(), { type: 'lost', author, reason: event.reason });
+      if (event.type === 'renewed') command?.heard(event.stopBy);
+    },
+  };
+  const kind = random.next();
+  const timeoutMs = has('impatience') ? (kind < 0.05 ? 0 : kind < 0.2 ? random.about(60_000) : undefined) : undefined;
+  if (has('impatience') && kind > 0.92) after(random.about(60_000), () => giveUp.abort());
+
+  function after(ms: number, happen: () => void): void {
+    world.at(world.now() + ms, () => process.deliver(happen));
+  }
+
+  async function live(): Promise<void> {
+    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined });
+    const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal });
+    const outcome =
+      acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
+        ? `${acquisition.kind}: ${acquisition.message}`
+        : acquisition.kind;
+    listen(world.now(), { type: 'unqueued', author, outcome });
+    if (acquisition.kind !== 'held') return;
+    state = 'holding';
+    await guard(acquisition.lock);
+  }
+
+  async function guard(lock: HeldLock): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    listen(world.now(), { type: 'started', author, token: lock.token });
+    command = newCommand(around, { process, random, author, times, has, stopBy: lock.stopBy(), onReaped: resolve });
+    const running = command;
+    lock.lost.addEventListener('abort', () => running.stop('the lock was lost'), { once: true });
+    lock.stopRequested.addEventListener('abort', () => running.stop('it was asked to stop'), { once: true });
+    giveUp.signal.addEventListener('abort', () => running.stop('its guard was told to end'), { once: true });
+    if (lock.lost.aborted) running.stop('the lock was lost at once');
+    if (options.conduct.releaseBeforeReaping) {
+      // The mutant lets go as soon as it has sent the signal.
+      lock.stopRequested.addEventListener('abort', () => void lock.release(), { once: true });
+      running.onStopping(() => void lock.release());
+    }
+    await promise;
+    if (random.chance(0.02)) lock.abandon();
+    else if (!options.conduct.releaseBeforeReaping) await lock.release();
+  }
+
+  const done = live().then(
+    () => {
+      state = 'over';
+      process.crash();
+    },
+    (error: unknown) => {
+      state = 'over';
+      listen(world.now(), {
+        type: 'told',
+        author,
+        text: `threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      });
+      throw error;
+    },
+  );
+  return {
+    author,
+    done,
+    crash() {
+      listen(world.now(), { type: 'told', author, text: 'crashed' });
+      process.crash();
+      if (state === 'waiting') listen(world.now(), { type: 'unqueued', author, outcome: 'crashed' });
+      state = 'over';
+      command?.orphan(random.chance(0.5));
+    },
+    finish: () => giveUp.abort(),
+    state: () => state,
+  };
+}
+
+function pickTimings(source: Source, random: Random): Participant['timings'] {
+  for (;;) {
+    const durationMs = random.pick([3, 6, 10, 15, 15, 30, 60, 120]) * 1000;
+    const result = source.timings(durationMs, Math.round(random.next() * durationMs * 0.4));
+    if (result.kind === 'timings') return result.timings;
+  }
+}
+
+function describe(event: Parameters<Participant['emit']>[0]): string {
+  switch (event.type) {
+    case 'waiting':
+      return `waits at place ${event.position} behind ${event.heldBy.map((holder) => `${holder.id} (${holder.standing})`).join(', ') || 'nobody'}`;
+    case 'trouble':
+      return `had trouble ${event.doing}: ${event.message}, tries again in ${event.retryInMs.toFixed(0)} ms`;
+    default:
+      return event.type;
+  }
+}
+
+interface Command {
+  /** Asks it to end, and sees to it that it does. */
+  stop(why: string): void;
+  onStopping(happen: () => void): void;
+  /** The watchdog hears of a renewal. */
+  heard(stopBy: number): void;
+  /** Its guard is gone. */
+  orphan(diesToo: boolean): void;
+}
+
+interface CommandOptions {
+  process: Process;
+  random: Random;
+  author: Author;
+  times: Participant['timings'];
+  stopBy: number;
+  has(fault: string): boolean;
+  onReaped(): void;
+}
+
+/** A command and its watchdog: they live outside the guard's process, on the same machine and clock, whatever happens to the guard. */
+function newCommand({ world, listen }: Surroundings, options: CommandOptions): Command {
+  const { process, random, author, times, has, onReaped } = options;
+  const reapMs = times.killBudgetMs - times.killGraceMs;
+  let over = false;
+  let stopping = false;
+  let deadline = options.stopBy + times.killGraceMs;
+  let watched = 0;
+  let tell: () => void = () => {};
+  const end = (how: string) => {
+    if (over) return;
+    over = true;
+    listen(world.now(), { type: 'ended', author, clock: process.toLocal(world.now()), how });
+    process.deliver(onReaped);
+  };
+  const dieIn = (localMs: number, how: string) => {
+    world.at(process.toTrue(process.toLocal(world.now()) + localMs), () => {
+      const had = !over;
+      end(how);
+      return had;
+    });
+  };
+  const guardDog = () => {
+    watched += 1;
+    const mine = watched;
+    world.at(process.toTrue(deadline), () => {
+      if (!over && mine === watched) dieIn(random.next() * reapMs, 'killed by the watchdog');
+      return false;
+    });
+  };
+  const stop = (why: string) => {
+    if (stopping || over) return;
+    stopping = true;
+    tell();
+    if (!has('stubborn') && random.chance(0.6)) dieIn(random.next() * times.killGraceMs, `ended after ${why}`);
+    else dieIn(times.killGraceMs + random.next() * reapMs, `killed after ${why}`);
+  };
+  guardDog();
+  const work = random.chance(0.15) ? random.about(times.durationMs * 3) : random.about(times.durationMs / 4);
+  world.at(world.now() + work, () => {
+    // A command that ends by itself may leave children that take their time.
+    if (over) return false;
+    if (random.chance(0.8)) end('ended by itself');
+    else return process.deliver(() => stop('its main process ended'));
+    return true;
+  });
+  return {
+    stop,
+    onStopping(happen) {
+      tell = happen;
+    },
+    heard(stopBy) {
+      deadline = stopBy + times.killGraceMs;
+      guardDog();
+    },
+    orphan(diesToo) {
+      if (diesToo) end('died with its guard');
+    },
+  };
+}

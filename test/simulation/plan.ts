@@ -1,0 +1,80 @@
+/**
+ * What a run consists of: its seed, its length, how many take part, and which troubles occur. All else follows from the seed.
+ */
+import { type Random, randomOf } from './random.ts';
+
+export interface Plan {
+  seed: number;
+  minutes: number;
+  participants: number;
+  faults: readonly string[];
+}
+
+const NETWORK = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition'];
+const DEEDS = ['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'];
+
+/** Kinds of runs, so that each trouble is met alone as well as in company. */
+const PROFILES: Record<string, string[]> = {
+  gentle: ['crash', 'impatience', 'priority'],
+  network: [...NETWORK, 'crash', 'skew', 'impatience'],
+  pauses: ['pause', 'crash', 'drift', 'wall', 'delay', 'watch', 'impatience'],
+  deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
+  deeds: [...DEEDS, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
+  electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
+  legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
+  outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],
+  stalls: ['stall', 'delay', 'crash', 'drift', 'impatience'],
+  idle: ['idle', 'crash', 'impatience'],
+  storm: [
+    ...NETWORK,
+    ...DEEDS,
+    'crash',
+    'pause',
+    'drift',
+    'wall',
+    'skew',
+    'impatience',
+    'priority',
+    'same-id',
+    'elector',
+    'no-create',
+    'stall',
+    'cut',
+    'revenant',
+    'stubborn',
+  ],
+};
+
+export const FAULTS: readonly string[] = [...new Set(Object.values(PROFILES).flat())];
+export const PROFILE_NAMES = Object.keys(PROFILES);
+
+export function planOf(seed: number, given: Partial<Plan> & { profile?: string | undefined }): Plan {
+  if (given.profile !== undefined && !PROFILES[given.profile])
+    throw new Error(`no profile ${given.profile}: ${PROFILE_NAMES.join(', ')}`);
+  const random = randomOf(seed, 'plan');
+  const drawn = random.pick(PROFILE_NAMES as [string, ...string[]]);
+  return {
+    seed,
+    minutes: given.minutes ?? 30,
+    participants: given.participants ?? random.pick([2, 3, 3, 5, 8, 12, 20]),
+    faults: given.faults ?? PROFILES[given.profile ?? drawn] ?? [],
+  };
+}
+
+/** How one machine's clocks differ from true time. */
+export interface Machine {
+  rate: number;
+  wallOffsetMs: number;
+}
+
+/**
+ * Rates that differ by up to 4 %, where the holder's own margin is 5 %; else by what real clocks do. Where K8SLock 0.2.5 takes part, wall clocks have to agree
+ * to within half the smallest margin of a holder.
+ */
+export function machineOf(random: Random, has: (fault: string) => boolean): Machine {
+  const spread = has('drift') ? 0.02 : 0.0002;
+  // Often as far apart as they may be.
+  const rate = 1 + spread * (random.chance(0.5) ? random.pick([-1, 1]) : random.between(-1, 1));
+  const wallOffsetMs = random.between(-1, 1) * (has('legacy') ? 200 : has('wall') ? 3_600_000 : 2000);
+  return { rate, wallOffsetMs };
+}

@@ -1,0 +1,117 @@
+/**
+ * One simulated process: a clock of its own that runs at its own rate, and the door through which everything reaches it. While it is
+ * paused, timers and messages pile up at the door and come in afterwards in any order; once it has crashed, nothing comes in.
+ */
+import type { Clock, Monotonic } from '../../src/clock.ts';
+import type { Random } from './random.ts';
+import type { World } from './world.ts';
+
+export interface Process {
+  clock: Clock;
+  /** Lets `happen` run inside: now, after the pause, or never. */
+  deliver(happen: () => void): boolean;
+  pause(ms: number): void;
+  crash(): void;
+  jumpWall(ms: number): void;
+  readonly alive: boolean;
+  readonly paused: boolean;
+  toTrue(local: number): number;
+  toLocal(time: number): number;
+}
+
+export interface ProcessOptions {
+  /** Milliseconds of this clock in one of true time. */
+  rate: number;
+  wallOffsetMs: number;
+  /** How late a timer may fire. */
+  latenessMs: number;
+  random: Random;
+}
+
+/** Calls of `now()` between two events beyond which the code under test is held to go round in circles. */
+const CIRCLING = 20_000;
+
+export function newProcess(world: World, { rate, wallOffsetMs, latenessMs, random }: ProcessOptions): Process {
+  const bornAt = world.now();
+  const origin = random.between(0, 1e7);
+  let wallShift = wallOffsetMs;
+  let alive = true;
+  let pausedUntil = 0;
+  let held: (() => void)[] = [];
+  let asked = 0;
+  let askedAt = -1;
+  const toLocal = (time: number) => origin + (time - bornAt) * rate;
+  const toTrue = (local: number) => bornAt + (local - origin) / rate;
+  const deliver = (happen: () => void): boolean => {
+    if (!alive) return false;
+    if (pausedUntil > world.now()) {
+      held.push(happen);
+      return false;
+    }
+    happen();
+    return true;
+  };
+  const resume = () => {
+    if (pausedUntil > world.now()) return false;
+    const waiting = held;
+    held = [];
+    for (const happen of shuffled(waiting, random)) world.at(world.now() + random.between(0, 1), () => deliver(happen));
+    return false;
+  };
+  return {
+    clock: {
+      now() {
+        const time = world.now();
+        asked = time === askedAt ? asked + 1 : 0;
+        askedAt = time;
+        if (asked > CIRCLING) throw new Error(`went round in circles: ${CIRCLING} looks at the clock without any time passing`);
+        return toLocal(time) as Monotonic;
+      },
+      wall: () => new Date(EPOCH_MS + Math.round(world.now() + wallShift)),
+      at(when, fire) {
+        let undone = false;
+        // A thousandth more: in floating point the clock must not show a time just before the one that was asked for.
+        const due = Math.max(toTrue(when), world.now()) + 1e-3 + random.next() * latenessMs;
+        world.at(due, () => {
+          if (undone) return false;
+          return deliver(() => {
+            if (!undone) fire();
+          });
+        });
+        return () => {
+          undone = true;
+        };
+      },
+    },
+    deliver,
+    pause(ms) {
+      pausedUntil = Math.max(pausedUntil, world.now() + ms);
+      world.at(pausedUntil, resume);
+    },
+    crash() {
+      alive = false;
+      held = [];
+    },
+    jumpWall(ms) {
+      wallShift += ms;
+    },
+    get alive() {
+      return alive;
+    },
+    get paused() {
+      return pausedUntil > world.now();
+    },
+    toTrue,
+    toLocal,
+  };
+}
+
+/** When every run begins, by a perfect wall clock. */
+export const EPOCH_MS = Date.UTC(2030, 0, 1);
+
+function shuffled<T>(list: T[], random: Random): T[] {
+  return list
+    .map((item) => ({ item, rank: random.next() }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ item }) => item);
+}

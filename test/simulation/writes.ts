@@ -1,0 +1,106 @@
+/**
+ * What one write of ours changed, held against what such a write may change: a part of the checker that looks at two documents and at
+ * nothing else.
+ */
+import { type Doc, isAhead, LOCK, PREFIX } from './document.ts';
+import type { Author } from './history.ts';
+
+export type WriteKind = 'claim' | 'renew' | 'release' | 'enqueue' | 'leave';
+
+export function kindOf({ id, nonce }: Author, before: Doc | undefined, after: Doc): WriteKind {
+  const own = (doc: Doc) => holderKeys(doc).filter((name) => name.endsWith(`-${nonce}`));
+  const held = before?.named === id ? own(before) : [];
+  const mine = after.holders.find((entry) => entry.nonce === nonce);
+  if (mine && after.named === id) {
+    if (!held.includes(PREFIX.holder + mine.key)) return 'claim';
+    // Over an entry of its own that somebody spoiled: mended by the holder, or claimed anew by one who never knew that he held.
+    if (after.lease.spec?.leaseTransitions !== before?.lease.spec?.leaseTransitions) return 'claim';
+    if (before?.lease.spec?.renewTime !== after.lease.spec?.renewTime) return 'renew';
+  }
+  if (held.length > 0 && own(after).length === 0) return 'release';
+  return after.waiters.some((entry) => entry.nonce === nonce) ? 'enqueue' : 'leave';
+}
+
+export interface CheckedWrite {
+  author: Author;
+  kind: WriteKind;
+  before: Doc;
+  after: Doc;
+  priority: number;
+}
+
+/** Everything that this write should have left alone, in words. */
+export function checkWrite({ author, kind, before, after, priority }: CheckedWrite): string[] {
+  const wrong: string[] = [];
+  const ticket = after.holders.find(({ nonce }) => nonce === author.nonce)?.ticket ?? 0;
+  for (const name of new Set([...Object.keys(before.annotations), ...Object.keys(after.annotations)])) {
+    if (before.annotations[name] === after.annotations[name]) continue;
+    if (!mayChange(name, { author, kind, before, after, priority }, ticket)) wrong.push(`changed annotation ${name}`);
+  }
+  const left = after.waiters.filter(({ nonce }) => nonce === author.nonce);
+  if (left.length > (kind === 'enqueue' ? 1 : 0)) wrong.push('left an entry of its own behind');
+  const passed = after.waiters.filter((entry) => isAhead(entry, { priority, ticket, nonce: author.nonce }));
+  if (kind === 'claim' && passed.length > 0)
+    wrong.push(`passed over ${passed.map(({ key }) => key).join(', ')} and left them in the queue`);
+  wrong.push(...lockChanges(kind, before, after), ...specChanges(author, kind, before, after));
+  const { annotations: a1, managedFields: m1, resourceVersion: r1, labels: l1, ...metadata1 } = before.lease.metadata;
+  const { annotations: a2, managedFields: m2, resourceVersion: r2, labels: l2, ...metadata2 } = after.lease.metadata;
+  void [a1, a2, m1, m2, r1, r2];
+  if (JSON.stringify(metadata1) !== JSON.stringify(metadata2)) wrong.push('changed metadata');
+  const labels = { ...l1, ...((kind === 'claim' || kind === 'enqueue') && author.labels) };
+  if (JSON.stringify(labels) !== JSON.stringify(l2 ?? {})) wrong.push('changed labels');
+  return wrong;
+}
+
+function mayChange(name: string, { author, kind, before, priority }: CheckedWrite, ticket: number): boolean {
+  if (name === LOCK) return true;
+  if (name.startsWith(PREFIX.holder)) return kind === 'claim' || name.endsWith(`-${author.nonce}`);
+  if (!name.startsWith(PREFIX.waiter)) return false;
+  if (name.endsWith(`-${author.nonce}`)) return true;
+  const entry = before.waiters.find(({ key }) => PREFIX.waiter + key === name);
+  // What can't be read, any writer but a renewing one drops.
+  if (!entry) return kind !== 'renew';
+  return kind === 'claim' && isAhead(entry, { priority, ticket, nonce: author.nonce });
+}
+
+function lockChanges(kind: WriteKind, before: Doc, after: Doc): string[] {
+  const { next: n1, stop: s1, v: v1, ...rest1 } = before.lock;
+  const { next: n2, stop: s2, v: v2, ...rest2 } = after.lock;
+  void [v1, v2];
+  const wrong: string[] = [];
+  if (JSON.stringify(rest1) !== JSON.stringify(rest2)) wrong.push('changed unknown fields of the lock annotation');
+  if (Number(n2 ?? 0) < Number(n1 ?? 0)) wrong.push(`set the next ticket back from ${n1} to ${n2}`);
+  const ends = kind === 'claim' || kind === 'release';
+  if (!ends && JSON.stringify(s1) !== JSON.stringify(s2)) wrong.push('changed the stop request');
+  if (ends && s2 !== undefined) wrong.push('left a stop request behind');
+  return wrong;
+}
+
+const OURS: Record<WriteKind, string[]> = {
+  claim: ['holderIdentity', 'leaseDurationSeconds', 'renewTime', 'acquireTime', 'leaseTransitions'],
+  renew: ['renewTime', 'leaseDurationSeconds'],
+  release: ['holderIdentity', 'leaseDurationSeconds', 'renewTime'],
+  enqueue: [],
+  leave: [],
+};
+
+function specChanges(author: Author, kind: WriteKind, { lease: before }: Doc, { lease: after, named }: Doc): string[] {
+  const wrong: string[] = [];
+  const one = before.spec ?? {};
+  const two = after.spec ?? {};
+  for (const field of new Set([...Object.keys(one), ...Object.keys(two)])) {
+    if (!OURS[kind].includes(field) && JSON.stringify(one[field]) !== JSON.stringify(two[field]))
+      wrong.push(`changed spec.${field}`);
+  }
+  if (kind === 'claim' && two.leaseTransitions !== (one.leaseTransitions ?? 0) + 1) wrong.push('did not count the transition');
+  if (kind === 'release' && named !== '') wrong.push('left its name behind');
+  if (kind !== 'enqueue' && kind !== 'leave' && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(two.renewTime ?? ''))
+    wrong.push('wrote a bad renewTime');
+  if ((kind === 'claim' || kind === 'renew') && two.leaseDurationSeconds !== author.durationMs / 1000)
+    wrong.push('wrote a wrong duration');
+  if (kind === 'renew' && (two.renewTime ?? '').slice(0, 19) === (one.renewTime ?? '').slice(0, 19))
+    wrong.push('renewed within one second of client-go');
+  return wrong;
+}
+
+export const holderKeys = (doc: Doc): string[] => Object.keys(doc.annotations).filter((name) => name.startsWith(PREFIX.holder));
