@@ -101,7 +101,7 @@ export function newChecker({ drift, skew, gentle }: CheckerOptions): Checker {
   const shown = new Map<string, Map<string, Sighting>>();
   const newestShown = new Map<string, Doc>();
   /** The newest first. */
-  const answers = new Map<string, { at: number; absent: boolean }[]>();
+  const answers = new Map<string, { at: number; absent: boolean; version: number }[]>();
   const failedToLeave = new Set<string>();
   const gone = new Set<string>();
   const written = new Map<string, { version: number; sentTime: number }>();
@@ -415,9 +415,9 @@ export function newChecker({ drift, skew, gentle }: CheckerOptions): Checker {
     const entry = entryOf(author, at);
     const last = written.get(author.nonce);
     if (!entry || !last || failedToLeave.has(author.nonce)) return;
-    const looked = answers.get(author.nonce)?.[0]?.at ?? 0;
-    const sawIt = (newestShown.get(author.nonce)?.version ?? 0) >= last.version;
-    if (sawIt || last.sentTime >= looked)
+    const [looked] = answers.get(author.nonce) ?? [];
+    const sawIt = (looked?.version ?? 0) >= last.version;
+    if (sawIt || last.sentTime >= (looked?.at ?? 0))
       violate(at, 'nothing is left behind', `${author.name} gave up, and its entry ${entry.key} is still there`);
   }
 
@@ -439,7 +439,7 @@ export function newChecker({ drift, skew, gentle }: CheckerOptions): Checker {
         case 'shown':
           if (event.byAnswer)
             answers.set(event.author.nonce, [
-              { at, absent: event.lease === undefined },
+              { at, absent: event.lease === undefined, version: event.lease ? docOf(event.lease).version : 0 },
               ...(answers.get(event.author.nonce) ?? []).slice(0, 9),
             ]);
           if (event.lease) show(at, event.author, docOf(event.lease));
