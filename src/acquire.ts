@@ -200,6 +200,8 @@ async function setback(wait: Wait, answer: Answer, doing: 'reading' | 'queueing'
     case 'conflict':
     // The Lease has gone between reading and writing.
     case 'absent':
+      // A proxy may have carried it twice: then this is the answer to the second, and the first was done.
+      wait.inDoubt ||= doing !== 'reading';
       wait.answeredAt = clock.now();
       wait.collisions += 1;
       await pause(wait, random() * COLLISION_MS * Math.min(wait.collisions, 10));

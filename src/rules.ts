@@ -203,7 +203,7 @@ function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Mono
   const moments = [
     view.vacatedAt,
     ...blockers.map((sighting) => expiryOf(sighting, me)),
-    ...ahead.map(({ key }) => view.waiters.get(key) ?? view.vacatedAt),
+    ...[...view.waiters].filter(([key]) => ahead.some((waiter) => waiter.key === key)).map(([, seenAt]) => seenAt),
   ];
   return Math.max(...moments) as Monotonic;
 }
@@ -255,7 +255,7 @@ function enqueued(view: View, me: Me, ticket: number): RawLease {
 
 /** The next write of a holder: only the mark and the time change. */
 export function renewal(state: LockState, me: Me, key: Key, moment: Moment): RawLease {
-  const since = findMine(state.holders, me)?.since || state.lease.spec?.acquireTime || microTime(moment.wall);
+  const since = findMine(state.holders, me)?.since ?? state.lease.spec?.acquireTime;
   const waiters = removed(ownKeys(state.waiters, me)); // A claim may have come true late, over a Lease that was put back meanwhile.
   return edit(state.lease, {
     holders: { [key]: holderText(me, moment, since) },
@@ -316,7 +316,7 @@ function baseOf({ exists, state }: View, me: Me): RawLease {
   return { ...lease, metadata: { ...lease.metadata, labels: { ...lease.metadata.labels, ...me.labels } } };
 }
 
-function holderText(me: Me, moment: Moment, since: string): HolderText {
+function holderText(me: Me, moment: Moment, since: string | undefined): HolderText {
   return { id: me.id, mark: moment.mark, durationMs: me.durationMs, since, about: me.about };
 }
 

@@ -188,7 +188,7 @@ export interface HolderText {
   id: string;
   mark: string;
   durationMs: number;
-  since: string;
+  since: string | undefined;
   about: About;
 }
 

@@ -30,10 +30,18 @@ export function familyOf(leader: number, ownSession: boolean, mark: string): Fam
   return { leader, ownSession, mark, startedTicks, known: { [leader]: startedTicks } };
 }
 
+/** A family whose leader is not started yet: found by its mark alone. */
+export function familyToBe(mark: string): Family {
+  return { leader: NOBODY, ownSession: false, mark, startedTicks: 0, known: {} };
+}
+
+export const NOBODY = 0;
+
 /** Process ids of those that are alive; whoever is found is remembered. */
 export async function livingOf(family: Family, clock: Clock): Promise<number[]> {
   const table = process.platform === 'linux' ? readTable() : undefined;
   // Without /proc the kernel still answers for the group.
+  if (!table && family.leader === NOBODY) return [];
   if (!table) return isThere(family.ownSession ? -family.leader : family.leader) ? [family.leader] : [];
   const found: Entry[] = [];
   const strangers: Entry[] = [];

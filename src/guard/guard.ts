@@ -10,7 +10,7 @@ import type { Log } from '../log.ts';
 import { formatDuration } from '../settings.ts';
 import { type Command, start } from './command.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
-import { isGone } from './family.ts';
+import { familyToBe, isGone } from './family.ts';
 import { deadlockWith, environmentFor } from './nesting.ts';
 import { openSignalInbox, type SignalInbox, signalNumber } from './signals.ts';
 import { tellOf } from './tell.ts';
@@ -129,6 +129,8 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
     return EXIT.configuration.code;
   }
   link?.renewed(lock);
+  // Before it starts: this process may be stopped or killed before it learns the command's process id.
+  link?.watch(familyToBe(lock.holder));
   const started = await start({
     argv,
     env: environmentFor(lock, me, options.env),

@@ -5,9 +5,9 @@
  */
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER } from '../clock.ts';
+import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER, waitUntil } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type Family, livingOf, stopFamily } from './family.ts';
+import { type Family, livingOf, NOBODY, stopFamily } from './family.ts';
 
 /** One line of what a guard writes to its watchdog. */
 export type Message =
@@ -59,8 +59,23 @@ export async function keepWatch(input: Readable, { clock, log }: { clock: Clock;
   }
   watch.disarm();
   await watch.acting;
-  if (watch.family && (await livingOf(watch.family, clock)).length > 0) await standIn(watch, 'its guard has died');
+  if (watch.family && (await appears(watch.family, clock))) await standIn(watch, 'its guard has died');
 }
+
+/** Long enough for a process that has been forked to carry its own environment. */
+const EXEC_MS = 1000;
+
+/** Whether any of the family lives. One that is just being started when its guard dies is waited for. */
+async function appears(family: Family, clock: Clock): Promise<boolean> {
+  const until = later(clock.now(), family.leader === NOBODY ? EXEC_MS : 0);
+  for (;;) {
+    if ((await livingOf(family, clock)).length > 0) return true;
+    if (clock.now() >= until) return false;
+    await waitUntil(clock, later(clock.now(), LOOK_MS));
+  }
+}
+
+const LOOK_MS = 20;
 
 function hear(watch: Watch, message: Message): void {
   switch (message.kind) {

@@ -75,6 +75,22 @@ test('a guard that is stopped past its deadline finds its command stopped, and s
   assert.match(stderr, /lost Lease \S+: (it could not be renewed|it is held by|another client)/);
 });
 
+test('a guard that dies between starting its command and knowing it does not leave it running', async (t) => {
+  const file = join(tempFolder(t), 'pids');
+  // Kills the guard in the very call that starts the command, and not in the one before, which starts the watchdog.
+  const preload = `import child from 'node:child_process'; import { syncBuiltinESMExports } from 'node:module';
+    const { spawn } = child;
+    child.spawn = (file, ...rest) => { const made = spawn(file, ...rest); if (file === 'sh') process.kill(process.pid, 'SIGKILL'); return made; };
+    syncBuiltinESMExports();`;
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` };
+  const args = ['run', ...reach(target), '-n', namespace, '--name', lockName(), '--', ...family(file, '')];
+  const alice = guard(t, args, { env });
+  assert.equal((await alice.finished).signal, 'SIGKILL');
+  // Its watchdog shares its stderr, which is closed once both have ended.
+  assert.match(alice.stderr, /watchdog: stopping the command, since its guard has died/);
+  assert.deepEqual(existsSync(file) ? pidsIn(file).filter(isRunning) : [], []);
+});
+
 test('a watchdog that dies is replaced, and its successor does its work', async (t) => {
   const file = join(tempFolder(t), 'pids');
   const alice = run(t, lockName(), ['--', ...family(file, '')]);

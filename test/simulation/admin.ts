@@ -64,6 +64,9 @@ export function doDeed({ world, server, random, has, told }: AdminOptions): bool
     case 'adorn': {
       annotations[`example.com/${Math.floor(random.next() * 3)}`] = String(world.now());
       annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), v: 1, unknown: { later: [1] } });
+      // Now and then so much of it that a queue has no room for another.
+      if (random.chance(0.01)) annotations['example.com/large'] = 'x'.repeat(199_500);
+      else delete annotations['example.com/large'];
       const labels = { ...lease.metadata.labels, colour: random.pick(['red', 'blue']) };
       const metadata = { ...lease.metadata, annotations, labels, finalizers: ['example.com/keep'] };
       put({ ...lease, metadata, spec: { ...lease.spec, unknown: 'field' }, status: { odd: true } });

@@ -15,16 +15,17 @@ export interface FileCoverage {
 }
 
 /** To be started before the code under test is loaded. */
-export async function startCoverage(): Promise<{ take(files: readonly string[]): Promise<FileCoverage[]> }> {
+export async function startCoverage(): Promise<{ take(folder: URL, files: readonly string[]): Promise<FileCoverage[]> }> {
   const session = new Session();
   session.connect();
   await session.post('Profiler.enable');
   await session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   return {
-    async take(files) {
+    async take(folder, files) {
       const { result } = await session.post('Profiler.takePreciseCoverage');
       session.disconnect();
-      const scripts = result.filter(({ url }) => url.includes('/src/') && files.includes(basename(url)));
+      const urls = files.map((file) => new URL(file, folder).href);
+      const scripts = result.filter(({ url }) => urls.includes(url));
       return scripts.map(coverageOf).sort((a, b) => a.file.localeCompare(b.file));
     },
   };

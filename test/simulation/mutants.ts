@@ -405,7 +405,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'an attempt that is seen to have landed is dated by when that is seen',
     edits: [['hold.ts', '  renewed(held, landed);', '  renewed(held, held.participant.clock.now());']],
     profile: 'network',
-    seed: 63,
+    seed: 186,
   },
   {
     name: 'holder-keeps-queue-entry',

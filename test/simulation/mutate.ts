@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Mutant } from './mutants.ts';
-import { planOf } from './plan.ts';
+import { type Plan, planOf } from './plan.ts';
 import { type Outcome, run } from './run.ts';
 import { loadSource, SRC } from './source.ts';
 
@@ -26,13 +26,20 @@ export async function hunt(mutant: Mutant, tries: number, folder: URL | string =
     const source = await loadSource(copy ?? folder);
     for (let survived = 0; survived < tries; survived += 1) {
       const seed = mutant.seed + survived;
-      const outcome = await run(planOf(seed, { minutes: MINUTES, profile: mutant.profile }), source, { conduct: mutant.conduct });
-      if (outcome.violation) return { mutant, seed, outcome, survived };
+      const plan = planOf(seed, { minutes: MINUTES, profile: mutant.profile });
+      const outcome = await run(plan, source, { conduct: mutant.conduct });
+      if (outcome.violation && (await isSound(plan, outcome.violation.at, folder))) return { mutant, seed, outcome, survived };
     }
     return undefined;
   } finally {
     if (copy) rmSync(copy, { recursive: true, force: true });
   }
+}
+
+/** The same run of the unbroken source, up to that moment: where that fails, too, no mutant has been caught. */
+async function isSound(plan: Plan, at: number, folder: URL | string): Promise<boolean> {
+  const { violation } = await run({ ...plan, minutes: Math.ceil(at / 60_000) }, await loadSource(folder));
+  return violation === undefined;
 }
 
 function broken({ name, edits = [] }: Mutant, folder: URL | string): string {

@@ -10,7 +10,7 @@ import { startCoverage } from './coverage.ts';
 import { FAULTS, PROFILE_NAMES, planOf } from './plan.ts';
 import { run } from './run.ts';
 import { commandFor, shrink } from './shrink.ts';
-import { loadSource } from './source.ts';
+import { folderOf, loadSource } from './source.ts';
 import { mutantsTable, writeTable } from './table.ts';
 
 const { values } = parseArgs({
@@ -89,7 +89,7 @@ async function runs(): Promise<number> {
       `${(tookMs / 1000).toFixed(1)}s: ${Math.round(total.steps / (tookMs / 1000))} steps/s, ${Math.round(total.simulatedMs / tookMs)} times real time, ` +
       `${(total.simulatedMs / tookMs / 8766).toFixed(2)} simulated years/hour`,
   );
-  for (const { file, branches, unvisited } of (await coverage?.take(COVERED)) ?? []) {
+  for (const { file, branches, unvisited } of (await coverage?.take(folderOf(values.src), COVERED)) ?? []) {
     print(`${file}: ${branches - unvisited.length} of ${branches} branches`);
     for (const { line, text } of unvisited) print(`  ${file}:${line}  ${text}`);
   }

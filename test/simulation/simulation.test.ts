@@ -31,6 +31,7 @@ const REGRESSIONS: readonly [seed: number, profile: string, minutes: number][] =
   [7, 'deeds', 20],
   [81, 'deletions', 30],
   [5079, 'deletions', 20],
+  [8057, 'network', 25],
 ];
 
 for (const [seed, profile, minutes] of REGRESSIONS) {

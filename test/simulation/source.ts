@@ -4,8 +4,10 @@ import type { Source } from './ours.ts';
 
 export const SRC = new URL('../../src/', import.meta.url);
 
-export async function loadSource(folder: URL | string = SRC): Promise<Source> {
-  const base = typeof folder === 'string' ? pathToFileURL(`${folder}/`) : folder;
+export const folderOf = (folder: URL | string = SRC): URL => (typeof folder === 'string' ? pathToFileURL(`${folder}/`) : folder);
+
+export async function loadSource(folder?: URL | string): Promise<Source> {
+  const base = folderOf(folder);
   const [{ acquire }, { timings }] = await Promise.all([
     import(new URL('lock.ts', base).href),
     import(new URL('settings.ts', base).href),
