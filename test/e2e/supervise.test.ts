@@ -1,6 +1,6 @@
 /** What becomes of a command and all that it starts, whatever happens to its guard: the built bundle, on the embedded server. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -270,9 +270,9 @@ test('a health port that is taken is refused before anything is locked', async (
 });
 
 /** Runs the guard as the first process of a process namespace, as a container would. */
-function asInit(t: TestContext, name: string, args: string[]) {
+function asInit(t: TestContext, name: string, args: string[], init: string[] = []) {
   if (process.getuid?.() !== 0 && process.env.CI) throw new Error('a process namespace takes root');
-  const guarded = [process.execPath, BUNDLE, 'run', ...reach(target), '-n', namespace, '--name', name, ...args];
+  const guarded = [...init, process.execPath, BUNDLE, 'run', ...reach(target), '-n', namespace, '--name', name, ...args];
   const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...guarded], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH },
@@ -301,6 +301,19 @@ test('as process 1 it needs no watchdog, and the dead that nobody reaps hold not
   assert.match(alice.output(), /^[1-9]\d*$/m, 'there are dead that nobody has reaped');
   assert.doesNotMatch(alice.output(), /cmdline/, 'there is no watchdog');
   assert.match(alice.output(), /released/);
+  assert.equal(await holderOf(name), '');
+});
+
+test('below tini it needs no watchdog either, and the dead are reaped', async (t) => {
+  const isThere = spawnSync('tini', ['--version']).status === 0;
+  if ((process.getuid?.() !== 0 || !isThere) && !process.env.CI) return t.skip('it takes root, and tini');
+  const name = lockName();
+  const orphans = `for i in 1 2 3; do sh -c 'sleep 0.2 &'; done; sleep 0.6`;
+  const report = `grep -l 'watch[d]og' /proc/[0-9]*/cmdline 2>/dev/null; echo dead: $(grep -h ^State /proc/[0-9]*/status | grep -c zombie)`;
+  const alice = asInit(t, name, [...SHORT, '--', 'sh', '-c', `${orphans}; ${report}; exit 6`], ['tini', '--']);
+  assert.equal(await alice.ended, 6, alice.output());
+  assert.match(alice.output(), /^dead: 0$/m);
+  assert.doesNotMatch(alice.output(), /cmdline/, 'there is no watchdog');
   assert.equal(await holderOf(name), '');
 });
 
