@@ -128,6 +128,11 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
     await lock.release();
     return EXIT.configuration.code;
   }
+  // This process may have been stopped since it acquired: nothing is started on a lock that has run out.
+  if (lock.isLost()) {
+    await lock.release();
+    return EXIT.lost.code;
+  }
   link?.renewed(lock);
   // Before it starts: this process may be stopped or killed before it learns the command's process id.
   link?.watch(familyToBe(lock.holder));

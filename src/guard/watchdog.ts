@@ -102,7 +102,10 @@ function arm(watch: Watch): void {
   watch.disarm();
   if (!watch.family || watch.termAt === NEVER) return;
   watch.disarm = watch.clock.at(watch.termAt, () => {
-    watch.acting ??= standIn(watch, 'its guard has been silent for too long');
+    // Once it is over it may be needed again: the guard may have started its command late.
+    watch.acting ??= standIn(watch, 'its guard has been silent for too long').finally(() => {
+      watch.acting = undefined;
+    });
   });
 }
 
