@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from '../src/guard/exit-codes.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../src/version.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 

@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = globSync(['src/**/*.ts', 'image/**/*.ts', 'action/**/*.ts'], { cwd: root });
 
 const ALLOWED: Record<string, string[]> = {
-  src: ['src'],
+  src: ['src', '.'],
   'src/guard': ['src/guard', 'src'],
   image: ['image', 'src/guard', 'src', '.'],
   action: ['action', 'src/guard', 'src', '.'],

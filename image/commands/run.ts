@@ -1,5 +1,4 @@
 /** `k8s-lease-lock run`: a command under a lock. Reads its settings, finds the cluster, and hands both to the guard. */
-import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import { systemClock } from '../../src/clock.ts';
 import { type Cluster, findCluster } from '../../src/cluster.ts';
@@ -8,11 +7,10 @@ import { EXIT } from '../../src/guard/exit-codes.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { endsWithInit } from '../../src/guard/init.ts';
 import { newIdentity } from '../../src/identity.ts';
-import { leaseClient } from '../../src/lease-client.ts';
+import { newParticipant } from '../../src/joining.ts';
 import type { Participant } from '../../src/lock.ts';
 import { type Log, logTo } from '../../src/log.ts';
 import { type RunSettings, readRunCommandLine } from '../options.ts';
-import { USER_AGENT } from '../version.ts';
 
 const STDERR = 2;
 /** A watchdog does next to nothing, and is to take as little memory for it as Node can do with. */
@@ -81,27 +79,17 @@ async function participantOf(
   cluster: Cluster,
   { clock, log }: Pick<Participant, 'clock'> & { log: Log },
 ): Promise<Omit<Participant, 'emit'>> {
-  const namespace = settings.namespace ?? cluster.namespace ?? 'default';
-  const { name, priority, timings, legacyExpiry, createIfAbsent, reason, url } = settings;
+  const { holder, reason, url } = settings;
   const host = hostname();
-  const identity = newIdentity({ prefix: settings.holder, token: await tokenOf(cluster), host });
-  const random = Math.random;
-  const userAgent = USER_AGENT;
-  const client = leaseClient({
+  return newParticipant({
+    ...settings,
+    namespace: settings.namespace ?? cluster.namespace ?? 'default',
     cluster,
-    namespace,
-    name,
     clock,
-    userAgent,
-    random,
+    identity: newIdentity({ prefix: holder, token: await tokenOf(cluster), host }),
+    about: { who: userName(), reason, url, host },
     onWatchTrouble: (message) => log('debug', message),
   });
-  const about = { who: userName(), reason, url, host };
-  const given = Object.fromEntries(Object.entries(about).filter(([, value]) => value !== undefined));
-  const since = `${clock.wall().toISOString().slice(0, 19)}Z`;
-  const me = { ...identity, namespace, name, priority, durationMs: timings.durationMs, about: given, since, legacyExpiry };
-  const newMark = () => randomBytes(6).toString('base64url');
-  return { client, clock, me, timings, createIfAbsent, newMark, random };
 }
 
 /** The token is looked at for the Pod that it names; whether it is any good is for the API server to say. */
