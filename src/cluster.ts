@@ -36,10 +36,16 @@ export interface Cluster {
 
 export interface ClusterOptions {
   kubeconfig?: string | undefined;
+  /** A kubeconfig itself, YAML or JSON, for those who have it in memory. */
+  kubeconfigText?: string | undefined;
   context?: string | undefined;
   server?: string | undefined;
   tokenFile?: string | undefined;
+  /** A bearer token for `server`, asked for before each request; `renew` after a 401. Rejects with a sentence. */
+  token?: ((renew: boolean) => Promise<string>) | undefined;
   certificateAuthority?: string | undefined;
+  /** CA certificates (PEM) for `server`. */
+  certificateAuthorityData?: string | undefined;
   /** Environment in which KUBECONFIG, HOME, KUBERNETES_SERVICE_HOST and the proxies are looked up. */
   env: Readonly<Record<string, string | undefined>>;
   /** Where a Pod finds its token, CA and namespace; tests put their own here. */
@@ -52,15 +58,17 @@ const POD_FILES = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 /** In kubectl's order: what is asked for, else KUBECONFIG or ~/.kube/config, else the Pod that this runs in. */
 export async function findCluster(options: ClusterOptions): Promise<ClusterResult> {
-  const { kubeconfig, server, context, env } = options;
+  const { kubeconfig, kubeconfigText, server, context, env } = options;
   if (server !== undefined) {
-    if (kubeconfig !== undefined || context !== undefined)
+    if (kubeconfig !== undefined || kubeconfigText !== undefined || context !== undefined)
       return refused('a server can not be combined with a kubeconfig or a context: give one of them');
     return namedServer(server, options);
   }
-  if (options.tokenFile !== undefined || options.certificateAuthority !== undefined) {
-    return refused('a token file or a certificate authority says nothing without a server: name the server, too');
+  const { tokenFile, token, certificateAuthority, certificateAuthorityData } = options;
+  if ([tokenFile, token, certificateAuthority, certificateAuthorityData].some((given) => given !== undefined)) {
+    return refused('a token or a certificate authority says nothing without a server: name the server, too');
   }
+  if (kubeconfigText !== undefined) return (await import('./kubeconfig.ts')).fromText(kubeconfigText, context, env);
   const paths = kubeconfig !== undefined ? [kubeconfig] : await kubeconfigsOf(env);
   if (paths.length > 0) return await (await import('./kubeconfig.ts')).fromKubeconfig(paths, context, env);
   if (context !== undefined)
@@ -80,11 +88,14 @@ async function kubeconfigsOf({ KUBECONFIG, HOME, USERPROFILE }: ClusterOptions['
   return (await stat(path).catch(() => undefined))?.isFile() ? [path] : [];
 }
 
-function namedServer(text: string, { tokenFile, certificateAuthority, env }: ClusterOptions): ClusterResult {
+function namedServer(text: string, options: ClusterOptions): ClusterResult {
+  const { tokenFile, certificateAuthority, certificateAuthorityData, env } = options;
   const server = serverUrl(text);
   if (!server) return refused(`"${text}" is not the URL of an API server: write it as https://host:port`);
-  const token = tokenFile === undefined ? undefined : reread(tokenFile, 'token file');
-  const ca = certificateAuthority === undefined ? undefined : reread(certificateAuthority, 'certificate authority');
+  const token = options.token ?? (tokenFile === undefined ? undefined : reread(tokenFile, 'token file'));
+  const pem = async () => certificateAuthorityData ?? '';
+  const fromFile = certificateAuthority === undefined ? undefined : reread(certificateAuthority, 'certificate authority');
+  const ca = certificateAuthorityData === undefined ? fromFile : pem;
   return {
     kind: 'cluster',
     cluster: { server, source: 'the server given', namespace: undefined, credentials: fromFiles(server, token, ca, env) },
@@ -110,13 +121,13 @@ type Read = () => Promise<string>;
 
 function fromFiles(
   server: string,
-  token: Read | undefined,
+  token: ((renew: boolean) => Promise<string>) | undefined,
   ca: Read | undefined,
   env: ClusterOptions['env'],
 ): Cluster['credentials'] {
   const proxy = proxyFor(server, env);
-  return async () => ({
-    headers: token ? { authorization: `Bearer ${(await token()).trim()}` } : {},
+  return async (renew) => ({
+    headers: token ? { authorization: `Bearer ${(await token(renew)).trim()}` } : {},
     tls: { ...(ca && { ca: await ca() }), rejectUnauthorized: true },
     proxy,
   });

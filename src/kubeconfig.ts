@@ -13,21 +13,44 @@ export async function fromKubeconfig(
   context: string | undefined,
   env: ClusterOptions['env'],
 ): Promise<ClusterResult> {
-  const load = async (): Promise<KubeConfig> => {
-    // The one file with KubeConfig in it: the package's index costs ten times as much to load.
-    const { KubeConfig } = (await import('@kubernetes/client-node/dist/config.js')) as typeof import('@kubernetes/client-node');
-    const configs = readable(paths).map((path) => {
-      const config = new KubeConfig();
+  const named = `kubeconfig ${paths.join(', ')}`;
+  return await fromLoaded({ named, env }, async () => {
+    const configs: KubeConfig[] = [];
+    for (const path of readable(paths)) {
+      const config = await newKubeConfig();
       config.loadFromFile(path);
-      return config;
-    });
+      configs.push(config);
+    }
     return merged(configs, context);
-  };
+  });
+}
+
+/** From the text of one. Files that it names are read relative to the working directory. */
+export async function fromText(text: string, context: string | undefined, env: ClusterOptions['env']): Promise<ClusterResult> {
+  return await fromLoaded({ named: 'the kubeconfig given', env }, async () => {
+    const config = await newKubeConfig();
+    config.loadFromString(text);
+    return merged([config], context);
+  });
+}
+
+/** From a KubeConfig that somebody else has loaded, of any version of the package. */
+export async function fromKubeConfigObject(config: KubeConfig, env: ClusterOptions['env']): Promise<ClusterResult> {
+  return await fromLoaded({ named: 'the KubeConfig given', env }, async () => config);
+}
+
+async function fromLoaded(source: Omit<Source, 'reload'>, load: () => Promise<KubeConfig>): Promise<ClusterResult> {
   try {
-    return clusterOf(await load(), { paths, env, reload: load });
+    return clusterOf(await load(), { ...source, reload: load });
   } catch (error) {
-    return { kind: 'refused', message: `kubeconfig ${paths.join(', ')}: ${(error as Error).message}` };
+    return { kind: 'refused', message: `${source.named}: ${(error as Error).message}` };
   }
+}
+
+async function newKubeConfig(): Promise<KubeConfig> {
+  // The one file with KubeConfig in it: the package's index costs ten times as much to load.
+  const { KubeConfig } = (await import('@kubernetes/client-node/dist/config.js')) as typeof import('@kubernetes/client-node');
+  return new KubeConfig();
 }
 
 /** Of several files kubectl passes over those that do not exist; a single one has to be there. */
@@ -55,18 +78,19 @@ function merged(configs: KubeConfig[], context: string | undefined): KubeConfig 
 const ANONYMOUS = 'anonymous';
 
 interface Source {
-  paths: string[];
+  /** For messages. */
+  named: string;
   env: ClusterOptions['env'];
   /** Reads everything again, forgetting every cached token. */
   reload(): Promise<KubeConfig>;
 }
 
-function clusterOf(config: KubeConfig, { paths, env, reload }: Source): ClusterResult {
+function clusterOf(config: KubeConfig, { named, env, reload }: Source): ClusterResult {
   const name = config.getCurrentContext();
   const found = config.getCurrentCluster();
   const refused = (message: string): ClusterResult => ({
     kind: 'refused',
-    message: `kubeconfig ${paths.join(', ')}: ${message}`,
+    message: `${named}: ${message}`,
   });
   if (!config.getContextObject(name)) {
     const known = config.contexts.map((known) => known.name).join(', ') || 'none';
@@ -82,13 +106,14 @@ function clusterOf(config: KubeConfig, { paths, env, reload }: Source): ClusterR
   const proxy = found.proxyUrl ?? proxyFor(server, env);
   let current = config;
   const credentials: Cluster['credentials'] = async (renew) => {
-    if (renew) current = await reload();
+    // What it was read from may be gone, as after a job's clean-up: what is in memory is then the best there is.
+    if (renew) current = await reload().catch(() => current);
     return await credentialsOf(current, proxy);
   };
   const namespace = config.getContextObject(name)?.namespace ?? 'default';
   return {
     kind: 'cluster',
-    cluster: { server, source: `kubeconfig ${paths.join(', ')}, context ${name}`, namespace, credentials },
+    cluster: { server, source: `${named}, context ${name}`, namespace, credentials },
   };
 }
 

@@ -51,8 +51,13 @@ export async function guard(options: GuardOptions): Promise<number> {
   }
 }
 
+const ON_LOSS = {
+  stop: 'stopping the command',
+  warn: 'the command goes on WITHOUT the lock (--on-lost warn)',
+};
+
 async function acquireAndRun(options: GuardOptions, inbox: SignalInbox, link: WatchdogLink | undefined): Promise<number> {
-  const tell = tellOf(options.participant, options.log, options.onLost);
+  const tell = tellOf(options.participant, options.log, ON_LOSS[options.onLost]);
   const nested = deadlockWith(options.env);
   let lock: HeldLock | undefined;
   const participant: Participant = {

@@ -8,7 +8,8 @@ import type { Holder } from '../state.ts';
 export function tellOf(
   { me, clock }: Pick<Participant, 'me' | 'clock'>,
   log: Log,
-  onLost: 'stop' | 'warn',
+  /** What follows from a loss, in words. */
+  onLoss: string,
 ): (event: LockEvent) => void {
   const subject = `Lease ${me.namespace}/${me.name}`;
   let lastTrouble = '';
@@ -45,14 +46,7 @@ export function tellOf(
       case 'stop-requested':
         return log('info', `asked to stop by ${event.request.by || 'somebody'}`, { event: event.type, request: event.request });
       case 'lost':
-        return log(
-          'error',
-          `lost ${subject}: ${event.reason}; ${onLost === 'stop' ? 'stopping the command' : 'the command goes on WITHOUT the lock (--on-lost warn)'}`,
-          {
-            event: event.type,
-            reason: event.reason,
-          },
-        );
+        return log('error', `lost ${subject}: ${event.reason}; ${onLoss}`, { event: event.type, reason: event.reason });
       case 'released':
         return log('info', `released ${subject} after ${formatDuration(event.heldMs)}`, {
           event: event.type,
