@@ -1,19 +1,75 @@
-// Builds the two bundles from the compiled sources. tsc first: ncc cannot compile TypeScript 7 by itself.
+/**
+ * Builds the two bundles from the compiled sources. tsc first: ncc cannot compile TypeScript 7 by itself. Then every file is minified: ncc
+ * does so for its entry alone.
+ */
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { transformSync } from 'esbuild';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const run = (command, ...args) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 
-rmSync(`${root}build`, { recursive: true, force: true });
-try {
-  execFileSync(`${root}node_modules/.bin/tsc`, ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
-} catch {
-  process.exit(1); // tsc has said why
+function compile() {
+  rmSync(`${root}build`, { recursive: true, force: true });
+  try {
+    execFileSync(`${root}node_modules/.bin/tsc`, ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+  } catch {
+    process.exit(1); // tsc has said why
+  }
+  // The nearest package.json tells ncc to keep ES modules; CommonJS output breaks on yargs' import.meta.
+  writeFileSync(`${root}build/package.json`, '{"type":"module"}\n');
 }
-// The nearest package.json tells ncc to keep ES modules; CommonJS output breaks on yargs' import.meta.
-writeFileSync(`${root}build/package.json`, '{"type":"module"}\n');
-rmSync(`${root}dist/cli`, { recursive: true, force: true });
-run('ncc', 'build', 'build/image/main.js', '--out', 'dist/cli', '--minify', '--quiet');
+
+function bundle(entry, folder, ...options) {
+  rmSync(`${root}${folder}`, { recursive: true, force: true });
+  run('ncc', 'build', `build/${entry}`, '--out', folder, '--quiet', ...options);
+  for (const file of globSync(`${folder}/**/*.js`, { cwd: root })) {
+    const { code } = transformSync(readFileSync(`${root}${file}`, 'utf8'), {
+      minify: true,
+      format: 'esm',
+      target: 'node22',
+      legalComments: 'none',
+    });
+    writeFileSync(`${root}${file}`, code);
+  }
+}
+
+/** The processes that the Action consists of; each starts the one bundle at its own function. */
+const PHASES = ['pre', 'main', 'post', 'keeper', 'watchdog'];
+
+function bundleAction(folder) {
+  bundle('action/index.js', folder, '--license', 'licenses.txt');
+  for (const phase of PHASES) {
+    writeFileSync(
+      `${root}${folder}/${phase}.js`,
+      `import { ${phase} } from './index.js';
+
+await ${phase}();
+// Kept-alive connections would keep it for as long; what was printed has to be out.
+process.stdout.write('', () => process.exit());
+`,
+    );
+  }
+}
+
+/** action/dist is committed, since GitHub runs it as it is: it has to be what its sources make. */
+function checkAction() {
+  bundleAction('build/action-dist');
+  const filesOf = (folder) => globSync('*', { cwd: `${root}${folder}` }).sort();
+  const read = (folder, file) => readFileSync(`${root}${folder}/${file}`);
+  const built = filesOf('build/action-dist');
+  const differs = (file) => !read('build/action-dist', file).equals(read('action/dist', file));
+  if (built.join() === filesOf('action/dist').join() && !built.some(differs)) return;
+  process.stderr.write('action/dist is not what action/ and src/ make: run "npm run build" and commit it\n');
+  process.exit(1);
+}
+
+compile();
+if (process.argv.includes('--check')) {
+  checkAction();
+} else {
+  bundle('image/main.js', 'dist/cli');
+  bundleAction('action/dist');
+}

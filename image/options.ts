@@ -3,6 +3,7 @@
  * Reading stops at `--` or at the first operand; from there on everything belongs to the command, byte for byte.
  */
 import yargs from 'yargs';
+import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
 import { parseDuration, type Timings, timings } from '../src/settings.ts';
 
 export interface Option {
@@ -224,11 +225,6 @@ function reader(parsed: Record<string, unknown>, env: Env): Reader {
   };
 }
 
-const LEASE_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
-const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
-/** Printable, no spaces: ids are listed in the environment, separated by them. */
-const HOLDER = /^[!-~]{1,200}$/;
-
 function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
   const [file, ...args] = command;
   const name = read.text('name');
@@ -237,16 +233,11 @@ function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
   const quiet = read.flag('quiet');
   const verbose = read.flag('verbose');
   if (name === undefined) throw new UsageError('no lock is named: give --name');
-  if (!LEASE_NAME.test(name) || name.length > 253) {
-    throw new UsageError(
-      `the name "${name}" is none for a Lease: use lower-case letters, digits, "-" and ".", at most 253 of them`,
-    );
-  }
-  if (namespace !== undefined && (!NAMESPACE.test(namespace) || namespace.length > 63)) {
-    throw new UsageError(`the namespace "${namespace}" is none: use lower-case letters, digits and "-", at most 63 of them`);
-  }
-  if (holder !== undefined && !HOLDER.test(holder))
-    throw new UsageError(`the holder "${holder}" is none: use printable characters without spaces, at most 200`);
+  const problem =
+    problemOfName(name) ??
+    (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
+    (holder === undefined ? undefined : problemOfHolder(holder));
+  if (problem !== undefined) throw new UsageError(problem);
   if (quiet && verbose) throw new UsageError('--quiet and --verbose contradict each other');
   if (file === undefined) throw new UsageError('no command is given: k8s-lease-lock run --name NAME -- command [arguments...]');
   if (file === '') throw new UsageError('the command is an empty text');

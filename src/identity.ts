@@ -2,7 +2,7 @@
  * Who a participant is, as written into the Lease. An id says it to people, and an admission policy can hold it against the caller: in a
  * Pod it is made of the name and uid that the Pod's own token claims. The nonce makes it unique for each run.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 export interface Identity {
   id: string;
@@ -17,13 +17,23 @@ export interface IdentityOptions {
   host: string;
 }
 
-/** Random for each run: lower-case letters and digits, since it is part of an annotation's name. */
+/** Random for each run: whoever else is given the same id is somebody else. */
 export function newIdentity({ prefix, token, host }: IdentityOptions): Identity {
-  const nonce = BigInt(`0x${randomBytes(8).toString('hex')}`)
+  const nonce = nonceOf(randomBytes(8));
+  return { nonce, id: `${prefix ?? podOf(token) ?? `user/${escaped(host)}`}/${nonce}` };
+}
+
+/** The same for whoever knows the id: for a lock that one process takes and another gives back. Both at once would both have it. */
+export function sharedIdentity(id: string): Identity {
+  return { id, nonce: nonceOf(createHash('sha256').update(id).digest().subarray(0, 8)) };
+}
+
+/** Lower-case letters and digits, since it is part of an annotation's name. */
+function nonceOf(bytes: Buffer): string {
+  return BigInt(`0x${bytes.toString('hex')}`)
     .toString(36)
     .padStart(10, '0')
     .slice(-10);
-  return { nonce, id: `${prefix ?? podOf(token) ?? `user/${escaped(host)}`}/${nonce}` };
 }
 
 function podOf(token: string | undefined): string | undefined {
@@ -43,6 +53,6 @@ interface PodClaims {
 }
 
 /** Without it the id of `gha:acme` would be the beginning of that of `gha:acme/api`. */
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[%/\s]/g, (character) => encodeURIComponent(character));
 }

@@ -1,16 +1,7 @@
-/** `k8s-lease-lock watchdog`: started by a guard, not by people. It ends by itself when guard and command have. */
-import { systemClock } from '../../src/clock.ts';
-import { keepWatch, READY } from '../../src/guard/watchdog.ts';
-import { logTo } from '../../src/log.ts';
+/** `k8s-lease-lock watchdog`: started by a guard, not by people. */
+import { beWatchdog } from '../../src/guard/watchdog-process.ts';
 
 export async function watchdog(): Promise<number> {
-  // What ends a guard must not end its watchdog: that is when it is needed.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const) process.on(signal, () => {});
-  const clock = systemClock();
-  const log = logTo({ clock, format: 'text', level: 'error', fd: 2 });
-  process.stdout.on('error', () => {}); // The guard died before it could listen: standard input tells.
-  process.stdout.write(`${READY}\n`);
-  await keepWatch(process.stdin, { clock, log });
-  await log.flush();
+  await beWatchdog();
   return 0;
 }

@@ -3,9 +3,10 @@
  * that left group, session and parent still does. The dead that nobody has reaped don't count: they run no code any more.
  * Not seen: a process that has left all of these *and* cleared its environment; and, outside Linux, whatever has left the group.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Clock, later, type Monotonic, waitUntil } from '../clock.ts';
+import { type ProcessEntry, readProcess } from './process-entry.ts';
 
 export interface Family {
   /** Process id of the command itself. */
@@ -43,8 +44,8 @@ export async function livingOf(family: Family, clock: Clock): Promise<number[]> 
   // Without /proc the kernel still answers for the group.
   if (!table && family.leader === NOBODY) return [];
   if (!table) return isThere(family.ownSession ? -family.leader : family.leader) ? [family.leader] : [];
-  const found: Entry[] = [];
-  const strangers: Entry[] = [];
+  const found: ProcessEntry[] = [];
+  const strangers: ProcessEntry[] = [];
   for (const entry of table.values()) {
     if (entry.dead || entry.startedTicks < family.startedTicks || entry.pid === process.pid) continue;
     (isKin(entry, family, table) ? found : strangers).push(entry);
@@ -113,50 +114,22 @@ export async function isGone(family: Family, clock: Clock, { until, hurry, eachL
   }
 }
 
-interface Entry {
-  pid: number;
-  parent: number;
-  group: number;
-  session: number;
-  startedTicks: number;
-  dead: boolean;
-}
-
-function isKin(entry: Entry, { leader, ownSession, known }: Family, table: Map<number, Entry>): boolean {
+function isKin(entry: ProcessEntry, { leader, ownSession, known }: Family, table: Map<number, ProcessEntry>): boolean {
   if (ownSession && (entry.group === leader || entry.session === leader)) return true;
-  for (let at: Entry | undefined = entry, steps = 0; at && steps < 1000; at = table.get(at.parent), steps++) {
+  for (let at: ProcessEntry | undefined = entry, steps = 0; at && steps < 1000; at = table.get(at.parent), steps++) {
     // The start as well: a process id is used again.
     if (known[at.pid] === at.startedTicks) return true;
   }
   return false;
 }
 
-function readTable(): Map<number, Entry> | undefined {
+function readTable(): Map<number, ProcessEntry> | undefined {
   try {
     const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
     const entries = pids.map((pid) => readProcess(Number(pid))).filter((entry) => entry !== undefined);
     return entries.length > 0 ? new Map(entries.map((entry) => [entry.pid, entry])) : undefined;
   } catch {
     return undefined; // A container without /proc.
-  }
-}
-
-function readProcess(pid: number): Entry | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything, parentheses and spaces too: what follows its last one is regular (proc(5)).
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    const [state = '', parent, group, session] = fields;
-    return {
-      pid,
-      parent: Number(parent),
-      group: Number(group),
-      session: Number(session),
-      startedTicks: Number(fields[19]),
-      dead: state === 'Z' || state === 'X',
-    };
-  } catch {
-    return undefined; // Gone between listing and reading.
   }
 }
 

@@ -1,0 +1,5 @@
+import { keeper } from './index.js';
+
+await keeper();
+// Kept-alive connections would keep it for as long; what was printed has to be out.
+process.stdout.write('', () => process.exit());

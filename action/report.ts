@@ -1,0 +1,67 @@
+/** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
+import { error, notice, setOutput, setSecret, summary, warning } from '@actions/core';
+import { formatDuration } from '../src/settings.ts';
+import type { Inputs } from './inputs.ts';
+import type { Status } from './session.ts';
+
+/** The one annotation of a step that fails. */
+export function fail(title: string, message: string): void {
+  error(message, { title });
+  process.exitCode = 1;
+}
+
+export const warn = (title: string, message: string): void => warning(message, { title });
+export const note = (title: string, message: string): void => notice(message, { title });
+
+export type Outcome = Pick<
+  Status,
+  'name' | 'namespace' | 'holder' | 'waitedMs' | 'position' | 'heldBy' | 'token' | 'transitions'
+>;
+
+export function setOutputs(acquired: boolean, outcome: Outcome): void {
+  const { name, namespace, holder, token, transitions, waitedMs, position, heldBy } = outcome;
+  const outputs = {
+    acquired,
+    lease: name,
+    namespace,
+    holder,
+    token: token ?? '',
+    transitions: transitions ?? '',
+    'waited-seconds': Math.round(waitedMs / 1000),
+    position,
+    'held-by': heldBy.join('; '),
+  };
+  for (const [output, value] of Object.entries(outputs)) setOutput(output, value);
+}
+
+export const subjectOf = ({ name, namespace }: Pick<Status, 'name' | 'namespace'>): string =>
+  `Lease ${namespace ? `${namespace}/` : ''}${name}`;
+
+/** One row; never a reason to fail. */
+export async function summarise(outcome: Outcome, heldMs: number | undefined, how: string): Promise<void> {
+  const header = ['Lock', 'Result', 'Waited', 'Held', 'Holder before'].map((data) => ({ data, header: true }));
+  const held = heldMs === undefined ? '' : formatDuration(heldMs);
+  const row = [`${outcome.namespace}/${outcome.name}`, how, formatDuration(outcome.waitedMs), held, outcome.heldBy.join('; ')];
+  try {
+    await summary.addTable([header, row.map(escaped)]).write();
+  } catch {
+    // Not every runner has a page for it.
+  }
+}
+
+/** Names and reasons of others become part of a page. */
+const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** Every secret, whole and by lines: the runner hides just what it has been told. */
+export function maskSecrets({ githubToken, access: { token, kubeconfigText } }: Inputs): void {
+  const given = [githubToken, token, ...secretsOf(kubeconfigText ?? '')].filter((secret) => secret !== undefined);
+  for (const secret of given.flatMap((text) => [text, ...text.split(/\r?\n/)]))
+    if (secret.trim() !== '') setSecret(secret.trim());
+}
+
+/** The values that open something: masking a whole kubeconfig would hide half of every log. */
+function secretsOf(kubeconfig: string): string[] {
+  const secrets =
+    /["']?(?:token|password|client-key-data|id-token|refresh-token|access-token|client-secret)["']?\s*:\s*["']?([^\s"',}]+)/g;
+  return [...kubeconfig.matchAll(secrets)].map(([, value = '']) => value);
+}

@@ -1,0 +1,35 @@
+/** One process as /proc shows it. A process id is used again: only together with its start does it name one process. Linux only. */
+import { readFileSync } from 'node:fs';
+
+export interface ProcessEntry {
+  pid: number;
+  /** Cut by the kernel at 15 characters. */
+  name: string;
+  parent: number;
+  group: number;
+  session: number;
+  startedTicks: number;
+  dead: boolean;
+}
+
+/** Undefined if there is none, or no /proc to see it in. */
+export function readProcess(pid: number): ProcessEntry | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold anything, parentheses and spaces too: what follows its last one is regular (proc(5)).
+    const end = stat.lastIndexOf(')');
+    const fields = stat.slice(end + 2).split(' ');
+    const [state = '', parent, group, session] = fields;
+    return {
+      pid,
+      name: stat.slice(stat.indexOf('(') + 1, end),
+      parent: Number(parent),
+      group: Number(group),
+      session: Number(session),
+      startedTicks: Number(fields[19]),
+      dead: state === 'Z' || state === 'X',
+    };
+  } catch {
+    return undefined; // Gone between listing and reading.
+  }
+}
