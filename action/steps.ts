@@ -2,7 +2,7 @@
  * What the three phases of a step do. `pre` checks the inputs, and takes the lock where that is asked for; `main` does what the mode says;
  * `post` gives back what is held, and says how it went. Each ends with one annotation at most.
  */
-import { getState, saveState } from '@actions/core';
+import { getState, info, saveState } from '@actions/core';
 import { formatDuration } from '../src/settings.ts';
 import { follow, startKeeper } from './hold.ts';
 import { forkHint, InputError, type Inputs, readInputs } from './inputs.ts';
@@ -14,9 +14,15 @@ import { type Session, type Status, sessionIn } from './session.ts';
 
 export async function pre(): Promise<void> {
   await withInputs(false, async ({ acquireIn }) => {
-    if (acquireIn === 'pre') await takeLock(readInputs(true));
+    if (acquireIn !== 'pre') return;
+    info(`k8s-lease-lock: acquire-in pre takes the lock before the first step of the job. ${PRE}`);
+    await takeLock(readInputs(true));
   });
 }
+
+const PRE =
+  "The step's if does not apply, and no step can have written a kubeconfig: the credentials have to be complete by themselves " +
+  '(kubeconfig or token, oidc-audience, or a runner in the cluster; docs/action.md#before-the-first-step)';
 
 export async function main(): Promise<void> {
   await withInputs(true, async (inputs) => {
@@ -78,7 +84,7 @@ async function takeLock(inputs: Inputs): Promise<void> {
   }
 }
 
-async function sayTaken(status: Status, { onBusy, mode }: Inputs): Promise<void> {
+async function sayTaken(status: Status, { onBusy, mode, acquireIn }: Inputs): Promise<void> {
   const subject = subjectOf(status);
   switch (status.phase) {
     case 'held':
@@ -92,13 +98,15 @@ async function sayTaken(status: Status, { onBusy, mode }: Inputs): Promise<void>
       return onBusy === 'skip' ? note('k8s-lease-lock: skipped', message) : fail('k8s-lease-lock: not acquired', message);
     }
     default:
-      return fail('k8s-lease-lock: not acquired', (status.message ?? `${subject}: ${status.phase}`) + hintFor(status));
+      return fail('k8s-lease-lock: not acquired', (status.message ?? `${subject}: ${status.phase}`) + hintFor(status, acquireIn));
   }
 }
 
 /** An empty secret looks like no credentials at all, or like bad ones. */
-const hintFor = ({ phase, message = '' }: Status): string =>
-  phase === 'refused' && /401|no cluster/.test(message) ? forkHint() : '';
+function hintFor({ phase, message = '' }: Status, acquireIn: Inputs['acquireIn']): string {
+  if (phase !== 'refused' || !/401|no cluster/.test(message)) return '';
+  return acquireIn === 'pre' ? `. ${PRE}` : forkHint();
+}
 
 /** `pre` has taken the lock, or has not: it is said here, where outputs are. */
 async function continueFromPre(session: Session, inputs: Inputs): Promise<void> {

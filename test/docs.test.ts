@@ -20,35 +20,90 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })];
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
-const TABLES: Record<string, () => string> = {
-  options: () =>
-    table(
-      ['option', '', 'default'],
-      RUN_OPTIONS.map(({ name, alias, value, choices, default: otherwise, meaning }) => {
-        const written = choices ? choices.join('\\|') : value;
-        return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, otherwise ?? ''];
-      }),
-    ),
-  'exit-codes': () =>
-    table(
-      ['code', 'when'],
-      Object.values(EXIT).map(({ code, when }) => [String(code), when]),
-    ),
+const TABLES: Record<string, { file: string; make(): string }> = {
+  options: {
+    file: 'README.md',
+    make: () =>
+      table(
+        ['option', '', 'default'],
+        RUN_OPTIONS.map(({ name, alias, value, choices, default: otherwise, meaning }) => {
+          const written = choices ? choices.join('\\|') : value;
+          return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, otherwise ?? ''];
+        }),
+      ),
+  },
+  'exit-codes': {
+    file: 'README.md',
+    make: () =>
+      table(
+        ['code', 'when'],
+        Object.values(EXIT).map(({ code, when }) => [String(code), when]),
+      ),
+  },
+  inputs: {
+    file: 'docs/action.md',
+    make: () =>
+      table(
+        ['input', '', 'default'],
+        entriesOf('inputs').map(({ name, description, required, otherwise }) => [
+          `\`${name}\`${required ? ' (required)' : ''}`,
+          description,
+          otherwise,
+        ]),
+      ),
+  },
+  outputs: {
+    file: 'docs/action.md',
+    make: () =>
+      table(
+        ['output', ''],
+        entriesOf('outputs').map(({ name, description }) => [`\`${name}\``, description]),
+      ),
+  },
 };
+
+/** What action.yml says of each input or output. Its layout is plain: two spaces for a name, four for what is said of it. */
+function entriesOf(section: 'inputs' | 'outputs') {
+  const [, block = ''] = new RegExp(`^${section}:\n((?: .*\n)+)`, 'm').exec(read('action.yml')) ?? [];
+  return [...block.matchAll(/^ {2}(\S+):\n((?: {4}.*\n)+)/gm)].map(([, name = '', fields = '']) => {
+    const field = (key: string) => new RegExp(`^ {4}${key}: (.*)$`, 'm').exec(fields)?.[1]?.replace(/^"(.*)"$/, '$1') ?? '';
+    return { name, description: field('description'), required: field('required') === 'true', otherwise: field('default') };
+  });
+}
 
 function table(head: string[], rows: string[][]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
 
-for (const [name, make] of Object.entries(TABLES)) {
-  test(`the table of ${name} in README is that of the code`, () => {
-    const [before = '', rest = ''] = read('README.md').split(`<!-- ${name} -->`);
+for (const [name, { file, make }] of Object.entries(TABLES)) {
+  test(`the table of ${name} in ${file} is that of the code`, () => {
+    const [before = '', rest = ''] = read(file).split(`<!-- ${name} -->`);
     const [found = '', after = ''] = rest.split(`<!-- /${name} -->`);
     if (process.env.UPDATE_DOCS)
-      writeFileSync(join(root, 'README.md'), `${before}<!-- ${name} -->\n${make()}\n<!-- /${name} -->${after}`);
+      writeFileSync(join(root, file), `${before}<!-- ${name} -->\n${make()}\n<!-- /${name} -->${after}`);
     else assert.equal(found.trim(), make(), 'run the tests once with UPDATE_DOCS=1');
   });
 }
+
+test('the code reads the inputs that action.yml names, and no others', () => {
+  const reads = [...read('action/inputs.ts').matchAll(/\b(?:text|valid|choice|duration|integer)\('([a-z-]+)'/g)].map(
+    ([, name]) => name,
+  );
+  assert.deepEqual(
+    [...new Set(reads)].sort(),
+    entriesOf('inputs')
+      .map(({ name }) => name)
+      .sort(),
+  );
+  const outputs = /const outputs = \{([\s\S]*?)\n {2}\};/.exec(read('action/report.ts'))?.[1] ?? '';
+  const sets = [...outputs.matchAll(/^ {4}'?([a-z-]+)'?[:,]/gm)].map(([, name]) => name);
+  assert.deepEqual(
+    sets.sort(),
+    entriesOf('outputs')
+      .map(({ name }) => name)
+      .sort(),
+  );
+});
 
 const anchorsOf = (path: string) =>
   [...read(path).matchAll(/^#+ (.+)$/gm)].map(([, title = '']) =>
@@ -70,7 +125,7 @@ test('every link between documents leads somewhere', () => {
 });
 
 test('every document that an error quotes is there', () => {
-  const sources = globSync(['src/**/*.ts', 'image/**/*.ts'], { cwd: root });
+  const sources = globSync(['src/**/*.ts', 'image/**/*.ts', 'action/*.ts'], { cwd: root });
   const quoted = sources.flatMap((path) =>
     [...read(path).matchAll(/(docs\/[a-z-]+\.md)(?:#([a-z-]+))?/g)].map(([, file = '', anchor]) => ({ path, file, anchor })),
   );
