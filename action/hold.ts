@@ -49,6 +49,7 @@ export function startKeeper(inputs: Inputs): Started {
   // Nothing of ours is handed down: the runner waits for whoever still holds its streams. What prints to stdout there masks a token by naming it.
   const child = spawn(process.execPath, [entry('keeper'), session.folder], {
     detached: true,
+    windowsHide: true,
     stdio: ['pipe', 'ignore', log],
     env: withoutSecrets(process.env),
   });

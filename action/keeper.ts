@@ -211,7 +211,8 @@ function reasonToEnd({ step, runner }: Task, session: Session): string | undefin
   return undefined;
 }
 
-/** For the output held-by and the summary. */
-function wordsFor({ id, about: { reason, url } }: Holder): string {
-  return [id, reason, url].filter(Boolean).join(', ');
+/** For the output held-by, the annotation and the summary. */
+function wordsFor({ id, since, about: { reason, url } }: Holder): string {
+  const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
+  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ');
 }
