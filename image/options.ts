@@ -1,20 +1,7 @@
-/**
- * The command line of `run`: every option once, with its environment variable, default and meaning, and the way from text to typed values.
- * Reading stops at `--` or at the first operand; from there on everything belongs to the command, byte for byte.
- */
-import yargs from 'yargs';
+/** The command line of `run`: every option once, with its default and meaning, and what they are together. */
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { parseDuration, type Timings, timings } from '../src/settings.ts';
-
-export interface Option {
-  name: string;
-  alias?: string;
-  /** How the value is written; absent for a flag. */
-  value?: string;
-  choices?: readonly string[];
-  default?: string;
-  meaning: string;
-}
+import { type Timings, timings } from '../src/settings.ts';
+import { type Env, type Option, type Reader, readCommandLine, UsageError } from './command-line.ts';
 
 export const RUN_OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
@@ -82,9 +69,6 @@ export const RUN_OPTIONS: readonly Option[] = [
   { name: 'verbose', alias: 'v', meaning: 'write every renewal, too' },
 ];
 
-/** The environment variable of an option: `K8S_LEASE_LOCK_` and its name. */
-export const variableOf = (option: string): string => `K8S_LEASE_LOCK_${option.toUpperCase().replaceAll('-', '_')}`;
-
 export interface RunSettings {
   name: string;
   namespace: string | undefined;
@@ -111,6 +95,9 @@ export interface RunSettings {
   argv: readonly [string, ...string[]];
 }
 
+const USAGE =
+  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
+
 export type RunCommandLine =
   | { kind: 'run'; settings: RunSettings }
   | { kind: 'help'; text: string }
@@ -118,111 +105,14 @@ export type RunCommandLine =
   /** Each value is right, together they are not. */
   | { kind: 'configuration'; message: string };
 
-type Env = Readonly<Record<string, string | undefined>>;
-
-class UsageError extends Error {}
-
-export async function readRunCommandLine(argv: readonly string[], env: Env): Promise<RunCommandLine> {
-  const parser = yargs([...argv])
-    .help(false)
-    .usage(
-      'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.',
-    )
-    .epilogue(
-      'Each option can also be given by an environment variable: K8S_LEASE_LOCK_NAME, K8S_LEASE_LOCK_ON_BUSY, ...\nDurations are written as 90s, 15m or 1h30m.',
-    )
-    .parserConfiguration({
-      'halt-at-non-option': true,
-      'duplicate-arguments-array': true,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'camel-case-expansion': false,
-      'boolean-negation': false,
-      'dot-notation': false,
-    })
-    .options(Object.fromEntries(RUN_OPTIONS.map((option) => [option.name, yargsOption(option)])))
-    .option('help', { alias: 'h', type: 'boolean', description: 'show this' })
-    .strictOptions()
-    .version(false)
-    .exitProcess(false)
-    .wrap(110)
-    .fail((message, error) => {
-      throw new UsageError(message ?? error?.message);
-    });
+export function readRunCommandLine(argv: readonly string[], env: Env): RunCommandLine {
   try {
-    const parsed = (await parser.parseAsync()) as Record<string, unknown> & { _: string[] };
-    if (parsed.help) return { kind: 'help', text: await parser.getHelp() };
-    const command = argv.slice(argv.length - parsed._.length);
-    return settingsOf(reader(parsed, env), command);
+    const line = readCommandLine({ usage: USAGE, options: RUN_OPTIONS, operands: 'command' }, argv, env);
+    return line.kind === 'help' ? line : settingsOf(line.read, line.operands);
   } catch (error) {
     if (error instanceof UsageError) return { kind: 'usage', message: error.message };
     throw error;
   }
-}
-
-function yargsOption({ name, alias, value, choices, default: otherwise, meaning }: Option) {
-  return {
-    type: value === undefined ? ('boolean' as const) : ('string' as const),
-    ...(value !== undefined && { requiresArg: true }),
-    ...(alias !== undefined && { alias }),
-    description: `${meaning} [${variableOf(name)}]${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`,
-  };
-}
-
-interface Reader {
-  text(name: string): string | undefined;
-  flag(name: string): boolean;
-  duration(name: string): number | undefined;
-  integer(name: string, range: { from: number; to: number }): number | undefined;
-  choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
-}
-
-/** Reads an option from the command line, else from its variable; every complaint names the one that it was. */
-function reader(parsed: Record<string, unknown>, env: Env): Reader {
-  const find = (name: string): { value: string; where: string } | undefined => {
-    const given = parsed[name];
-    if (Array.isArray(given)) throw new UsageError(`--${name} is given ${given.length} times`);
-    if (given !== undefined) return { value: String(given), where: `--${name}` };
-    const variable = variableOf(name);
-    const value = env[variable];
-    return value === undefined || value === '' ? undefined : { value, where: variable };
-  };
-  return {
-    text(name) {
-      const found = find(name);
-      if (found?.value === '') throw new UsageError(`${found.where} is empty`);
-      return found?.value;
-    },
-    flag(name) {
-      const found = find(name);
-      if (!found) return false;
-      if (found.value !== 'true' && found.value !== 'false')
-        throw new UsageError(`${found.where} is "${found.value}": write true or false`);
-      return found.value === 'true';
-    },
-    duration(name) {
-      const found = find(name);
-      if (!found) return undefined;
-      const duration = parseDuration(found.value);
-      if (duration.kind === 'refused') throw new UsageError(`${found.where}: ${duration.message}`);
-      return duration.ms;
-    },
-    integer(name, { from, to }) {
-      const found = find(name);
-      if (!found) return undefined;
-      const number = /^-?\d{1,10}$/.test(found.value) ? Number(found.value) : Number.NaN;
-      if (!(number >= from && number <= to))
-        throw new UsageError(`${found.where} is "${found.value}": write a whole number from ${from} to ${to}`);
-      return number;
-    },
-    choice(name, choices) {
-      const found = find(name);
-      if (!found) return undefined;
-      const choice = choices.find((known) => known === found.value);
-      if (choice === undefined) throw new UsageError(`${found.where} is "${found.value}": write one of ${choices.join(', ')}`);
-      return choice;
-    },
-  };
 }
 
 function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {

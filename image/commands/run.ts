@@ -23,7 +23,7 @@ async function serveHealth(...args: Parameters<typeof import('../health.ts').ser
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const descriptors = inheritedDescriptors();
-  const line = await readRunCommandLine(argv, env);
+  const line = readRunCommandLine(argv, env);
   switch (line.kind) {
     case 'help':
       process.stdout.write(`${line.text}\n`);

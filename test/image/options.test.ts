@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { type RunSettings, readRunCommandLine } from '../../image/options.ts';
 
 async function settings(argv: string[], env = {}): Promise<RunSettings> {
-  const line = await readRunCommandLine(argv, env);
+  const line = readRunCommandLine(argv, env);
   if (line.kind !== 'run') throw new Error(JSON.stringify(line));
   return line.settings;
 }
 
 async function complaint(argv: string[], env = {}): Promise<string> {
-  const line = await readRunCommandLine(argv, env);
+  const line = readRunCommandLine(argv, env);
   return 'message' in line ? `${line.kind}: ${line.message}` : line.kind;
 }
 
@@ -23,6 +23,7 @@ test('reading stops at -- and at the first operand', async () => {
   ]);
   assert.deepEqual((await settings(['--name', 'x', 'cmd', '-q', '--unknown'])).argv, ['cmd', '-q', '--unknown']);
   assert.deepEqual((await settings(['--name=x', '--', '--weird'])).argv, ['--weird']);
+  assert.equal((await settings(['--name', 'x', '--priority', '-5', 'cmd'])).priority, -5);
   assert.deepEqual((await settings(['--name', 'x', '007', '1e3', '-1'])).argv, ['007', '1e3', '-1']);
 });
 
@@ -65,13 +66,16 @@ test('every complaint names what is wrong and how it is put right', async () => 
     [['--name', 'x', '--name', 'y', 'cmd'], /usage: --name is given 2 times/],
     [['--name', 'x', '-n', 'a.b', 'cmd'], /usage: the namespace "a\.b" is none/],
     [['--name', 'x', '--timeout', '90', 'cmd'], /usage: --timeout: "90" has no unit: write 90s/],
-    [['--name', 'x', '--timeout'], /usage: Not enough arguments following: timeout/],
+    [['--name', 'x', '--timeout'], /usage: --timeout has no value: write DURATION/],
     [['--name', 'x', '--on-busy', 'panic', 'cmd'], /usage: --on-busy is "panic": write one of wait, fail, skip/],
     [['--name', 'x', '--priority', '1.5', 'cmd'], /usage: --priority is "1\.5": write a whole number/],
     [['--name', 'x', '-E', '256', 'cmd'], /usage: --conflict-exit-code is "256": write a whole number from 0 to 255/],
     [['--name', 'x', '--holder', 'a b', 'cmd'], /usage: the holder "a b" is none/],
     [['--name', 'x', '-q', '-v', 'cmd'], /usage: --quiet and --verbose contradict/],
-    [['--name', 'x', '--bogus', 'cmd'], /usage: Unknown argument: bogus/],
+    [['--name', 'x', '--bogus', 'cmd'], /usage: there is no option --bogus/],
+    [['--name', 'x', '-z', 'cmd'], /usage: there is no option -z/],
+    [['--name', 'x', '--quiet=maybe', 'cmd'], /usage: --quiet is "maybe"/],
+    [['--name', 'x', '--timeout', '--', 'cmd'], /usage: --timeout: "--" is not a duration/],
     [['--name', 'x', '--lease-duration', '20s', 'cmd'], /configuration: a lease duration of 20s is too short/],
   ];
   for (const [argv, expected] of cases) assert.match(await complaint(argv), expected, argv.join(' '));
@@ -86,7 +90,7 @@ test('every complaint names what is wrong and how it is put right', async () => 
 });
 
 test('help tells every option', async () => {
-  const line = await readRunCommandLine(['--help'], {});
+  const line = readRunCommandLine(['--help'], {});
   assert.equal(line.kind, 'help');
   for (const option of ['--name', '--on-busy', 'K8S_LEASE_LOCK_LEASE_DURATION', '-E'])
     assert.ok(line.kind === 'help' && line.text.includes(option), option);
