@@ -18,8 +18,7 @@ function compile() {
   } catch {
     process.exit(1); // tsc has said why
   }
-  // The nearest package.json tells ncc to keep ES modules; CommonJS output breaks on yargs' import.meta.
-  writeFileSync(`${root}build/package.json`, '{"type":"module"}\n');
+  // tsc copies package.json, since the version is read from it; it also tells ncc to keep ES modules, since CommonJS breaks on import.meta.
 }
 
 function bundle(entry, folder, ...options) {
@@ -66,10 +65,11 @@ function checkAction() {
   process.exit(1);
 }
 
+/** `--check`: whether action/dist is up to date. `--only cli`: what the image needs. */
+const [option, part] = process.argv.slice(2);
 compile();
-if (process.argv.includes('--check')) {
-  checkAction();
-} else {
-  bundle('image/main.js', 'dist/cli');
-  bundleAction('action/dist');
+if (option === '--check') checkAction();
+else {
+  bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
+  if (!(option === '--only' && part === 'cli')) bundleAction('action/dist');
 }

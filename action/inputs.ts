@@ -147,12 +147,17 @@ function readPem(given: string | undefined): string | undefined {
 
 /** For those who wonder where their secret has gone. */
 export function forkHint(): string {
+  if (isFork())
+    return '. This pull request comes from a fork, and GitHub gives secrets to none: do not lock there, or use pull_request_target with care';
+  return '. If it comes from a secret: is the secret defined for this repository and environment?';
+}
+
+function isFork(): boolean {
   try {
     const event = JSON.parse(readFileSync(process.env.GITHUB_EVENT_PATH ?? '', 'utf8')) as ForkEvent;
-    if (!event.pull_request?.head?.repo?.fork) return '';
-    return '. This pull request comes from a fork, and GitHub gives secrets to none: do not lock there, or use pull_request_target with care';
+    return event.pull_request?.head?.repo?.fork === true;
   } catch {
-    return '. If it comes from a secret: is the secret defined for this repository and environment?';
+    return false; // No event, or another runner's.
   }
 }
 

@@ -11,10 +11,11 @@ import { tellOf } from '../src/guard/tell.ts';
 import { newParticipant } from '../src/joining.ts';
 import { type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../src/lock.ts';
 import { type Log, logTo } from '../src/log.ts';
-import { type About, type Holder, parseLease } from '../src/state.ts';
+import { type About, parseLease } from '../src/state.ts';
 import { openGate } from './access.ts';
 import { cancelRun } from './cancel-run.ts';
 import type { Inputs } from './inputs.ts';
+import { wordsFor } from './report.ts';
 import { isAlive, nameOf, type Phase, type ProcessName, type Session, type Status, sessionIn } from './session.ts';
 
 /** All that a keeper is told, through its standard input: not its arguments or its environment, which others can read. */
@@ -52,7 +53,7 @@ interface Keeper {
 }
 
 async function keep(the: Keeper): Promise<void> {
-  const { task, clock, log } = the;
+  const { task, clock, log, session } = the;
   const { inputs, identity } = task;
   const say = speaker(the);
   const ending = endOf(the);
@@ -84,8 +85,7 @@ async function keep(the: Keeper): Promise<void> {
   const emit = (event: LockEvent) => {
     tell(event);
     if (event.type === 'waiting') say('waiting', { position: event.position, heldBy: event.heldBy.map(wordsFor) });
-    if (event.type === 'renewed' && lock)
-      say(the.session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.stopBy) });
+    if (event.type === 'renewed' && lock) say(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.stopBy) });
   };
   const startedAt = clock.now();
   // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
@@ -119,7 +119,10 @@ async function keep(the: Keeper): Promise<void> {
     return;
   }
   const released = await lock.release();
-  if (released.kind === 'failed') say('not-released', { message: released.message, heldMs });
+  // The steps go on, or have gone on, without it: that is a loss, however well it was given back.
+  if (session.has('taken') && !session.has('release'))
+    say('lost', { message: `it was given back before the end of the job: ${ending.reason}`, heldMs });
+  else if (released.kind === 'failed') say('not-released', { message: released.message, heldMs });
   else say('released', { heldMs });
 }
 
@@ -176,14 +179,14 @@ function whyNot(
   }
 }
 
-async function holdUntil(ending: AbortSignal, lock: HeldLock, { session, task, log }: Keeper, say: Say): Promise<void> {
+async function holdUntil(ending: AbortSignal, lock: HeldLock, { session, log }: Keeper, say: Say): Promise<void> {
   lock.stopRequested.addEventListener('abort', () => {
     const { by, reason } = stopRequestOf(lock);
     say('stop-requested', { message: `${by || 'somebody'} asks for the lock${reason ? `: ${reason}` : ''}` });
   });
   const over = AbortSignal.any([ending, lock.lost]);
   if (!over.aborted) await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }));
-  if (ending.aborted && !session.has('release')) log('error', `giving the lock back: ${ending.reason} (${task.inputs.name})`);
+  if (ending.aborted && !session.has('release')) log('error', `giving the lock back: ${ending.reason}`);
 }
 
 /** Aborts when the lock is not wanted any more, with the reason as a sentence. */
@@ -209,10 +212,4 @@ function reasonToEnd({ step, runner }: Task, session: Session): string | undefin
   // Looked at again after the step's death: it leaves its mark and ends.
   if (!session.has('taken') && !isAlive(step) && !session.has('taken')) return 'the step that wanted the lock has gone';
   return undefined;
-}
-
-/** For the output held-by, the annotation and the summary. */
-function wordsFor({ id, since, about: { reason, url } }: Holder): string {
-  const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
-  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ');
 }

@@ -16,10 +16,11 @@ import { visit } from './visit.ts';
 const SPARE_MS = 3000;
 
 export async function letGo(session: Session, inputs: Inputs): Promise<void> {
+  if (!session.exists()) return await letGoBlindly(inputs);
   const before = session.status();
   // Taken down before the release: what is late by then was late while the steps ran.
   const wasCurrent = before !== undefined && isCurrent(before);
-  if (session.exists()) session.leave('release');
+  session.leave('release');
   const ended = await untilEnded(session, systemClock(), 2 * inputs.timings.requestTimeoutMs + SPARE_MS);
   const status = session.status();
   if (!ended && status) endKeeper(status);
@@ -62,16 +63,30 @@ function sayLost(message: string, { onLost }: Inputs): void {
   else fail(title, told);
 }
 
+/** A step has cleared the job's temporary folder; the keeper has then given the lock back. */
+async function letGoBlindly(inputs: Inputs): Promise<void> {
+  const failed = await withdrawAsOurselves(inputs);
+  const subject = subjectOf({ name: inputs.name, namespace: inputs.namespace ?? '' });
+  if (getState('acquired') === 'true')
+    sayLost(`${subject} was given back before the end of the job, when its folder in RUNNER_TEMP was removed`, inputs);
+  else if (failed !== undefined) warn('k8s-lease-lock: not released', `${subject} is free when it expires: ${failed}`);
+}
+
+/** Why it could not be done. */
+async function withdrawAsOurselves(inputs: Inputs): Promise<string | undefined> {
+  const visited = await visit(inputs, { id: getState('holder'), nonce: getState('nonce') });
+  if (visited.kind === 'refused') return visited.message;
+  const released = await withdraw(visited.participant, undefined);
+  visited.participant.client.close();
+  return released.kind === 'failed' ? released.message : undefined;
+}
+
 async function standIn(
   status: Status | undefined,
   { wasCurrent, ended }: { wasCurrent: boolean; ended: boolean },
   inputs: Inputs,
 ): Promise<void> {
-  const visited = await visit(inputs, { id: getState('holder'), nonce: getState('nonce') });
-  const problem = visited.kind === 'refused' ? visited.message : undefined;
-  const released = visited.kind === 'participant' ? await withdraw(visited.participant, undefined) : undefined;
-  if (visited.kind === 'participant') visited.participant.client.close();
-  const failed = problem ?? (released?.kind === 'failed' ? released.message : undefined);
+  const failed = await withdrawAsOurselves(inputs);
   const held = status?.token !== undefined;
   const subject = subjectOf(status ?? { name: inputs.name, namespace: inputs.namespace ?? '' });
   const cause = ended || !status ? 'the process that kept it was killed' : 'the process that kept it hung';

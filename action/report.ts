@@ -1,6 +1,7 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
 import { error, notice, setOutput, setSecret, summary, warning } from '@actions/core';
 import { formatDuration } from '../src/settings.ts';
+import type { Holder } from '../src/state.ts';
 import type { Inputs } from './inputs.ts';
 import type { Status } from './session.ts';
 
@@ -37,6 +38,12 @@ export function setOutputs(acquired: boolean, outcome: Outcome): void {
 export const subjectOf = ({ name, namespace }: Pick<Status, 'name' | 'namespace'>): string =>
   `Lease ${namespace ? `${namespace}/` : ''}${name}`;
 
+/** For the output held-by, the annotation and the summary. */
+export function wordsFor({ id, since, about: { reason, url } }: Holder): string {
+  const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
+  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ');
+}
+
 /** One row; never a reason to fail. */
 export async function summarise(outcome: Outcome, heldMs: number | undefined, how: string): Promise<void> {
   const header = ['Lock', 'Result', 'Waited', 'Held', 'Holder before'].map((data) => ({ data, header: true }));
@@ -55,8 +62,8 @@ const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) =>
 /** Every secret, whole and by lines: the runner hides just what it has been told. */
 export function maskSecrets({ githubToken, access: { token, kubeconfigText } }: Inputs): void {
   const given = [githubToken, token, ...secretsOf(kubeconfigText ?? '')].filter((secret) => secret !== undefined);
-  for (const secret of given.flatMap((text) => [text, ...text.split(/\r?\n/)]))
-    if (secret.trim() !== '') setSecret(secret.trim());
+  const secrets = new Set(given.flatMap((text) => [text, ...text.split(/\r?\n/)]).map((text) => text.trim()));
+  for (const secret of secrets) if (secret !== '') setSecret(secret);
 }
 
 /** The values that open something: masking a whole kubeconfig would hide half of every log. */

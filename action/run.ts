@@ -2,15 +2,16 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getState, saveState } from '@actions/core';
+import { later, systemClock, waitUntil } from '../src/clock.ts';
 import type { LockEvent } from '../src/events.ts';
 import { EXIT } from '../src/guard/exit-codes.ts';
 import { guard } from '../src/guard/guard.ts';
 import { type Log, logTo } from '../src/log.ts';
 import { parseLease } from '../src/state.ts';
 import { withdraw } from '../src/withdraw.ts';
-import { withoutSecrets } from './hold.ts';
 import { InputError, type Inputs } from './inputs.ts';
-import { fail, note, type Outcome, setOutputs, summarise, warn } from './report.ts';
+import { fail, note, type Outcome, setOutputs, summarise, warn, wordsFor } from './report.ts';
+import { isAlive, nameOf, type ProcessName } from './session.ts';
 import { visit } from './visit.ts';
 import { entry, identityOf, tempFolder } from './workflow.ts';
 
@@ -22,6 +23,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
   const identity = identityOf(inputs);
   saveState('holder', identity.id);
   saveState('nonce', identity.nonce);
+  saveState('step', nameOf(process.pid));
   const visited = await visit(inputs, identity);
   if (visited.kind === 'refused') return fail('k8s-lease-lock: not acquired', visited.message);
   const { participant, namespace, clock, explain401 } = visited;
@@ -30,7 +32,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
   let outcome: Outcome = { name: inputs.name, namespace, holder: identity.id, waitedMs: 0, position: 0, heldBy: [] };
   let acquired = false;
   const listen = (event: LockEvent) => {
-    if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(({ id }) => id) };
+    if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(wordsFor) };
     if (event.type !== 'acquired') return;
     const { waitedMs, token, transitions } = event;
     acquired = true;
@@ -43,7 +45,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
     const code = await guard({
       participant,
       argv: script.argv,
-      env: withoutSecrets(process.env),
+      env: commandEnvironment(),
       timeoutMs: inputs.timeoutMs,
       onBusy: inputs.onBusy === 'skip' ? 'fail' : inputs.onBusy,
       onLost: inputs.onLost === 'warn' ? 'warn' : 'stop',
@@ -121,9 +123,31 @@ function writeScript({ run, shell }: { run: string; shell: string }): { argv: re
   };
 }
 
+/** What a step of its own would have: not our inputs, nor what only actions get. */
+function commandEnvironment(): NodeJS.ProcessEnv {
+  const ours = /^(INPUT_|STATE_|ACTIONS_(?!ID_TOKEN_))/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+}
+
+/** In a container nobody tells a cancelled step: it is told here, as the runner would, and given the time that stopping its command takes. */
+async function endStep({ timings }: Inputs): Promise<void> {
+  const step = JSON.parse(getState('step')) as ProcessName;
+  const clock = systemClock();
+  for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+    if (!isAlive(step)) return;
+    process.kill(step.pid, signal);
+    const until = later(clock.now(), timings.killBudgetMs + SPARE_MS);
+    while (isAlive(step) && clock.now() < until) await waitUntil(clock, later(clock.now(), LOOK_MS));
+  }
+}
+
+const SPARE_MS = 3000;
+const LOOK_MS = 50;
+
 /** The step was killed before it could leave. A lock under which its command may still be ending is left to expire. */
 export async function leaveAfterRun(inputs: Inputs): Promise<void> {
   if (getState('done') !== '') return;
+  await endStep(inputs);
   const identity = { id: getState('holder'), nonce: getState('nonce') };
   const visited = await visit(inputs, identity);
   if (visited.kind === 'refused') return;

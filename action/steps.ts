@@ -76,6 +76,7 @@ async function takeLock(inputs: Inputs): Promise<void> {
       return fail('k8s-lease-lock: not acquired', followed.message);
     case 'status':
       saveState('done', 'true');
+      saveState('acquired', followed.status.token !== undefined);
       setOutputs(followed.status.token !== undefined, followed.status);
       await sayTaken(followed.status, inputs);
       return;

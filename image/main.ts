@@ -2,10 +2,12 @@
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from '../src/guard/exit-codes.ts';
 import { VERSION } from '../src/version.ts';
+import { workloadEnvironment } from './workload-environment.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
   run     run a command under a lock of a Kubernetes cluster
+  install copy the guard into a volume, for a container of another image
   serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
   demo    three guards and one lock: who waits, who runs when
 
@@ -16,11 +18,13 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
     case 'run':
-      return await (await import('./commands/run.ts')).run(argv, process.env);
+      return await (await import('./commands/run.ts')).run(argv, workloadEnvironment(process.env));
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':
       return await (await import('./commands/demo.ts')).demo(argv);
+    case 'install':
+      return await (await import('./commands/install.ts')).install(argv);
     case 'watchdog':
       return await (await import('./commands/watchdog.ts')).watchdog();
     case '--version':

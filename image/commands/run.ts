@@ -11,6 +11,7 @@ import { newParticipant } from '../../src/joining.ts';
 import type { Participant } from '../../src/lock.ts';
 import { type Log, logTo } from '../../src/log.ts';
 import { type RunSettings, readRunCommandLine } from '../options.ts';
+import { selfWith } from '../self.ts';
 
 const STDERR = 2;
 /** A watchdog does next to nothing, and is to take as little memory for it as Node can do with. */
@@ -63,7 +64,7 @@ async function runUnderLock(settings: RunSettings, env: NodeJS.ProcessEnv, descr
       ...settings,
       participant,
       env,
-      watchdog: endsWithInit() ? undefined : [process.execPath, ...WATCHDOG_FLAGS, process.argv[1] ?? '', 'watchdog'],
+      watchdog: endsWithInit() ? undefined : selfWith(WATCHDOG_FLAGS, 'watchdog'),
       terminal: process.stdin.isTTY === true,
       descriptors,
       log,

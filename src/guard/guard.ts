@@ -13,7 +13,7 @@ import { EXIT, SIGNALLED } from './exit-codes.ts';
 import { familyToBe, isGone } from './family.ts';
 import { deadlockWith, environmentFor } from './nesting.ts';
 import { openSignalInbox, type SignalInbox, signalNumber } from './signals.ts';
-import { tellOf } from './tell.ts';
+import { holders, tellOf } from './tell.ts';
 import { startWatchdog, type WatchdogLink } from './watchdog-link.ts';
 
 export interface GuardOptions {
@@ -85,12 +85,19 @@ function requestOf({ timeoutMs, onBusy }: GuardOptions): AcquireRequest {
 
 function notHeld(
   acquisition: Exclude<Acquisition, { kind: 'held' }>,
-  { onBusy, conflictExitCode, log, inbox, deadlock }: GuardOptions & { inbox: SignalInbox; deadlock: string | undefined },
+  {
+    participant,
+    onBusy,
+    conflictExitCode,
+    log,
+    inbox,
+    deadlock,
+  }: GuardOptions & { inbox: SignalInbox; deadlock: string | undefined },
 ): number {
   switch (acquisition.kind) {
     case 'busy': {
-      const holder = acquisition.heldBy.map(({ id }) => id).join(', ');
-      const why = holder ? `it is held by ${holder}` : `${acquisition.position} wait before me`;
+      const { heldBy, position } = acquisition;
+      const why = heldBy.length > 0 ? `it is ${holders(heldBy, participant.clock.wall())}` : `${position} wait before me`;
       const skipped = onBusy === 'skip' ? '; skipped' : '';
       log(skipped ? 'info' : 'error', `not acquired after ${formatDuration(acquisition.waitedMs)}: ${why}${skipped}`);
       return skipped ? 0 : conflictExitCode;

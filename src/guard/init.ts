@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 /** The small ones that run one child and end with it; what boots a machine is not among them. */
-const INITS = ['tini', 'docker-init', 'dumb-init', 'catatonit'];
+const INITS = ['k8s-lease-lock', 'tini', 'docker-init', 'dumb-init', 'catatonit'];
 
 export function endsWithInit(): boolean {
   // Parent 0 is one outside of our view: we are a container's first process in a process namespace shared by its Pod.

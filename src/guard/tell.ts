@@ -64,7 +64,8 @@ function places(position: number): string {
   return position === 0 ? 'I am next' : `${position} before me`;
 }
 
-function holders(heldBy: readonly Holder[], now: Date): string {
+/** Each with who, since when and why. */
+export function holders(heldBy: readonly Holder[], now: Date): string {
   if (heldBy.length === 0) return 'nobody holds it';
   return `held by ${heldBy.map((holder) => describe(holder, now)).join(' and ')}`;
 }
