@@ -121,9 +121,10 @@ function readAccess(due: boolean): Access {
 /** Text, base64 of a text, or a path: only the last has neither lines nor the words of a kubeconfig. */
 function readKubeconfig(given: string | undefined, due: boolean): Pick<Access, 'kubeconfig' | 'kubeconfigText'> {
   if (given === undefined) return { kubeconfig: undefined, kubeconfigText: undefined };
-  if (given.includes('\n') || /^\s*[{]/.test(given)) return { kubeconfig: undefined, kubeconfigText: given };
-  const decoded = Buffer.from(given, 'base64').toString();
+  // What base64 prints has lines, too. A path could be read as base64, but never as that of a kubeconfig.
+  const decoded = /^[A-Za-z0-9+/=\s]+$/.test(given) ? Buffer.from(given, 'base64').toString() : '';
   if (/clusters/.test(decoded)) return { kubeconfig: undefined, kubeconfigText: decoded };
+  if (given.includes('\n') || /^\s*[{]/.test(given)) return { kubeconfig: undefined, kubeconfigText: given };
   try {
     if (due) readFileSync(given);
   } catch (error) {
