@@ -85,11 +85,12 @@ export async function releaseShared(inputs: Inputs): Promise<void> {
   const holder = inputs.holder ?? '';
   const visited = await visit(inputs, sharedIdentity(holder));
   if (visited.kind === 'refused') return fail('k8s-lease-lock: not released', visited.message);
-  const { participant, namespace } = visited;
+  const { participant, namespace, explain401 } = visited;
   const released = await withdraw(participant, undefined);
   participant.client.close();
   const subject = subjectOf({ name: inputs.name, namespace });
   setOutput('acquired', false);
-  if (released.kind === 'failed') fail('k8s-lease-lock: not released', `${subject}: ${released.message}`);
+  if (released.kind === 'failed')
+    fail('k8s-lease-lock: not released', released.message + (/\b401\b/.test(released.message) ? explain401() : ''));
   else if (released.kind === 'gone') note('k8s-lease-lock: nothing to release', `${subject} was not held by ${holder}`);
 }
