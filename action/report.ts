@@ -48,7 +48,14 @@ export function wordsFor({ id, since, about: { reason, url } }: Holder): string 
 export async function summarise(outcome: Outcome, heldMs: number | undefined, how: string): Promise<void> {
   const header = ['Lock', 'Result', 'Waited', 'Held', 'Holder before'].map((data) => ({ data, header: true }));
   const held = heldMs === undefined ? '' : formatDuration(heldMs);
-  const row = [`${outcome.namespace}/${outcome.name}`, how, formatDuration(outcome.waitedMs), held, outcome.heldBy.join('; ')];
+  // The table of @actions/core is broken by an empty cell.
+  const row = [
+    `${outcome.namespace}/${outcome.name}`,
+    how,
+    formatDuration(outcome.waitedMs),
+    held,
+    outcome.heldBy.join('; '),
+  ].map((cell) => cell || '–');
   try {
     await summary.addTable([header, row.map(escaped)]).write();
   } catch {
