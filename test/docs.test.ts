@@ -195,6 +195,21 @@ test('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
   assert.match(stdout, /role\S+ created\nrolebinding\S+ created/);
 });
 
+test('the Pods in README and docs/image.md are accepted by a real API server', async (t) => {
+  const cluster = await useCluster();
+  if (!cluster) return t.skip('no real API server here; CI has one');
+  const namespace = await cluster.namespace('image');
+  await cluster.serviceAccountToken({ namespace, name: 'default' });
+  const [job = ''] = fences('docs/image.md', 'yaml');
+  const part = fences('README.md', 'yaml').find((text) => text.startsWith('initContainers:')) ?? '';
+  const pod = `apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  namespace: ci\nspec:\n${part.replace(/^/gm, '  ')}`;
+  const file = join(tempFolder(t), 'pods.yaml');
+  writeFileSync(file, `${job}\n---\n${pod}`.replaceAll('namespace: ci', `namespace: ${namespace}`));
+  const line = ['--kubeconfig', cluster.kubeconfig, 'create', '--validate=strict', '-f', file];
+  const { stdout } = await promisify(execFile)(cluster.kubectl, line);
+  assert.match(stdout, /job\S+ created\npod\S+ created/);
+});
+
 test('the document in docs/protocol.md is one that the program reads', () => {
   const [yaml = ''] = fences('docs/protocol.md', 'yaml');
   const annotations = Object.fromEntries(

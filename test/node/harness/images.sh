@@ -1,0 +1,60 @@
+#!/bin/bash
+# images.sh FOLDER: builds the guard's image from the Dockerfile, and the images that the tests guard, as OCI archives FOLDER/*.tar: with buildah, without
+# daemon or registry. The Dockerfile's base is stood in for by one made here, under the same name: Debian and the Node of node_modules.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+folder=$1
+mkdir -p "$folder/work"
+buildah=(buildah --root "$folder/storage" --runroot "$folder/run" --storage-driver vfs)
+trap '"${buildah[@]}" rmi -a -f >/dev/null 2>&1 || true; rm -rf "$folder/work"' EXIT
+
+# build NAME CONTEXT [OPTIONS...]
+build() {
+  local name=$1 context=$2
+  shift 2
+  "${buildah[@]}" bud -q --isolation chroot --pull-never --timestamp 0 "$@" -t "$name" "$context" >/dev/null
+}
+# save NAME FILE: by a rename, so that what is there is whole
+save() {
+  rm -f "$folder/$2.new"
+  "${buildah[@]}" push -q "$1" "oci-archive:$folder/$2.new:$1"
+  mv "$folder/$2.new" "$folder/$2"
+}
+
+# The base: Debian 12 with Node and npm where the official image has them.
+if [ ! -f "$folder/base.tar.gz" ]; then
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/work/base" >"$folder/debootstrap.log" 2>&1
+  install -m 755 "$(node -p process.execPath)" "$folder/work/base/usr/local/bin/node"
+  npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
+  mkdir -p "$folder/work/base/usr/local/lib/node_modules"
+  cp -r "$npm" "$folder/work/base/usr/local/lib/node_modules/npm"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$folder/work/base/usr/local/bin/npm"
+  rm -rf "$folder"/work/base/var/cache/apt/archives/*.deb "$folder"/work/base/usr/share/{doc,man,locale}
+  tar -C "$folder/work/base" -czf "$folder/base.tar.gz.new" .
+  mv "$folder/base.tar.gz.new" "$folder/base.tar.gz"
+fi
+mkdir -p "$folder/work/context"
+ln -f "$folder/base.tar.gz" "$folder/work/context/base.tar.gz"
+printf 'FROM scratch\nADD base.tar.gz /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$folder/work/context/Dockerfile"
+build docker.io/library/node:24-bookworm-slim "$folder/work/context"
+save docker.io/library/node:24-bookworm-slim debian.tar
+
+secrets=(--secret "id=ca,src=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}")
+npmrc=$(npm config get userconfig)
+[ -f "$npmrc" ] && secrets+=(--secret "id=npmrc,src=$npmrc")
+build k8s-lease-lock.test/guard:1 "$root" "${secrets[@]}"
+save k8s-lease-lock.test/guard:1 guard.tar
+
+# What is guarded: a static program alone, and the same on musl is nothing else to a loader that we bring along.
+mkdir -p "$folder/work/scratch"
+gcc -static -Os -s "$here/work.c" -o "$folder/work/scratch/work"
+printf 'FROM scratch\nCOPY work /work\n' >"$folder/work/scratch/Dockerfile"
+build k8s-lease-lock.test/scratch:1 "$folder/work/scratch"
+save k8s-lease-lock.test/scratch:1 scratch.tar
+
+mkdir -p "$folder/work/pause"
+gcc -static -Os -s "$here/pause.c" -o "$folder/work/pause/pause"
+printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$folder/work/pause/Dockerfile"
+build k8s-lease-lock.test/pause:1 "$folder/work/pause"
+save k8s-lease-lock.test/pause:1 pause.tar
