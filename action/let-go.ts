@@ -30,9 +30,9 @@ export async function letGo(session: Session, inputs: Inputs): Promise<void> {
   await standIn(status, { wasCurrent, ended }, inputs);
 }
 
-/** Hung, or stopped: what it holds is given back without it. */
+/** Hung, or stopped: what it holds is given back without it. Where a start can't be seen, the id may be another process's by now. */
 function endKeeper({ keeper }: Status): void {
-  if (isAlive(keeper)) process.kill(keeper.pid, 'SIGKILL');
+  if (keeper.startedTicks !== undefined && isAlive(keeper)) process.kill(keeper.pid, 'SIGKILL');
 }
 
 function replay(session: Session): void {

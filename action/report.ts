@@ -41,7 +41,8 @@ export const subjectOf = ({ name, namespace }: Pick<Status, 'name' | 'namespace'
 /** For the output held-by, the annotation and the summary. */
 export function wordsFor({ id, since, about: { reason, url } }: Holder): string {
   const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
-  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ');
+  // In one line: a blank one would end a table of the summary, and make Markdown of the rest.
+  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
 }
 
 /** One row; never a reason to fail. */

@@ -60,7 +60,10 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
     });
     await log.flush();
     const heldMs = acquired ? clock.now() - startedAt - outcome.waitedMs : undefined;
-    if (!acquired) setOutputs(false, { ...outcome, waitedMs: clock.now() - startedAt });
+    if (!acquired) {
+      outcome = { ...outcome, waitedMs: clock.now() - startedAt };
+      setOutputs(false, outcome);
+    }
     await summarise(outcome, heldMs, acquired ? `command ended with ${code}` : 'not acquired');
     conclude(code, { acquired, skip: inputs.onBusy === 'skip', said: last() + (code === EXIT.refused.code ? explain401() : '') });
   } finally {
@@ -134,7 +137,7 @@ async function endStep({ timings }: Inputs): Promise<void> {
   const step = JSON.parse(getState('step')) as ProcessName;
   const clock = systemClock();
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    if (!isAlive(step)) return;
+    if (step.startedTicks === undefined || !isAlive(step)) return;
     process.kill(step.pid, signal);
     const until = later(clock.now(), timings.killBudgetMs + SPARE_MS);
     while (isAlive(step) && clock.now() < until) await waitUntil(clock, later(clock.now(), LOOK_MS));

@@ -7,6 +7,7 @@ import { workloadEnvironment } from './workload-environment.ts';
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
   run     run a command under a lock of a Kubernetes cluster
+  rbac    print the least rights for a lock, for kubectl apply
   install copy the guard into a volume, for a container of another image
   serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
   demo    three guards and one lock: who waits, who runs when
@@ -23,6 +24,8 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':
       return await (await import('./commands/demo.ts')).demo(argv);
+    case 'rbac':
+      return await (await import('./commands/rbac.ts')).rbac(argv);
     case 'install':
       return await (await import('./commands/install.ts')).install(argv);
     case 'watchdog':

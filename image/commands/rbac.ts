@@ -1,0 +1,82 @@
+/** `k8s-lease-lock rbac`: prints the least rights that a participant needs, as manifests for kubectl apply. docs/rbac.md says what each is for. */
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { problemOfName, problemOfNamespace } from '../../src/names.ts';
+import { type Option, readCommandLine, UsageError } from '../command-line.ts';
+
+const OPTIONS: readonly Option[] = [
+  { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
+  { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: 'default', meaning: 'namespace of the Lease' },
+  {
+    name: 'for',
+    value: 'WHOM',
+    meaning: 'who gets the rights: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME (required)',
+  },
+];
+
+const USAGE =
+  'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.';
+
+export async function rbac(argv: readonly string[]): Promise<number> {
+  try {
+    // Its options are not those of run: no variable is meant for them.
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
+    process.stdout.write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`k8s-lease-lock: ${error.message} (see "k8s-lease-lock rbac --help")\n`);
+    return EXIT.usage.code;
+  }
+}
+
+interface Read {
+  text(name: string): string | undefined;
+}
+
+function manifestsOf(read: Read): string {
+  const name = read.text('name');
+  const namespace = read.text('namespace') ?? 'default';
+  const whom = read.text('for');
+  if (name === undefined) throw new UsageError('no lock is named: give --name');
+  if (whom === undefined) throw new UsageError('nobody is named: give --for serviceaccount:NAMESPACE/NAME');
+  const problem = problemOfName(name) ?? problemOfNamespace(namespace);
+  if (problem !== undefined) throw new UsageError(problem);
+  const subject = subjectOf(whom);
+  // A name of its own for each pair, so that a second subject does not replace the first.
+  const metadata = { name: `lease-lock-${name}`, namespace };
+  const binding = { name: `${metadata.name}-${subject.name.toLowerCase().replace(/[^a-z0-9.-]+/g, '-')}`, namespace };
+  return [
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata,
+      rules: [
+        {
+          apiGroups: ['coordination.k8s.io'],
+          resources: ['leases'],
+          resourceNames: [name],
+          verbs: ['get', 'watch', 'create', 'update'],
+        },
+      ],
+    },
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: binding,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
+      subjects: [subject],
+    },
+  ]
+    .map((manifest) => `${JSON.stringify(manifest, undefined, 2)}\n`)
+    .join('---\n');
+}
+
+function subjectOf(whom: string): { kind: string; name: string; namespace?: string; apiGroup?: string } {
+  const [, kind = '', rest = ''] = /^(serviceaccount|user|group):(.+)$/.exec(whom) ?? [];
+  if (kind === 'user' || kind === 'group')
+    return { kind: kind === 'user' ? 'User' : 'Group', name: rest, apiGroup: 'rbac.authorization.k8s.io' };
+  const [namespace = '', name = '', ...more] = rest.split('/');
+  if (kind === '' || name === '' || more.length > 0 || problemOfNamespace(namespace) !== undefined)
+    throw new UsageError(`--for is "${whom}": write serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME`);
+  return { kind: 'ServiceAccount', name, namespace };
+}

@@ -1,0 +1,59 @@
+/** The rights that `rbac` prints are enough to hold a lock, over namespaces, and give nothing else. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { useCluster } from '../harness/cluster.ts';
+import { guard, reach, tempFolder } from '../harness/guards.ts';
+
+async function printed(t: TestContext, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await guard(t, ['rbac', ...args]).finished;
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+test('what it prints lets a service account of another namespace hold that lock, and no other', async (t) => {
+  const cluster = await useCluster();
+  if (!cluster) return t.skip('no real API server here; CI has one');
+  const [locks, team] = [await cluster.namespace('locks'), await cluster.namespace('team')];
+  const tokenFile = join(tempFolder(t), 'token');
+  writeFileSync(tokenFile, await cluster.serviceAccountToken({ namespace: team, name: 'deployer' }));
+  const run = async (lock: string) => {
+    const where = reach({ url: cluster.url, caFile: cluster.caFile, tokenFile });
+    return (await guard(t, ['run', ...where, '-n', locks, '--name', lock, '--', 'true']).finished).code;
+  };
+  assert.equal(await run('deploy'), EXIT.refused.code);
+  const input = await printed(t, '--name', 'deploy', '-n', locks, '--for', `serviceaccount:${team}/deployer`);
+  execFileSync(cluster.kubectl, ['--kubeconfig', cluster.kubeconfig, 'apply', '-f', '-'], { input });
+  assert.equal(await run('deploy'), 0);
+  assert.equal(await run('other'), EXIT.refused.code);
+});
+
+test('users and groups can be given the rights, too', async (t) => {
+  const [, binding = ''] = (await printed(t, '--name', 'x', '--for', 'user:gha:acme/api')).split('---\n');
+  const { subjects, metadata } = JSON.parse(binding);
+  assert.deepEqual(subjects, [{ kind: 'User', name: 'gha:acme/api', apiGroup: 'rbac.authorization.k8s.io' }]);
+  assert.deepEqual(metadata, { name: 'lease-lock-x-gha-acme-api', namespace: 'default' });
+});
+
+test('what is missing or wrong is said', async (t) => {
+  const cases: [string[], RegExp][] = [
+    [['--for', 'user:a'], /no lock is named/],
+    [['--name', 'x'], /nobody is named: give --for/],
+    [['--name', 'X', '--for', 'user:a'], /the name "X" is none/],
+    [['--name', 'x', '--for', 'serviceaccount:a'], /--for is "serviceaccount:a": write serviceaccount:NAMESPACE\/NAME/],
+    [['--name', 'x', '--for', 'user:a', 'more'], /"more" is one argument too many/],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, stderr } = await guard(t, ['rbac', ...args]).finished;
+    assert.equal(code, EXIT.usage.code);
+    assert.match(stderr, expected);
+  }
+});
+
+test('the version is that of the package', async (t) => {
+  const { stdout } = await guard(t, ['--version']).finished;
+  assert.match(stdout, /^\d+\.\d+\.\d+\S*\n$/);
+});
