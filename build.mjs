@@ -71,5 +71,8 @@ compile();
 if (option === '--check') checkAction();
 else {
   bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
-  if (!(option === '--only' && part === 'cli')) bundleAction('action/dist');
+  if (!(option === '--only' && part === 'cli')) {
+    bundleAction('action/dist');
+    execFileSync(process.execPath, ['build-library.mjs'], { cwd: root, stdio: 'inherit' });
+  }
 }

@@ -18,6 +18,8 @@ import { entry, identityOf, tempFolder } from './workflow.ts';
 const STDOUT = 1;
 /** On a code of its own, to tell it from the command's. */
 const BUSY = 200;
+/** Of the ten seconds that a cancelled step has: what is left is for SIGKILL, and for giving the lock back. */
+const CANCEL_MS = 3000;
 
 export async function runUnderLock(inputs: Inputs & { run: string }): Promise<void> {
   const identity = identityOf(inputs);
@@ -31,8 +33,10 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
   const script = writeScript(inputs);
   let outcome: Outcome = { name: inputs.name, namespace, holder: identity.id, waitedMs: 0, position: 0, heldBy: [] };
   let acquired = false;
+  let lost = '';
   const listen = (event: LockEvent) => {
     if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(wordsFor) };
+    if (event.type === 'lost') lost = event.reason;
     if (event.type !== 'acquired') return;
     const { waitedMs, token, transitions } = event;
     acquired = true;
@@ -51,6 +55,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
       onLost: inputs.onLost === 'warn' ? 'warn' : 'stop',
       orphans: 'stop',
       conflictExitCode: BUSY,
+      endWithinMs: CANCEL_MS,
       // Always: a cancelled step is killed without its children.
       watchdog: [process.execPath, entry('watchdog')],
       terminal: false,
@@ -65,6 +70,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
       setOutputs(false, outcome);
     }
     await summarise(outcome, heldMs, acquired ? `command ended with ${code}` : 'not acquired');
+    if (lost && inputs.onLost === 'warn') warn('k8s-lease-lock: lost', `${lost}; the command went on without the lock`);
     conclude(code, { acquired, skip: inputs.onBusy === 'skip', said: last() + (code === EXIT.refused.code ? explain401() : '') });
   } finally {
     script.remove();

@@ -32,7 +32,7 @@ export interface Attention {
   end(): void;
 }
 
-export function payAttention({ client, clock, random }: Participant): Attention {
+export function payAttention({ client, clock, random, pollEveryMs = POLL_MS }: Participant): Attention {
   let unwatch: (() => void) | undefined;
   let hints: Hint[] = [];
   let wake = () => {};
@@ -51,7 +51,9 @@ export function payAttention({ client, clock, random }: Participant): Attention 
     },
     pollAt(position) {
       const every =
-        position < WATCHED_PLACES ? POLL_MS : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
+        position < WATCHED_PLACES
+          ? Math.min(POLL_MS, pollEveryMs)
+          : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
       return later(clock.now(), every * (0.8 + 0.4 * random()));
     },
     take(upTo) {

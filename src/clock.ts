@@ -62,7 +62,8 @@ export function fromMachineTime(clock: Clock, { monotonic, boot }: MachineTime):
   return later(clock.now(), Math.min(monotonic - now.monotonic, now.boot === 0 ? Number.POSITIVE_INFINITY : boot - now.boot));
 }
 
-export function systemClock(): Clock {
+/** `background`: its timers don't keep the process running. */
+export function systemClock({ background = false } = {}): Clock {
   const bootAtStart = bootMs();
   const monotonicAtStart = performance.now();
   let latest = 0;
@@ -79,6 +80,7 @@ export function systemClock(): Clock {
       const arm = () => {
         const left = when - now();
         timer = left <= 0 ? setTimeout(fire, 0) : setTimeout(left <= SLICE_MS ? check : arm, Math.min(left, SLICE_MS));
+        if (background) timer.unref();
       };
       const check = () => (now() >= when ? fire() : arm());
       arm();

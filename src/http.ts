@@ -100,13 +100,14 @@ function exchange({ url, method, headers, agent, body, signal }: Exchange, liste
       request.destroy();
       broken(signal.reason);
     };
+    // First of all: a request that is destroyed says so, and nobody listening would be an uncaught exception.
+    request.on('error', broken);
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     request.on('socket', (socket) => {
       if (!socket.connecting && request.reusedSocket) sent = true;
       else socket.once(secure ? 'secureConnect' : 'connect', () => (sent = true));
     });
-    request.on('error', broken);
     request.on('response', (response) => {
       sent = true;
       const head = { kind: 'reply' as const, status: response.statusCode ?? 0, headers: response.headers };

@@ -23,12 +23,14 @@ export interface NewParticipant {
   legacyExpiry: boolean;
   /** Labels of the Lease, written with every claim. */
   labels?: Record<string, string> | undefined;
+  pollEveryMs?: number | undefined;
   /** Told, as a sentence, when there is no watch: the lock works, only slower. */
   onWatchTrouble(message: string): void;
 }
 
 export function newParticipant(options: NewParticipant): Omit<Participant, 'emit'> {
-  const { cluster, clock, namespace, name, identity, priority, timings, createIfAbsent, legacyExpiry, labels } = options;
+  const { cluster, clock, namespace, name, identity, priority, timings, createIfAbsent, legacyExpiry, labels, pollEveryMs } =
+    options;
   const random = Math.random;
   const client = leaseClient({
     cluster,
@@ -43,5 +45,5 @@ export function newParticipant(options: NewParticipant): Omit<Participant, 'emit
   const since = `${clock.wall().toISOString().slice(0, 19)}Z`;
   const me = { ...identity, namespace, name, priority, durationMs: timings.durationMs, about, since, legacyExpiry };
   const newMark = () => randomBytes(6).toString('base64url');
-  return { client, clock, me: { ...me, ...(labels && { labels }) }, timings, createIfAbsent, newMark, random };
+  return { client, clock, me: { ...me, ...(labels && { labels }) }, timings, createIfAbsent, pollEveryMs, newMark, random };
 }

@@ -14,6 +14,8 @@ export interface Participant {
   timings: Timings;
   /** Whether a Lease that does not exist may be made. */
   createIfAbsent: boolean;
+  /** How often a waiter reads at least, besides being told of changes; undefined: once a minute. */
+  pollEveryMs?: number | undefined;
   /** A text never used before: it tells one write of mine from every other. */
   newMark(): string;
   /** 0 <= x < 1, for jitter. */

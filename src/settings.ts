@@ -20,16 +20,19 @@ const reapMs = (durationMs: number): number => Math.min(2000, Math.max(200, dura
 
 export type TimingsResult = { kind: 'timings'; timings: Timings } | { kind: 'refused'; message: string };
 
-/** Derives every duration from the lease's and the grace, in milliseconds; refuses, with the sum shown and what would fit, if they can't hold. */
-export function timings(durationMs: number, killGraceMs: number): TimingsResult {
+/**
+ * Derives every duration from the lease's and the grace, in milliseconds; refuses, with the sum shown and what would fit, if they can't hold.
+ * `renewEveryMs` replaces a quarter of the lease's.
+ */
+export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: number): TimingsResult {
   if (!Number.isInteger(durationMs / 1000) || durationMs < 1000) {
     return refuse(`a lease duration is a whole number of seconds, at least 1s; ${formatDuration(durationMs)} is not`);
   }
-  const derived = derive(durationMs, killGraceMs);
+  const derived = derive(durationMs, killGraceMs, renewEveryMs);
   if (needed(derived) <= durationMs) return { kind: 'timings', timings: derived };
   let fitting = durationMs;
-  while (needed(derive(fitting, killGraceMs)) > fitting) fitting += 1000;
-  const spare = durationMs - needed(derive(durationMs, 0));
+  while (needed(derive(fitting, killGraceMs, renewEveryMs)) > fitting) fitting += 1000;
+  const spare = durationMs - needed(derive(durationMs, 0, renewEveryMs));
   // Rounded down to what is printed exactly.
   const step = spare < 10_000 ? 100 : 1000;
   const orGrace = spare >= step ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / step) * step)}` : '';
@@ -41,10 +44,10 @@ export function timings(durationMs: number, killGraceMs: number): TimingsResult 
   );
 }
 
-function derive(durationMs: number, killGraceMs: number): Timings {
+function derive(durationMs: number, killGraceMs: number, renewEveryMs = durationMs / 4): Timings {
   return {
     durationMs,
-    renewEveryMs: durationMs / 4,
+    renewEveryMs,
     requestTimeoutMs: Math.min(5000, durationMs / 6),
     marginMs: Math.max(500, durationMs / 20),
     killGraceMs,

@@ -26,6 +26,8 @@ export interface GuardOptions {
   /** What becomes of processes that the command leaves behind. */
   orphans: 'stop' | 'wait';
   conflictExitCode: number;
+  /** Milliseconds that the command may take to end after a signal that should end it; undefined: as long as it likes, and only passed on. */
+  endWithinMs?: number | undefined;
   /** What to run as the watchdog; undefined where this process can't die alone. */
   watchdog: readonly [string, ...string[]] | undefined;
   /** Standard input is a terminal. */
@@ -127,6 +129,21 @@ interface Helpers {
   link: WatchdogLink | undefined;
 }
 
+/** `overdue` aborts, with the signal as its reason, when the command has not ended in time after one that should end it. */
+function patience(
+  { endWithinMs, participant: { clock } }: GuardOptions,
+  ending: AbortSignal,
+): { overdue: AbortSignal; disarm(): void } {
+  const overdue = new AbortController();
+  let disarm = () => {};
+  const arm = () => {
+    if (endWithinMs !== undefined) disarm = clock.at(later(clock.now(), endWithinMs), () => overdue.abort(ending.reason));
+  };
+  if (ending.aborted) arm();
+  else ending.addEventListener('abort', arm, { once: true });
+  return { overdue: overdue.signal, disarm: () => disarm() };
+}
+
 async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }: Helpers): Promise<number> {
   const { participant, argv, log, terminal, descriptors } = options;
   if (inbox.ending.aborted) {
@@ -165,8 +182,10 @@ async function underLock(lock: HeldLock, options: GuardOptions, { inbox, link }:
   link?.watch(command.family);
   if (inbox.ending.aborted) command.signal(inbox.ending.reason);
   inbox.forwardTo((signal) => command.signal(signal));
+  const { overdue, disarm } = patience(options, inbox.ending);
   const unlook = keepLooking(command, clock, () => link?.watch(command.family));
-  const { code, gone } = await supervise(command, lock, options, { inbox, link });
+  const { code, gone } = await supervise(command, lock, options, { inbox, link, overdue });
+  disarm();
   unlook();
   if (gone) await lock.release();
   else {
@@ -208,12 +227,13 @@ async function supervise(
   command: Command,
   lock: HeldLock,
   options: GuardOptions,
-  helpers: Helpers,
+  helpers: Helpers & { overdue: AbortSignal },
 ): Promise<{ code: number; gone: boolean }> {
   const { orphans, onLost, log, participant } = options;
   const { clock } = participant;
   const lost = onLost === 'stop' ? lock.lost : new AbortController().signal;
-  const early = AbortSignal.any([lost, lock.stopRequested]);
+  const { overdue } = helpers;
+  const early = AbortSignal.any([lost, lock.stopRequested, overdue]);
   const reason = await Promise.race([command.ended, aborted(early)]);
   let left = typeof reason === 'number' ? await command.living() : 1;
   if (typeof reason === 'number' && left > 0 && orphans === 'wait') {
@@ -227,6 +247,10 @@ async function supervise(
   // A process that was stopped past its deadline hears of the command's end before it looks at the clock.
   if (onLost === 'stop' && lock.isLost()) return { code: EXIT.lost.code, gone };
   if (typeof reason === 'number') return { code: reason, gone };
+  if (!lock.stopRequested.aborted) {
+    log('error', `stopped: the command did not end on ${overdue.reason}`);
+    return { code: SIGNALLED + signalNumber(overdue.reason), gone };
+  }
   const { by, kind, reason: why } = stopRequestOf(lock);
   log('error', `stopped: ${by || 'somebody'} asked for it (${kind}${why ? `: ${why}` : ''})`);
   return { code: EXIT.stopped.code, gone };

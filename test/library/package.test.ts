@@ -1,0 +1,152 @@
+/**
+ * The package as it is published: packed, unpacked into a clean folder, required, imported, run and type-checked there. Its dependencies
+ * are linked from this repository, so that no registry is asked.
+ */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { tempFolder } from '../harness/guards.ts';
+import { embeddedTarget } from '../harness/targets.ts';
+import { OURS, root } from './workshop.ts';
+
+const run = promisify(execFile);
+const bin = (name: string) => join(root, 'node_modules/.bin', name);
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
+
+interface Manifest {
+  version: string;
+  bin: Record<string, string>;
+  dependencies: Record<string, string>;
+}
+
+interface Packed {
+  filename: string;
+  files: { path: string; mode: number }[];
+}
+
+async function pack(folder: string): Promise<Packed> {
+  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: root });
+  const said = JSON.parse(stdout) as Packed[] | Record<string, Packed>;
+  const [packed] = Object.values(said);
+  assert.ok(packed);
+  return packed;
+}
+
+/** A folder with the packed package in it, as npm would have put it there. */
+async function installed(t: TestContext): Promise<{ folder: string; tarball: string; packed: Packed }> {
+  const folder = tempFolder(t);
+  const packed = await pack(folder);
+  const tarball = join(folder, packed.filename);
+  await run('tar', ['-xzf', tarball, '-C', folder]);
+  const modules = join(folder, 'node_modules');
+  mkdirSync(join(modules, '@nullplatform'), { recursive: true });
+  mkdirSync(join(modules, '@kubernetes'));
+  mkdirSync(join(modules, '.bin'));
+  renameSync(join(folder, 'package'), join(modules, OURS));
+  for (const name of ['@kubernetes/client-node', 'hpagent', 'socks-proxy-agent', '@types'])
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  for (const [name, path] of Object.entries(manifest.bin)) symlinkSync(join('..', OURS, path), join(modules, '.bin', name));
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'clean', private: true, dependencies: { [OURS]: '*' } }));
+  return { folder, tarball, packed };
+}
+
+test('what is packed is the library with its types, the command line, and the documents', async (t) => {
+  const { packed } = await installed(t);
+  const paths = packed.files.map(({ path }) => path);
+  const allowed =
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z-]+\.md|dist\/cli\/\S+|dist\/lib\/[a-z0-9-]+(\.js|\.d\.ts))$/;
+  assert.deepEqual(
+    paths.filter((path) => !allowed.test(path)),
+    [],
+  );
+  for (const path of [
+    'README.md',
+    'LICENSE',
+    'CHANGELOG.md',
+    'docs/migration.md',
+    'dist/lib/index.js',
+    'dist/lib/index.d.ts',
+    'dist/cli/index.js',
+  ])
+    assert.ok(paths.includes(path), path);
+  const shown = paths.filter((path) => path.endsWith('.d.ts')).sort();
+  const types = ['create-lock', 'index', 'k8slock', 'k8slock-options', 'library-types', 'lock-error', 'lock-interface'].map(
+    (name) => `dist/lib/${name}.d.ts`,
+  );
+  assert.deepEqual(shown, types.sort(), 'the types of what is inside stay inside');
+});
+
+test('publint and arethetypeswrong have nothing to say', async (t) => {
+  const { tarball } = await installed(t);
+  await run(bin('publint'), ['--strict', tarball], { cwd: root });
+  // Node >= 22.19 requires ES modules, which the rule does not know.
+  await run(bin('attw'), [tarball, '--profile', 'node16', '--ignore-rules', 'cjs-resolves-to-esm', '--no-color'], { cwd: root });
+});
+
+test('it can be required and imported, and nothing is printed', async (t) => {
+  const { folder } = await installed(t);
+  const required = await run(process.execPath, ['-e', `console.log(Object.keys(require('${OURS}')).sort().join())`], {
+    cwd: folder,
+  });
+  assert.deepEqual([required.stdout, required.stderr], ['K8SLock,LockError,createLock\n', '']);
+  const code = `import { K8SLock, LockError, createLock } from '${OURS}'; console.log(typeof K8SLock, typeof LockError, typeof createLock)`;
+  const imported = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: folder });
+  assert.deepEqual([imported.stdout, imported.stderr], ['function function function\n', '']);
+});
+
+test('its types are those that a strict program needs, from ES modules and from CommonJS', async (t) => {
+  const { folder } = await installed(t);
+  const program = `import { createLock, K8SLock, LockError, type Held, type LockEvent } from '${OURS}';
+    import { KubeConfig } from '@kubernetes/client-node';
+    const seen: string[] = [];
+    const onEvent = (event: LockEvent) => { if (event.type === 'acquired') seen.push(event.token); };
+    export const lock = createLock({ name: 'x', kubeConfig: new KubeConfig(), leaseDuration: '30s', onEvent });
+    export const work = (): Promise<number> => lock.withLock(({ signal }: Held) => (signal.aborted ? 0 : 1));
+    export async function scoped() { await using held = await lock.acquire({ timeout: 5 }); return held.token.length; }
+    export const old = new K8SLock({ leaseName: 'x', kubeConfig: new KubeConfig(), onLost: (error: LockError) => seen.push(error.code) });
+    export const started: Promise<{ isLocking: boolean; lockId: string }> = old.startLocking();
+    // @ts-expect-error There is no such option.
+    createLock({ name: 'x', leaseduration: 1 });
+  `;
+  writeFileSync(join(folder, 'program.mts'), program);
+  writeFileSync(join(folder, 'program.cts'), program);
+  const options = {
+    strict: true,
+    noEmit: true,
+    module: 'nodenext',
+    target: 'es2022',
+    lib: ['es2022', 'esnext.disposable'],
+    types: ['node'],
+  };
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...options, skipLibCheck: true }, files: ['program.mts', 'program.cts'] }),
+  );
+  await run(bin('tsc'), ['-p', 'tsconfig.json'], { cwd: folder }).catch((error: { stdout?: string }) =>
+    assert.fail(error.stdout ?? String(error)),
+  );
+});
+
+test('npx runs the command line from the packed package', async (t) => {
+  const target = await embeddedTarget();
+  t.after(() => target.close());
+  const { folder } = await installed(t);
+  const npx = (...args: string[]) => run('npx', ['--no', '--offline', '--', OURS, ...args], { cwd: folder, timeout: 60_000 });
+  const { stdout } = await npx(
+    'run',
+    '--server',
+    target.url,
+    '-n',
+    'team',
+    '--name',
+    'nightly',
+    '--quiet',
+    '--',
+    'echo',
+    'under a lock',
+  );
+  assert.equal(stdout, 'under a lock\n');
+});
