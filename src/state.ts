@@ -143,7 +143,9 @@ export function parseLease(lease: RawLease): Parsed {
   const named = text(spec.holderIdentity);
   const agreed = named !== '' && annotated.some((holder) => holder.id === named);
   const holders = annotated.map((holder) => (agreed ? holder : { ...holder, standing: 'ousted' as const }));
+  const writtenAtServerMs = renewTimeWrittenAt(lease);
   if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named));
+  else if (named === '' && isHeldWithoutName(spec, writtenAtServerMs)) holders.unshift(foreignHolder(spec, NAMELESS));
   const tickets = [...annotated, ...waiters].map((entry) => entry.ticket);
   return {
     kind: 'state',
@@ -158,7 +160,7 @@ export function parseLease(lease: RawLease): Parsed {
       stop: readStop(lock?.stop),
       transitions: count(spec.leaseTransitions),
       coordinated: coordinated(spec),
-      writtenAtServerMs: renewTimeWrittenAt(lease),
+      writtenAtServerMs,
     },
   };
 }
@@ -296,6 +298,20 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
     fingerprint: JSON.stringify([acquireTime, renewTime, leaseDurationSeconds, leaseTransitions]),
     mark: '',
   };
+}
+
+/** Stands for the id of a holder that has none. No id that a participant may choose has a space in it. */
+const NAMELESS = 'somebody without a name';
+/** Between a client's wall clock and the API server's: what is dated further ahead is meant to be. */
+const AHEAD_MS = 2000;
+
+/**
+ * K8SLock 0.2.5 without a `lockLeaserId` holds, and writes no holder: only the moment of expiry that it puts into `renewTime`, ahead of the write
+ * by the API server's own clock. Whoever releases in order writes the present, and one second.
+ */
+function isHeldWithoutName({ renewTime, leaseDurationSeconds }: RawSpec, writtenAtServerMs: number | undefined): boolean {
+  if (renewTime === undefined || writtenAtServerMs === undefined) return false;
+  return (seconds(leaseDurationSeconds) ?? 0) > 1000 && Date.parse(renewTime) > writtenAtServerMs + AHEAD_MS;
 }
 
 function coordinated(spec: RawSpec): string | undefined {

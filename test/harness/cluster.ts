@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clusterBinaries } from '../cluster/binaries.ts';
 import { type Answer, type Api, type ApiObject, apiClient, type RequestOptions, type Watch } from './api.ts';
-import { type ControlPlane, startControlPlane } from './control-plane.ts';
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
 
 /** Names a JSON file that describes a running cluster. */
 export const SHARED_CLUSTER = 'K8S_LEASE_LOCK_TEST_CLUSTER';
@@ -83,10 +83,10 @@ export async function missingCluster(): Promise<string | null> {
   return 'missing' in binaries ? binaries.missing : null;
 }
 
-export async function startCluster(): Promise<OwnCluster> {
+export async function startCluster(options: ControlPlaneOptions = {}): Promise<OwnCluster> {
   const binaries = await clusterBinaries();
   if ('missing' in binaries) throw new Error(binaries.missing);
-  const controlPlane = await startControlPlane(binaries, tokenFile());
+  const controlPlane = await startControlPlane(binaries, tokenFile(), options);
   const { folder, url } = controlPlane;
   writeFileSync(join(folder, 'admin.token'), tokenOf(folder, 'admin'), { mode: 0o600 });
   const description = (): Description => ({ folder, url, kubectl: binaries.kubectl, pids: controlPlane.pids() });

@@ -37,11 +37,20 @@ interface Ports {
 const READY_MS = 90_000;
 const START_ATTEMPTS = 4;
 
-export async function startControlPlane(binaries: ClusterBinaries, tokens: string): Promise<ControlPlane> {
+export interface ControlPlaneOptions {
+  /** An AuthenticationConfiguration, for tokens of issuers other than the API server itself. */
+  authenticationConfig?: string;
+}
+
+export async function startControlPlane(
+  binaries: ClusterBinaries,
+  tokens: string,
+  options: ControlPlaneOptions = {},
+): Promise<ControlPlane> {
   for (let attempt = 1; ; attempt++) {
     const folder = mkdtempSync(join(tmpdir(), 'k8s-lease-lock-cluster-'));
     try {
-      return await startIn(folder, binaries, tokens);
+      return await startIn(folder, binaries, tokens, options);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       // Between choosing a port and listening on it somebody else may take it: choose again.
@@ -50,21 +59,26 @@ export async function startControlPlane(binaries: ClusterBinaries, tokens: strin
   }
 }
 
-async function startIn(folder: string, binaries: ClusterBinaries, tokens: string): Promise<ControlPlane> {
+async function startIn(
+  folder: string,
+  binaries: ClusterBinaries,
+  tokens: string,
+  { authenticationConfig }: ControlPlaneOptions,
+): Promise<ControlPlane> {
   writeFileSync(join(folder, 'tokens.csv'), tokens, { mode: 0o600 });
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
   makeClientCertificate(folder);
+  const authentication = authenticationConfig === undefined ? [] : [`--authentication-config=${join(folder, 'authentication')}`];
+  writeFileSync(join(folder, 'authentication'), authenticationConfig ?? '');
   const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
   const url = `https://127.0.0.1:${ports.apiServer}`;
   const adminToken = tokens.split(',')[0] ?? '';
 
   const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
   const newApiServer = async () => {
-    const server = await startChildServer(apiServerCommand(binaries.kubeApiserver, folder, ports), {
-      folder,
-      logFile: join(folder, 'apiserver.log'),
-    });
+    const command = [...apiServerCommand(binaries.kubeApiserver, folder, ports), ...authentication];
+    const server = await startChildServer(command, { folder, logFile: join(folder, 'apiserver.log') });
     try {
       await untilReady({ url, folder, adminToken }, [etcd, server]);
       return server;

@@ -76,6 +76,22 @@ real('ours does not rob 0.2.5, and has the lock once that no longer renews', asy
   assert.equal((await there.lease()).spec.holderIdentity, 'heir');
 });
 
+real('ours does not rob a 0.2.5 without an id either, which holds and names no holder', async (t) => {
+  const there = await place({ patch: true });
+  const before = worker(t, there, OURS, { lockLeaserId: 'before' }, 'keep');
+  await before.says(/keeping true/);
+  before.input('stop');
+  await before.says(/stopped/);
+  const theirs = worker(t, there, PUBLISHED, {}, 'keep');
+  await theirs.says(/keeping true/);
+  const { holderIdentity, renewTime = '' } = (await there.lease()).spec;
+  assert.equal(holderIdentity, '');
+  const ours = worker(t, there, OURS, { lockLeaserId: 'ours' }, 'keep');
+  await ours.says(/keeping true/);
+  const { acquireTime = '' } = (await there.lease()).spec;
+  assert.ok(Date.parse(acquireTime) > Date.parse(renewTime), `taken at ${acquireTime}, held until ${renewTime}`);
+});
+
 real('without legacyExpiry 0.2.5 robs ours, and ours knows it', async (t) => {
   const there = await place({ patch: true });
   const lost: string[] = [];

@@ -40,6 +40,21 @@ test('a foreign holder without a renewTime states no duration', () => {
   assert.equal(stateOf(lease({}, { holderIdentity: 'leader', leaseDurationSeconds: 15 })).holders[0]?.durationMs, undefined);
 });
 
+test("a holder that names nobody is known by an expiry that is ahead of its write, by the API server's clock", () => {
+  const written = (spec: object, time = '2026-01-01T00:00:00Z') => {
+    const { metadata, ...rest } = lease({}, { holderIdentity: '', leaseDurationSeconds: 30, ...spec });
+    const managedFields = [{ time, fieldsV1: { 'f:spec': { 'f:renewTime': {} } } }];
+    return stateOf({ ...rest, metadata: { ...metadata, managedFields } }).holders.map(({ standing, durationMs }) => [
+      standing,
+      durationMs,
+    ]);
+  };
+  assert.deepEqual(written({ renewTime: '2026-01-01T00:00:30.000000Z' }), [['foreign', 30_000]]);
+  assert.deepEqual(written({ renewTime: '2026-01-01T00:00:01.000000Z' }), [], 'the present, by a clock that is a little off');
+  assert.deepEqual(written({ renewTime: '2026-01-01T00:00:30.000000Z', leaseDurationSeconds: 1 }), [], 'released');
+  assert.deepEqual(written({}), []);
+});
+
 test('an annotated holder holds while the spec names it', () => {
   const { holders } = stateOf(lease({ [`${HOLDER}000007-abc`]: entry('alice') }, { holderIdentity: 'alice' }));
   assert.deepEqual(
