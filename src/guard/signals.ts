@@ -6,7 +6,7 @@ const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQU
 const FORWARDED: readonly NodeJS.Signals[] = [...ENDING, 'SIGUSR1', 'SIGUSR2', 'SIGALRM', 'SIGWINCH', 'SIGIO'];
 
 export interface SignalInbox {
-  /** Aborts, with the signal's name as its reason, at the first signal that ends a wait. */
+  /** Aborts, with the signal's name as its reason, at the first signal that ends a wait, or should end the command. */
   readonly ending: AbortSignal;
   /** From now on signals go to `receive`. */
   forwardTo(receive: (signal: NodeJS.Signals) => void): void;
@@ -16,11 +16,12 @@ export interface SignalInbox {
 
 export function openSignalInbox(): SignalInbox {
   const ending = new AbortController();
-  let receive = (signal: NodeJS.Signals) => {
-    if (ENDING.includes(signal)) ending.abort(signal);
-  };
+  let receive: (signal: NodeJS.Signals) => void = () => {};
   const listeners = FORWARDED.map((signal) => {
-    const listener = () => receive(signal);
+    const listener = () => {
+      if (ENDING.includes(signal)) ending.abort(signal);
+      receive(signal);
+    };
     process.on(signal, listener);
     return () => process.off(signal, listener);
   });

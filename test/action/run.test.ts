@@ -139,7 +139,10 @@ real('cancelled while the command runs, and it ignores that: all of it is killed
   job.cancel();
   await next.prints(/acquired Lease/);
   assert.deepEqual(pids.map(Number).filter(isRunning), []);
-  assert.equal((await job.finished).conclusion, 'cancelled');
+  const { conclusion, text } = await job.finished;
+  assert.equal(conclusion, 'cancelled');
+  // Not left to expire: stopping it takes less than the ten seconds of a cancelled step.
+  assert.match(text, /stopped: the command did not end on SIGINT[\s\S]*released Lease/);
   end.open();
   assert.equal((await next.finished).conclusion, 'success');
 });
