@@ -410,6 +410,8 @@ function newJob(folder: string, steps: Step[], options: JobOptions): Job {
     },
     async shutDown() {
       down = true;
+      // All at once: a keeper that outlived its runner by a moment would give the lock back.
+      sweep();
       kill(worker.pid ?? 0, 'SIGKILL');
       await gone;
       // Whoever is being started while this looks is found the next time.
