@@ -375,3 +375,19 @@ test('under a terminal Ctrl-Z stops guard and command, and fg lets them go on', 
   await shows(/got on/);
   await shows(/released/);
 });
+
+test('a process that carries the name of the holder in a variable of its own is none of the command', async (t) => {
+  const target = await embeddedTarget();
+  t.after(() => target.close());
+  const alice = guard(t, ['run', ...reach(target), '--name', 'mark', '--', 'sh', '-c', 'echo "as $LEASE_LOCK_HOLDER"; read end']);
+  await alice.prints(/as \S+\n/);
+  const [, holder = ''] = /as (\S+)/.exec(alice.stdout) ?? [];
+  // Younger than the command, as a later step of the same job is.
+  const later = spawn('sleep', ['600'], { env: { PATH: process.env.PATH, STATE_holder: holder }, stdio: 'ignore' });
+  t.after(() => later.kill('SIGKILL'));
+  alice.input('end\n');
+  const { code, stderr } = await alice.finished;
+  assert.equal(code, 0);
+  assert.doesNotMatch(stderr, /left \d+ of its processes behind/);
+  assert.ok(isRunning(later.pid ?? 0));
+});
