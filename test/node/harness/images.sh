@@ -5,9 +5,9 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 folder=$1
-mkdir -p "$folder/work"
+mkdir -p "$folder/making"
 buildah=(buildah --root "$folder/storage" --runroot "$folder/run" --storage-driver vfs)
-trap '"${buildah[@]}" rmi -a -f >/dev/null 2>&1 || true; rm -rf "$folder/work"' EXIT
+trap '"${buildah[@]}" rmi -a -f >/dev/null 2>&1 || true; rm -rf "$folder/making"' EXIT
 
 # build NAME CONTEXT [OPTIONS...]
 build() {
@@ -24,20 +24,20 @@ save() {
 
 # The base: Debian 12 with Node and npm where the official image has them.
 if [ ! -f "$folder/base.tar.gz" ]; then
-  debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/work/base" >"$folder/debootstrap.log" 2>&1
-  install -m 755 "$(node -p process.execPath)" "$folder/work/base/usr/local/bin/node"
+  debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/making/base" >"$folder/debootstrap.log" 2>&1
+  install -m 755 "$(node -p process.execPath)" "$folder/making/base/usr/local/bin/node"
   npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
-  mkdir -p "$folder/work/base/usr/local/lib/node_modules"
-  cp -r "$npm" "$folder/work/base/usr/local/lib/node_modules/npm"
-  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$folder/work/base/usr/local/bin/npm"
-  rm -rf "$folder"/work/base/var/cache/apt/archives/*.deb "$folder"/work/base/usr/share/{doc,man,locale}
-  tar -C "$folder/work/base" -czf "$folder/base.tar.gz.new" .
+  mkdir -p "$folder/making/base/usr/local/lib/node_modules"
+  cp -r "$npm" "$folder/making/base/usr/local/lib/node_modules/npm"
+  ln -s ../lib/node_modules/npm/bin/npm-cli.js "$folder/making/base/usr/local/bin/npm"
+  rm -rf "$folder"/making/base/var/cache/apt/archives/*.deb "$folder"/making/base/usr/share/{doc,man,locale}
+  tar -C "$folder/making/base" -czf "$folder/base.tar.gz.new" .
   mv "$folder/base.tar.gz.new" "$folder/base.tar.gz"
 fi
-mkdir -p "$folder/work/context"
-ln -f "$folder/base.tar.gz" "$folder/work/context/base.tar.gz"
-printf 'FROM scratch\nADD base.tar.gz /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$folder/work/context/Dockerfile"
-build docker.io/library/node:24-bookworm-slim "$folder/work/context"
+mkdir -p "$folder/making/context"
+ln -f "$folder/base.tar.gz" "$folder/making/context/base.tar.gz"
+printf 'FROM scratch\nADD base.tar.gz /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$folder/making/context/Dockerfile"
+build docker.io/library/node:24-bookworm-slim "$folder/making/context"
 save docker.io/library/node:24-bookworm-slim debian.tar
 
 secrets=(--secret "id=ca,src=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}")
@@ -47,14 +47,14 @@ build k8s-lease-lock.test/guard:1 "$root" "${secrets[@]}"
 save k8s-lease-lock.test/guard:1 guard.tar
 
 # What is guarded: a static program alone, and the same on musl is nothing else to a loader that we bring along.
-mkdir -p "$folder/work/scratch"
-gcc -static -Os -s "$here/work.c" -o "$folder/work/scratch/work"
-printf 'FROM scratch\nCOPY work /work\n' >"$folder/work/scratch/Dockerfile"
-build k8s-lease-lock.test/scratch:1 "$folder/work/scratch"
+mkdir -p "$folder/making/scratch"
+gcc -static -Os -s "$here/work.c" -o "$folder/making/scratch/work"
+printf 'FROM scratch\nCOPY work /work\n' >"$folder/making/scratch/Dockerfile"
+build k8s-lease-lock.test/scratch:1 "$folder/making/scratch"
 save k8s-lease-lock.test/scratch:1 scratch.tar
 
-mkdir -p "$folder/work/pause"
-gcc -static -Os -s "$here/pause.c" -o "$folder/work/pause/pause"
-printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$folder/work/pause/Dockerfile"
-build k8s-lease-lock.test/pause:1 "$folder/work/pause"
+mkdir -p "$folder/making/pause"
+gcc -static -Os -s "$here/pause.c" -o "$folder/making/pause/pause"
+printf 'FROM scratch\nCOPY pause /pause\nENTRYPOINT ["/pause"]\n' >"$folder/making/pause/Dockerfile"
+build k8s-lease-lock.test/pause:1 "$folder/making/pause"
 save k8s-lease-lock.test/pause:1 pause.tar
