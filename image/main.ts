@@ -7,6 +7,10 @@ import { workloadEnvironment } from './workload-environment.ts';
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
   run     run a command under a lock of a Kubernetes cluster
+  hold    hold a lock for the other containers of a Pod, as its sidecar
+  probe   whether that sidecar holds it
+  acquire take a lock that release gives back; nobody renews it
+  release give it back
   rbac    print the least rights for a lock, for kubectl apply
   install copy the guard into a volume, for a container of another image
   serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
@@ -20,6 +24,14 @@ async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
     case 'run':
       return await (await import('./commands/run.ts')).run(argv, workloadEnvironment(process.env));
+    case 'hold':
+      return await (await import('./commands/hold.ts')).hold(argv, workloadEnvironment(process.env));
+    case 'probe':
+      return await (await import('./commands/probe.ts')).probe(argv, workloadEnvironment(process.env));
+    case 'acquire':
+      return await (await import('./commands/acquire.ts')).acquire(argv, workloadEnvironment(process.env));
+    case 'release':
+      return await (await import('./commands/acquire.ts')).release(argv, workloadEnvironment(process.env));
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':

@@ -1,9 +1,13 @@
-/** The command line of `run`: every option once, with its default and meaning, and what they are together. */
+/** The options of all commands that want a lock, each once, with its default and meaning; and what those of `run` are together. */
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { type Timings, timings } from '../src/settings.ts';
+import { type Timings, type TimingsResult, timings } from '../src/settings.ts';
 import { type Env, type Option, type Reader, readCommandLine, UsageError } from './command-line.ts';
 
-export const RUN_OPTIONS: readonly Option[] = [
+/** Of no service that is registered anywhere. */
+export const PROBE_PORT = 17_474;
+export const HOLD_FOLDER = '/run/lease-lock';
+
+const OPTIONS = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
   { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: "the context's or the Pod's", meaning: 'namespace of the Lease' },
   { name: 'timeout', value: 'DURATION', default: 'for ever', meaning: 'how long to wait for the lock; 0 tries once' },
@@ -42,6 +46,19 @@ export const RUN_OPTIONS: readonly Option[] = [
     default: 'stop',
     meaning: 'stop the processes that the command leaves behind when it ends; or wait for them, and keep the lock as long',
   },
+  {
+    name: 'pod-grace',
+    value: 'DURATION',
+    default: '30s',
+    meaning: "the Pod's terminationGracePeriodSeconds: how long the kubelet lets its containers stop",
+  },
+  { name: 'probe-port', value: 'PORT', default: String(PROBE_PORT), meaning: "where the kubelet's probes ask for /held" },
+  {
+    name: 'dir',
+    value: 'DIR',
+    default: HOLD_FOLDER,
+    meaning: 'folder of a volume (emptyDir): it tells a restarted container that it is one',
+  },
   { name: 'health-port', value: 'PORT', meaning: 'serve /healthz (held, and in time) and /metrics (Prometheus) on this port' },
   { name: 'holder', value: 'ID', default: 'the Pod or the host', meaning: 'who holds the lock; a random part is added to it' },
   { name: 'reason', value: 'TEXT', meaning: 'why, for those who wait' },
@@ -67,22 +84,41 @@ export const RUN_OPTIONS: readonly Option[] = [
   { name: 'log-format', value: 'FORMAT', choices: ['text', 'json'], default: 'text', meaning: 'how the guard writes to stderr' },
   { name: 'quiet', alias: 'q', meaning: 'write errors only' },
   { name: 'verbose', alias: 'v', meaning: 'write every renewal, too' },
-];
+] as const satisfies readonly Option[];
 
-export interface RunSettings {
+type OptionName = (typeof OPTIONS)[number]['name'];
+
+/** These options, in the order of the list above; `otherwise` replaces what a default is called where it is another. */
+export function pick(names: readonly OptionName[], otherwise: { [name in OptionName]?: string | undefined } = {}): Option[] {
+  return OPTIONS.filter(({ name }) => names.includes(name)).map((option) =>
+    option.name in otherwise ? withDefault(option, otherwise[option.name]) : option,
+  );
+}
+
+function withDefault(option: Option, otherwise: string | undefined): Option {
+  const { default: _, ...bare } = option;
+  return otherwise === undefined ? bare : { ...bare, default: otherwise };
+}
+
+/** What everybody may say who wants a lock. */
+export const JOINING = [
+  ...(['name', 'namespace', 'lease-duration', 'holder', 'legacy-expiry', 'kubeconfig', 'context', 'server'] as const),
+  ...(['token-file', 'certificate-authority', 'log-format', 'quiet', 'verbose'] as const),
+] as const satisfies readonly OptionName[];
+/** Those of them who may have to wait for it. */
+export const WAITING = [...JOINING, 'priority', 'reason', 'url', 'no-create'] as const satisfies readonly OptionName[];
+const HOLDING: readonly OptionName[] = ['pod-grace', 'probe-port', 'dir'];
+
+export const RUN_OPTIONS = pick(OPTIONS.map(({ name }) => name).filter((name) => !HOLDING.includes(name)));
+
+export interface JoinSettings {
   name: string;
   namespace: string | undefined;
-  timeoutMs: number | undefined;
-  onBusy: 'wait' | 'fail' | 'skip';
-  onLost: 'stop' | 'warn';
-  orphans: 'stop' | 'wait';
-  healthPort: number | undefined;
   priority: number;
   timings: Timings;
   holder: string | undefined;
   reason: string | undefined;
   url: string | undefined;
-  conflictExitCode: number;
   createIfAbsent: boolean;
   legacyExpiry: boolean;
   kubeconfig: string | undefined;
@@ -92,31 +128,56 @@ export interface RunSettings {
   certificateAuthority: string | undefined;
   logFormat: 'text' | 'json';
   level: 'error' | 'info' | 'debug';
+}
+
+/** How long to wait, and what not to have it means. */
+export interface WaitSettings {
+  timeoutMs: number | undefined;
+  onBusy: 'wait' | 'fail' | 'skip';
+  conflictExitCode: number;
+}
+
+export interface RunSettings extends JoinSettings, WaitSettings {
+  onLost: 'stop' | 'warn';
+  orphans: 'stop' | 'wait';
+  healthPort: number | undefined;
   argv: readonly [string, ...string[]];
 }
 
-const USAGE =
-  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
-
-export type RunCommandLine =
-  | { kind: 'run'; settings: RunSettings }
+export type Line<Settings> =
+  | { kind: 'settings'; settings: Settings }
   | { kind: 'help'; text: string }
   | { kind: 'usage'; message: string }
   /** Each value is right, together they are not. */
   | { kind: 'configuration'; message: string };
 
-export function readRunCommandLine(argv: readonly string[], env: Env): RunCommandLine {
+/** Together they are not right: the message is a sentence. */
+export class ConfigurationError extends Error {}
+
+/** One command line of one command: `settingsOf` may throw UsageError and ConfigurationError. */
+export function readLine<Settings>(
+  shape: Parameters<typeof readCommandLine>[0],
+  settingsOf: (read: Reader, operands: readonly string[]) => Settings,
+  argv: readonly string[],
+  env: Env,
+): Line<Settings> {
   try {
-    const line = readCommandLine({ usage: USAGE, options: RUN_OPTIONS, operands: 'command' }, argv, env);
-    return line.kind === 'help' ? line : settingsOf(line.read, line.operands);
+    const line = readCommandLine(shape, argv, env);
+    return line.kind === 'help' ? line : { kind: 'settings', settings: settingsOf(line.read, line.operands) };
   } catch (error) {
     if (error instanceof UsageError) return { kind: 'usage', message: error.message };
+    if (error instanceof ConfigurationError) return { kind: 'configuration', message: error.message };
     throw error;
   }
 }
 
-function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
-  const [file, ...args] = command;
+/** To be called last: a value that is none is complained of before a sum that does not hold. */
+export function settled(result: TimingsResult): Timings {
+  if (result.kind === 'refused') throw new ConfigurationError(result.message);
+  return result.timings;
+}
+
+export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
   const name = read.text('name');
   const namespace = read.text('namespace');
   const holder = read.text('holder');
@@ -129,22 +190,13 @@ function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
     (holder === undefined ? undefined : problemOfHolder(holder));
   if (problem !== undefined) throw new UsageError(problem);
   if (quiet && verbose) throw new UsageError('--quiet and --verbose contradict each other');
-  if (file === undefined) throw new UsageError('no command is given: k8s-lease-lock run --name NAME -- command [arguments...]');
-  if (file === '') throw new UsageError('the command is an empty text');
-  const durations = timings(read.duration('lease-duration') ?? 60_000, read.duration('kill-grace') ?? 10_000);
-  const settings = {
+  return {
     name,
     namespace,
-    timeoutMs: read.duration('timeout'),
-    onBusy: read.choice('on-busy', ['wait', 'fail', 'skip'] as const) ?? 'wait',
-    onLost: read.choice('on-lost', ['stop', 'warn'] as const) ?? 'stop',
-    orphans: read.choice('orphans', ['stop', 'wait'] as const) ?? 'stop',
-    healthPort: read.integer('health-port', { from: 0, to: 65_535 }),
     priority: read.integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
     holder,
     reason: read.text('reason'),
     url: read.text('url'),
-    conflictExitCode: read.integer('conflict-exit-code', { from: 0, to: 255 }) ?? 75,
     createIfAbsent: !read.flag('no-create'),
     legacyExpiry: read.flag('legacy-expiry'),
     kubeconfig: read.text('kubeconfig'),
@@ -154,8 +206,35 @@ function settingsOf(read: Reader, command: readonly string[]): RunCommandLine {
     certificateAuthority: read.text('certificate-authority'),
     logFormat: read.choice('log-format', ['text', 'json'] as const) ?? 'text',
     level: quiet ? ('error' as const) : verbose ? ('debug' as const) : ('info' as const),
-    argv: [file, ...args] as const,
   };
-  if (durations.kind === 'refused') return { kind: 'configuration', message: durations.message };
-  return { kind: 'run', settings: { ...settings, timings: durations.timings } };
+}
+
+export function waitSettings(read: Reader): WaitSettings {
+  return {
+    timeoutMs: read.duration('timeout'),
+    onBusy: read.choice('on-busy', ['wait', 'fail', 'skip'] as const) ?? 'wait',
+    conflictExitCode: read.integer('conflict-exit-code', { from: 0, to: 255 }) ?? 75,
+  };
+}
+
+const RUN_USAGE =
+  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
+
+export function readRunCommandLine(argv: readonly string[], env: Env): Line<RunSettings> {
+  return readLine({ usage: RUN_USAGE, options: RUN_OPTIONS, operands: 'command' }, runSettings, argv, env);
+}
+
+function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSettings {
+  const joined = joinSettings(read);
+  if (file === undefined) throw new UsageError('no command is given: k8s-lease-lock run --name NAME -- command [arguments...]');
+  if (file === '') throw new UsageError('the command is an empty text');
+  return {
+    ...joined,
+    ...waitSettings(read),
+    onLost: read.choice('on-lost', ['stop', 'warn'] as const) ?? 'stop',
+    orphans: read.choice('orphans', ['stop', 'wait'] as const) ?? 'stop',
+    healthPort: read.integer('health-port', { from: 0, to: 65_535 }),
+    argv: [file, ...args],
+    timings: settled(timings(read.duration('lease-duration') ?? 60_000, read.duration('kill-grace') ?? 10_000)),
+  };
 }

@@ -14,7 +14,7 @@ export type Reply =
   | { kind: 'broken'; message: string; sent: boolean };
 
 export interface Request {
-  method: 'GET' | 'PUT';
+  method: 'GET' | 'PUT' | 'POST';
   path: string;
   body?: string | undefined;
   timeoutMs: number;

@@ -36,7 +36,7 @@ function nonceOf(bytes: Buffer): string {
     .slice(-10);
 }
 
-function podOf(token: string | undefined): string | undefined {
+export function podOf(token: string | undefined): string | undefined {
   const payload = token?.split('.')[1];
   if (payload === undefined) return undefined;
   try {

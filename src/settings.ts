@@ -30,8 +30,7 @@ export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: 
   }
   const derived = derive(durationMs, killGraceMs, renewEveryMs);
   if (needed(derived) <= durationMs) return { kind: 'timings', timings: derived };
-  let fitting = durationMs;
-  while (needed(derive(fitting, killGraceMs, renewEveryMs)) > fitting) fitting += 1000;
+  const fitting = shortest(killGraceMs, { fromMs: durationMs, renewEveryMs });
   const spare = durationMs - needed(derive(durationMs, 0, renewEveryMs));
   // Rounded down to what is printed exactly.
   const step = spare < 10_000 ? 100 : 1000;
@@ -42,6 +41,16 @@ export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: 
       `stopping the command ${formatDuration(derived.killBudgetMs)} + margin ${formatDuration(derived.marginMs)} = ${formatDuration(needed(derived))}. ` +
       `Use a lease duration of at least ${formatDuration(fitting)}${orGrace} (docs/protocol.md#durations)`,
   );
+}
+
+/** The shortest lease duration, from one that may be too short, that leaves time for this grace. */
+export function shortest(
+  killGraceMs: number,
+  { fromMs, renewEveryMs }: { fromMs: number; renewEveryMs?: number | undefined },
+): number {
+  let fitting = fromMs;
+  while (needed(derive(fitting, killGraceMs, renewEveryMs)) > fitting) fitting += 1000;
+  return fitting;
 }
 
 function derive(durationMs: number, killGraceMs: number, renewEveryMs = durationMs / 4): Timings {

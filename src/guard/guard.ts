@@ -5,15 +5,15 @@
  */
 import { type Clock, later } from '../clock.ts';
 import type { Emit } from '../events.ts';
-import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock.ts';
+import { type AcquireRequest, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock.ts';
 import type { Log } from '../log.ts';
-import { formatDuration } from '../settings.ts';
 import { type Command, start } from './command.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
 import { familyToBe, isGone } from './family.ts';
 import { deadlockWith, environmentFor } from './nesting.ts';
+import { notHeld } from './not-held.ts';
 import { openSignalInbox, type SignalInbox, signalNumber } from './signals.ts';
-import { holders, tellOf } from './tell.ts';
+import { tellOf } from './tell.ts';
 import { startWatchdog, type WatchdogLink } from './watchdog-link.ts';
 
 export interface GuardOptions {
@@ -75,7 +75,14 @@ async function acquireAndRun(options: GuardOptions, inbox: SignalInbox, link: Wa
     ...requestOf(options),
     signal: AbortSignal.any([inbox.ending, nested.found]),
   });
-  if (acquisition.kind !== 'held') return notHeld(acquisition, { ...options, inbox, deadlock: nested.found.reason });
+  if (acquisition.kind !== 'held') {
+    const deadlock = nested.found.reason as string | undefined;
+    if (acquisition.kind === 'aborted' && deadlock !== undefined) {
+      options.log('error', deadlock);
+      return EXIT.configuration.code;
+    }
+    return notHeld(acquisition, { ...options, clock: participant.clock, ending: inbox.ending });
+  }
   lock = acquisition.lock;
   return await underLock(lock, options, { inbox, link });
 }
@@ -83,45 +90,6 @@ async function acquireAndRun(options: GuardOptions, inbox: SignalInbox, link: Wa
 function requestOf({ timeoutMs, onBusy }: GuardOptions): AcquireRequest {
   // Who does not want to wait tries once, unless a time to wait is given as well.
   return { timeoutMs: timeoutMs ?? (onBusy === 'wait' ? undefined : 0) };
-}
-
-function notHeld(
-  acquisition: Exclude<Acquisition, { kind: 'held' }>,
-  {
-    participant,
-    onBusy,
-    conflictExitCode,
-    log,
-    inbox,
-    deadlock,
-  }: GuardOptions & { inbox: SignalInbox; deadlock: string | undefined },
-): number {
-  switch (acquisition.kind) {
-    case 'busy': {
-      const { heldBy, position } = acquisition;
-      const why = heldBy.length > 0 ? `it is ${holders(heldBy, participant.clock.wall())}` : `${position} wait before me`;
-      const skipped = onBusy === 'skip' ? '; skipped' : '';
-      log(skipped ? 'info' : 'error', `not acquired after ${formatDuration(acquisition.waitedMs)}: ${why}${skipped}`);
-      return skipped ? 0 : conflictExitCode;
-    }
-    case 'aborted': {
-      if (deadlock !== undefined) {
-        log('error', deadlock);
-        return EXIT.configuration.code;
-      }
-      const signal = inbox.ending.reason as NodeJS.Signals;
-      log('error', `not acquired: ended by ${signal} while waiting`);
-      return SIGNALLED + signalNumber(signal);
-    }
-    case 'refused':
-      log('error', acquisition.message);
-      return acquisition.status === 401 || acquisition.status === 403 ? EXIT.refused.code : EXIT.configuration.code;
-    case 'unreachable':
-      log('error', acquisition.message);
-      return EXIT.unreachable.code;
-    default:
-      return acquisition satisfies never;
-  }
 }
 
 interface Helpers {

@@ -4,7 +4,7 @@ import { type RunSettings, readRunCommandLine } from '../../image/options.ts';
 
 async function settings(argv: string[], env = {}): Promise<RunSettings> {
   const line = readRunCommandLine(argv, env);
-  if (line.kind !== 'run') throw new Error(JSON.stringify(line));
+  if (line.kind !== 'settings') throw new Error(JSON.stringify(line));
   return line.settings;
 }
 

@@ -1,0 +1,103 @@
+/** The command lines of those that hold a lock without a command of their own: `hold` for a Pod, `acquire` and `release` in two steps. */
+import { formatDuration, shortest, type Timings, timings } from '../src/settings.ts';
+import { type Env, type Reader, UsageError } from './command-line.ts';
+import {
+  ConfigurationError,
+  HOLD_FOLDER,
+  JOINING,
+  type JoinSettings,
+  joinSettings,
+  type Line,
+  PROBE_PORT,
+  pick,
+  readLine,
+  settled,
+  WAITING,
+  type WaitSettings,
+  waitSettings,
+} from './options.ts';
+
+export interface HoldSettings extends JoinSettings {
+  dir: string;
+  probePort: number;
+}
+
+/**
+ * From a "no" to the end of the last container, beside the Pod's grace: a probe's period and its timeout, a second each as docs/sidecar.md has them, and
+ * the two seconds that the kubelet grants a container that has used its grace up.
+ */
+const KUBELET_MS = 4000;
+const SHORTEST_MS = 60_000;
+
+const HOLD_USAGE =
+  'Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (docs/sidecar.md).';
+const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'probe-port', 'dir'], {
+  'lease-duration': '60s, or what --pod-grace needs',
+});
+
+export function readHoldCommandLine(argv: readonly string[], env: Env): Line<HoldSettings> {
+  return readLine({ usage: HOLD_USAGE, options: HOLD_OPTIONS, operands: 'none' }, holdSettings, argv, env);
+}
+
+function holdSettings(read: Reader): HoldSettings {
+  const joined = joinSettings(read);
+  const graceMs = read.duration('pod-grace') ?? 30_000;
+  return {
+    ...joined,
+    dir: read.text('dir') ?? HOLD_FOLDER,
+    probePort: read.integer('probe-port', { from: 0, to: 65_535 }) ?? PROBE_PORT,
+    timings: podTimings(graceMs, read.duration('lease-duration')),
+  };
+}
+
+function podTimings(graceMs: number, durationMs: number | undefined): Timings {
+  const result = timings(durationMs ?? shortest(graceMs + KUBELET_MS, { fromMs: SHORTEST_MS }), graceMs + KUBELET_MS);
+  if (result.kind === 'timings') return result.timings;
+  const sum = `the Pod's grace of ${formatDuration(graceMs)} (--pod-grace) and ${formatDuration(KUBELET_MS)} for the kubelet are the kill grace here`;
+  throw new ConfigurationError(`${sum}; ${result.message}`);
+}
+
+export interface ProbeSettings {
+  probePort: number;
+}
+
+const PROBE_USAGE =
+  'Usage: k8s-lease-lock probe [options]\n\nExits with 0 if the sidecar of this Pod ("k8s-lease-lock hold") holds its lock, else with 1.';
+
+export function readProbeCommandLine(argv: readonly string[], env: Env): Line<ProbeSettings> {
+  const settingsOf = (read: Reader) => ({ probePort: read.integer('probe-port', { from: 1, to: 65_535 }) ?? PROBE_PORT });
+  return readLine({ usage: PROBE_USAGE, options: pick(['probe-port']), operands: 'none' }, settingsOf, argv, env);
+}
+
+export interface AcquireSettings extends JoinSettings, WaitSettings {}
+
+const ACQUIRE_USAGE =
+  'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
+  'Takes a lock that "k8s-lease-lock release" gives back. Nobody renews it, and nothing is stopped when its time is over (docs/sidecar.md#acquire-and-release).';
+
+export function readAcquireCommandLine(argv: readonly string[], env: Env): Line<AcquireSettings> {
+  const names = [...WAITING, 'timeout', 'on-busy', 'conflict-exit-code'] as const;
+  const options = pick(names, { 'lease-duration': undefined, holder: 'the Pod' });
+  return readLine({ usage: ACQUIRE_USAGE, options, operands: 'none' }, acquireSettings, argv, env);
+}
+
+function acquireSettings(read: Reader): AcquireSettings {
+  const durationMs = read.duration('lease-duration');
+  if (durationMs === undefined)
+    throw new UsageError(
+      'how long does it take at most? Nobody renews the lock: give --lease-duration, longer than what it is for',
+    );
+  return { ...joinSettings(read), ...waitSettings(read), timings: settled(timings(durationMs, 0)) };
+}
+
+const RELEASE_USAGE =
+  'Usage: k8s-lease-lock release --name NAME [options]\n\nGives back a lock that "k8s-lease-lock acquire" has taken for the same holder.';
+
+export function readReleaseCommandLine(argv: readonly string[], env: Env): Line<JoinSettings> {
+  const options = pick(
+    JOINING.filter((name) => name !== 'lease-duration'),
+    { holder: 'the Pod' },
+  );
+  const settingsOf = (read: Reader) => ({ ...joinSettings(read), timings: settled(timings(60_000, 0)) });
+  return readLine({ usage: RELEASE_USAGE, options, operands: 'none' }, settingsOf, argv, env);
+}
