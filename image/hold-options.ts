@@ -50,7 +50,15 @@ function holdSettings(read: Reader): HoldSettings {
   };
 }
 
+/** Of it the sidecar waits 2.5 s before it gives the lock back (commands/hold.ts), and then needs some for its requests. */
+const SHORTEST_GRACE_MS = 5000;
+
 function podTimings(graceMs: number, durationMs: number | undefined): Timings {
+  if (graceMs < SHORTEST_GRACE_MS)
+    throw new ConfigurationError(
+      `--pod-grace ${formatDuration(graceMs)} leaves the sidecar no time to give the lock back: set terminationGracePeriodSeconds of the Pod to ` +
+        `${SHORTEST_GRACE_MS / 1000} or more (docs/sidecar.md#how-a-pod-ends)`,
+    );
   const result = timings(durationMs ?? shortest(graceMs + KUBELET_MS, { fromMs: SHORTEST_MS }), graceMs + KUBELET_MS);
   if (result.kind === 'timings') return result.timings;
   const sum = `the Pod's grace of ${formatDuration(graceMs)} (--pod-grace) and ${formatDuration(KUBELET_MS)} for the kubelet are the kill grace here`;

@@ -1,7 +1,7 @@
 /** `k8s-lease-lock rbac`: prints the least rights that a participant needs, as manifests for kubectl apply. docs/rbac.md says what each is for. */
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { type Option, readCommandLine, UsageError } from '../command-line.ts';
+import { type Option, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 
 const OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
@@ -11,6 +11,7 @@ const OPTIONS: readonly Option[] = [
     value: 'WHOM',
     meaning: 'who gets the rights: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME (required)',
   },
+  { name: 'events', meaning: 'the right to write Events in the namespace of the service account, too' },
 ];
 
 const USAGE =
@@ -29,11 +30,7 @@ export async function rbac(argv: readonly string[]): Promise<number> {
   }
 }
 
-interface Read {
-  text(name: string): string | undefined;
-}
-
-function manifestsOf(read: Read): string {
+function manifestsOf(read: Reader): string {
   const name = read.text('name');
   const namespace = read.text('namespace') ?? 'default';
   const whom = read.text('for');
@@ -42,36 +39,46 @@ function manifestsOf(read: Read): string {
   const problem = problemOfName(name) ?? problemOfNamespace(namespace);
   if (problem !== undefined) throw new UsageError(problem);
   const subject = subjectOf(whom);
-  // A name of its own for each pair, so that a second subject does not replace the first.
-  const metadata = { name: `lease-lock-${name}`, namespace };
-  const binding = { name: `${metadata.name}-${subject.name.toLowerCase().replace(/[^a-z0-9.-]+/g, '-')}`, namespace };
+  const rule = {
+    apiGroups: ['coordination.k8s.io'],
+    resources: ['leases'],
+    resourceNames: [name],
+    verbs: ['get', 'watch', 'create', 'update'],
+  };
+  const manifests = grant({ name: `lease-lock-${name}`, namespace }, rule, subject);
+  if (read.flag('events')) {
+    if (subject.namespace === undefined)
+      throw new UsageError('--events is for the Pods of a service account: write --for serviceaccount:…');
+    const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] };
+    manifests.push(...grant({ name: 'lease-lock-events', namespace: subject.namespace }, events, subject));
+  }
+  return manifests.map((manifest) => `${JSON.stringify(manifest, undefined, 2)}\n`).join('---\n');
+}
+
+interface Subject {
+  kind: string;
+  name: string;
+  namespace?: string;
+  apiGroup?: string;
+}
+
+function grant(metadata: { name: string; namespace: string }, rule: object, subject: Subject): object[] {
+  // A binding for each pair, so that a second subject does not replace the first.
+  const who = [subject.namespace, subject.name].filter((part) => part !== undefined).join('-');
+  const binding = `${metadata.name}-${who.toLowerCase().replace(/[^a-z0-9.-]+/g, '-')}`;
   return [
-    {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'Role',
-      metadata,
-      rules: [
-        {
-          apiGroups: ['coordination.k8s.io'],
-          resources: ['leases'],
-          resourceNames: [name],
-          verbs: ['get', 'watch', 'create', 'update'],
-        },
-      ],
-    },
+    { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules: [rule] },
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'RoleBinding',
-      metadata: binding,
+      metadata: { ...metadata, name: binding },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: metadata.name },
       subjects: [subject],
     },
-  ]
-    .map((manifest) => `${JSON.stringify(manifest, undefined, 2)}\n`)
-    .join('---\n');
+  ];
 }
 
-function subjectOf(whom: string): { kind: string; name: string; namespace?: string; apiGroup?: string } {
+function subjectOf(whom: string): Subject {
   const [, kind = '', rest = ''] = /^(serviceaccount|user|group):(.+)$/.exec(whom) ?? [];
   if (kind === 'user' || kind === 'group')
     return { kind: kind === 'user' ? 'User' : 'Group', name: rest, apiGroup: 'rbac.authorization.k8s.io' };

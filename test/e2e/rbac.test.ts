@@ -38,12 +38,31 @@ test('users and groups can be given the rights, too', async (t) => {
   assert.deepEqual(metadata, { name: 'lease-lock-x-gha-acme-api', namespace: 'default' });
 });
 
+test('service accounts of one name have a binding each, and may write Events if asked for', async (t) => {
+  const namesFor = async (...whom: string[]) =>
+    (await printed(t, '--name', 'x', '--for', ...whom)).split('---\n').map((text) => {
+      const { kind, metadata } = JSON.parse(text);
+      return `${kind} ${metadata.namespace}/${metadata.name}`;
+    });
+  assert.deepEqual(await namesFor('serviceaccount:blue/default'), [
+    'Role default/lease-lock-x',
+    'RoleBinding default/lease-lock-x-blue-default',
+  ]);
+  assert.deepEqual(await namesFor('serviceaccount:green/default', '--events'), [
+    'Role default/lease-lock-x',
+    'RoleBinding default/lease-lock-x-green-default',
+    'Role green/lease-lock-events',
+    'RoleBinding green/lease-lock-events-green-default',
+  ]);
+});
+
 test('what is missing or wrong is said', async (t) => {
   const cases: [string[], RegExp][] = [
     [['--for', 'user:a'], /no lock is named/],
     [['--name', 'x'], /nobody is named: give --for/],
     [['--name', 'X', '--for', 'user:a'], /the name "X" is none/],
     [['--name', 'x', '--for', 'serviceaccount:a'], /--for is "serviceaccount:a": write serviceaccount:NAMESPACE\/NAME/],
+    [['--name', 'x', '--for', 'user:a', '--events'], /--events is for the Pods of a service account/],
     [['--name', 'x', '--for', 'user:a', 'more'], /"more" is one argument too many/],
   ];
   for (const [args, expected] of cases) {

@@ -1,26 +1,43 @@
-/** The guard around a container's command, on a real kubelet: in any image, through every way that a Pod can end. */
+/** The guard around a container's command, on a real kubelet: in any image, and whatever becomes of its Pod. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../harness/until.ts';
-import { holder, jobEnd, kubectl, logOf, manifest, podOf, prepare, untilLog } from './node.ts';
+import {
+  annotations,
+  applyManifest,
+  cleanUp,
+  containerOf,
+  evict,
+  follow,
+  freed,
+  holder,
+  jobEnd,
+  killKubelet,
+  kubectl,
+  logOf,
+  podOf,
+  podStatus,
+  prepare,
+  startKubelet,
+  timedLog,
+  timeOf,
+  untilLog,
+} from './node.ts';
 
 before(async () => {
   await prepare();
-  await kubectl('apply', '-f', manifest('cronjobs'));
+  await applyManifest('cronjobs');
 });
-after(async () => {
-  for (const namespace of ['blue', 'green']) await kubectl('-n', namespace, 'delete', 'job', '--all', '--wait=false');
-});
+after(cleanUp);
 
 const startFrom = (namespace: string, cronJob: string, name: string) =>
   kubectl('-n', namespace, 'create', 'job', name, `--from=cronjob/${cronJob}`);
 
-async function freed(): Promise<void> {
-  await until(async () => (await holder()) === '', 'the end of the lock');
-}
+const deletePodOf = async (namespace: string, job: string) =>
+  kubectl('-n', namespace, 'delete', 'pod', await podOf(namespace, job), '--wait=false');
 
 test('in a glibc image, locked down, with an environment that would break or blind a Node', async () => {
-  await kubectl('apply', '-f', manifest('wrapper'));
+  await applyManifest('wrapper');
   const { succeeded, log } = await jobEnd('blue', 'wrapper');
   assert.ok(succeeded, log);
   assert.match(log, /^under pod\/blue\/wrapper-\S+ with --require \/nonexistent\.js and 0$/m);
@@ -28,11 +45,21 @@ test('in a glibc image, locked down, with an environment that would break or bli
   await freed();
 });
 
-test('in an image with nothing in it but the program', async () => {
-  await kubectl('apply', '-f', manifest('scratch'));
-  const { succeeded, log } = await jobEnd('blue', 'scratch');
+for (const image of ['scratch', 'musl'])
+  test(`in an image of ${image} that has nothing in it but the program`, async () => {
+    await applyManifest(image);
+    const { succeeded, log } = await jobEnd('blue', image);
+    assert.ok(succeeded, log);
+    assert.match(log, new RegExp(`^running under pod/blue/${image}-`, 'm'));
+    await freed();
+  });
+
+test('taken by an init container, given back by main: both are the Pod', async () => {
+  await applyManifest('steps');
+  const { succeeded, log } = await jobEnd('blue', 'steps');
   assert.ok(succeeded, log);
-  assert.match(log, /^running under pod\/blue\/scratch-/m);
+  assert.match(log, /^working\n.*released Lease locks\/nightly/);
+  assert.match(await logOf('blue', 'steps', 'lease-lock'), /it is held as pod\/blue\/steps-\S+ for 5m\d+s at most/);
   await freed();
 });
 
@@ -46,20 +73,96 @@ test('two CronJobs of two namespaces exclude each other: the one that would not 
   assert.doesNotMatch(log, /running/);
 });
 
-test('the one that waits starts once the other is deleted, within moments of its end', async () => {
+test('the Pod tells what happens to its lock, where it may', async () => {
+  const reasons = () => kubectl('-n', 'blue', 'get', 'events', '-o', 'jsonpath={.items[*].reason}');
+  await until(async () => /LockAcquired/.test(await reasons()), 'an Event of the Pod');
+  assert.doesNotMatch(await kubectl('-n', 'green', 'get', 'events', '-o', 'jsonpath={.items[*].reason}'), /Lock/);
+});
+
+test('the one that waits starts once the other is deleted, within a second of its end', async () => {
   await startFrom('blue', 'queue', 'second');
   await untilLog('blue', 'second', /I am next; held by pod\/blue\/first-/);
-  await kubectl('-n', 'blue', 'delete', 'pod', await podOf('blue', 'first'), '--wait=false');
+  const first = await follow('blue', await podOf('blue', 'first'));
+  await deletePodOf('blue', 'first');
   await untilLog('blue', 'second', /running under pod\/blue\/second-/);
-  assert.match(await logOf('blue', 'second'), /acquired Lease locks\/nightly after/);
+  const ended = timeOf(await first.lines, /^done$/);
+  const began = timeOf(await timedLog('blue', 'second'), /^running/);
+  assert.ok(ended <= began, `the second began ${ended - began} ms before the first had ended`);
 });
 
 test('deleted while it waits, it leaves the queue', async () => {
   await startFrom('blue', 'queue', 'third');
   await untilLog('blue', 'third', /I am next/);
-  const annotations = () => kubectl('-n', 'locks', 'get', 'lease', 'nightly', '-o', 'jsonpath={.metadata.annotations}');
   assert.match(await annotations(), /waiter\./);
   await kubectl('-n', 'blue', 'delete', 'job', 'third', '--wait=false');
   await until(async () => !(await annotations()).includes('waiter.'), 'an empty queue');
   assert.match(await holder(), /^pod\/blue\/second-/);
+});
+
+test('evicted, it stops its command and gives the lock back', async () => {
+  const pod = await podOf('blue', 'second');
+  const { lines } = await follow('blue', pod);
+  await evict('blue', pod);
+  assert.ok(timeOf(await lines, /^done$/) <= timeOf(await lines, /released Lease/));
+  await kubectl('-n', 'blue', 'delete', 'job', 'second');
+  await freed();
+});
+
+test('deleted while it stops, it keeps the lock to the end of its command', async () => {
+  await applyManifest('stubborn');
+  await untilLog('blue', 'stubborn', /running under/);
+  await startFrom('blue', 'queue', 'patient');
+  await untilLog('blue', 'patient', /I am next/);
+  const { lines } = await follow('blue', await podOf('blue', 'stubborn'));
+  await deletePodOf('blue', 'stubborn');
+  await untilLog('blue', 'stubborn', /stopping/).catch(() => {}); // It may be gone by now.
+  await deletePodOf('blue', 'stubborn');
+  await untilLog('blue', 'patient', /running under/);
+  const ended = timeOf(await lines, /^done$/);
+  assert.ok(ended - timeOf(await lines, /^stopping$/) >= 3900, 'it was not given its time');
+  assert.ok(ended <= timeOf(await timedLog('blue', 'patient'), /^running/));
+  await kubectl('-n', 'blue', 'delete', 'job', 'stubborn', 'patient');
+  await freed();
+});
+
+test('a Job is tried again for as long as the lock is busy, as its podFailurePolicy says', async () => {
+  await startFrom('blue', 'queue', 'busy');
+  await untilLog('blue', 'busy', /running under/);
+  await applyManifest('retry');
+  const exitCode = async () => (await podStatus('green', 'retry'))?.containerStatuses?.[0]?.state.terminated?.exitCode;
+  await until(async () => (await exitCode()) === 75, 'exit code 75 of the Pod');
+  await deletePodOf('blue', 'busy');
+  await kubectl('-n', 'blue', 'delete', 'job', 'busy');
+  const { succeeded, log } = await jobEnd('green', 'retry');
+  assert.ok(succeeded, log);
+  await freed();
+});
+
+test('out of memory, the next one gets the lock, at the latest when it has expired', async () => {
+  await applyManifest('memory');
+  await untilLog('blue', 'memory', /running under/);
+  await startFrom('blue', 'queue', 'after');
+  assert.equal((await jobEnd('blue', 'memory')).succeeded, false);
+  const { terminated } = (await containerOf('blue', 'memory', 'main')).state;
+  assert.equal(terminated?.exitCode, 137, JSON.stringify(terminated));
+  await untilLog('blue', 'after', /running under/);
+});
+
+test('without a kubelet for a while, a command runs on under its lock, and ends as it should', async () => {
+  await killKubelet();
+  try {
+    const before = await holder();
+    assert.match(before, /^pod\/blue\/after-/);
+    const renewals = new Set<string>();
+    const renewed = async () =>
+      renewals.add(await kubectl('-n', 'locks', 'get', 'lease', 'nightly', '-o', 'jsonpath={.spec.renewTime}')).size > 2;
+    await until(renewed, 'two renewals');
+  } finally {
+    await startKubelet();
+  }
+  await untilLog('blue', 'after', /running under/);
+  assert.equal((await logOf('blue', 'after')).match(/running under/g)?.length, 1);
+  await deletePodOf('blue', 'after');
+  await kubectl('-n', 'blue', 'delete', 'job', 'after');
+  await freed();
 });

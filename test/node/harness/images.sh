@@ -22,8 +22,9 @@ save() {
   mv "$folder/$2.new" "$folder/$2"
 }
 
-# The base: Debian 12 with Node and npm where the official image has them.
-if [ ! -f "$folder/base.tar.gz" ]; then
+# The base: Debian 12 with Node and npm where the official image has them. Kept beside the folder, since it changes with Node alone.
+base=$(dirname "$folder")/base-$(node --version).tar.gz
+if [ ! -f "$base" ]; then
   debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/making/base" >"$folder/debootstrap.log" 2>&1
   install -m 755 "$(node -p process.execPath)" "$folder/making/base/usr/local/bin/node"
   npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
@@ -31,11 +32,11 @@ if [ ! -f "$folder/base.tar.gz" ]; then
   cp -r "$npm" "$folder/making/base/usr/local/lib/node_modules/npm"
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$folder/making/base/usr/local/bin/npm"
   rm -rf "$folder"/making/base/var/cache/apt/archives/*.deb "$folder"/making/base/usr/share/{doc,man,locale}
-  tar -C "$folder/making/base" -czf "$folder/base.tar.gz.new" .
-  mv "$folder/base.tar.gz.new" "$folder/base.tar.gz"
+  tar -C "$folder/making/base" -czf "$base.$$" .
+  mv "$base.$$" "$base"
 fi
 mkdir -p "$folder/making/context"
-ln -f "$folder/base.tar.gz" "$folder/making/context/base.tar.gz"
+ln -f "$base" "$folder/making/context/base.tar.gz"
 printf 'FROM scratch\nADD base.tar.gz /\nENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n' >"$folder/making/context/Dockerfile"
 build docker.io/library/node:24-bookworm-slim "$folder/making/context"
 save docker.io/library/node:24-bookworm-slim debian.tar
@@ -46,12 +47,18 @@ npmrc=$(npm config get userconfig)
 build k8s-lease-lock.test/guard:1 "$root" "${secrets[@]}"
 save k8s-lease-lock.test/guard:1 guard.tar
 
-# What is guarded: a static program alone, and the same on musl is nothing else to a loader that we bring along.
-mkdir -p "$folder/making/scratch"
+# What is guarded: one program, alone and static in one image, in the other on musl, whose loader and library are one file.
+mkdir -p "$folder"/making/{scratch,musl}
 gcc -static -Os -s "$here/work.c" -o "$folder/making/scratch/work"
-printf 'FROM scratch\nCOPY work /work\n' >"$folder/making/scratch/Dockerfile"
+printf 'FROM scratch\nCOPY work /work\nENTRYPOINT ["/work"]\n' >"$folder/making/scratch/Dockerfile"
 build k8s-lease-lock.test/scratch:1 "$folder/making/scratch"
 save k8s-lease-lock.test/scratch:1 scratch.tar
+musl-gcc -Os -s "$here/work.c" -o "$folder/making/musl/work"
+loader=$(readelf -l "$folder/making/musl/work" | sed -n 's/.*interpreter: \(.*\)]/\1/p')
+cp -L "$loader" "$folder/making/musl/loader"
+printf 'FROM scratch\nCOPY work /work\nCOPY loader %s\nENTRYPOINT ["/work"]\n' "$loader" >"$folder/making/musl/Dockerfile"
+build k8s-lease-lock.test/musl:1 "$folder/making/musl"
+save k8s-lease-lock.test/musl:1 musl.tar
 
 mkdir -p "$folder/making/pause"
 gcc -static -Os -s "$here/pause.c" -o "$folder/making/pause/pause"
