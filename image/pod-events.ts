@@ -50,7 +50,7 @@ export function podEvents(
     const event = {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
-      metadata: { namespace, generateName: `${name.slice(0, 200)}.` },
+      metadata: { namespace, generateName: 'lease-lock-' },
       eventTime: microTime(clock.wall()),
       reportingController: 'lease-lock.nullplatform.com/guard',
       reportingInstance: name.slice(0, 128),

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -23,10 +23,9 @@ interface Workflow {
   text: string;
 }
 
-function examples(): Workflow[] {
-  const folder = join(ROOT, 'examples');
-  const names = existsSync(folder) ? readdirSync(folder).filter((name) => /\.ya?ml$/.test(name)) : [];
-  return names.map((name) => ({ from: `examples/${name}`, text: readFileSync(join(folder, name), 'utf8') }));
+function workflowsIn(folder: string): Workflow[] {
+  const names = readdirSync(join(ROOT, folder)).filter((name) => /\.ya?ml$/.test(name));
+  return names.map((name) => ({ from: `${folder}/${name}`, text: readFileSync(join(ROOT, folder, name), 'utf8') }));
 }
 
 /** Steps alone are put into a job. */
@@ -77,8 +76,8 @@ async function lint(t: TestContext, workflows: Workflow[]): Promise<string[]> {
     .map((line) => line.replace(/^\.github\/workflows\/(\d+)\.yml/, (_, index) => workflows[Number(index)]?.from ?? ''));
 }
 
-linted('actionlint finds nothing wrong with the examples and the workflows of the documentation', async (t) => {
-  const all = [...examples(), ...fences()];
+linted('actionlint finds nothing wrong with the examples, the workflows of the documentation, and our own', async (t) => {
+  const all = [...workflowsIn('examples'), ...workflowsIn('.github/workflows'), ...fences()];
   assert.ok(
     all.some(({ from }) => from.startsWith('README.md')),
     'README.md shows a workflow',
