@@ -23,10 +23,10 @@ export interface HoldSettings extends JoinSettings {
 }
 
 /**
- * From a "no" to the end of the last container, beside the Pod's grace: a probe's period and its timeout, a second each as docs/sidecar.md has them, and
- * the two seconds that the kubelet grants a container that has used its grace up.
+ * From a "no" to the end of the last container, beside the Pod's grace: three seconds until two probes have failed, a second apart and with a second
+ * for an answer, as docs/sidecar.md has them; and two that the kubelet grants a container that has used its grace up.
  */
-const KUBELET_MS = 4000;
+const KUBELET_MS = 5000;
 const SHORTEST_MS = 60_000;
 
 const HOLD_USAGE =

@@ -12,6 +12,7 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
   acquire take a lock that release gives back; nobody renews it
   release give it back
   rbac    print the least rights for a lock, for kubectl apply
+  inject  print manifests with annotated Pods guarded, for kubectl apply
   install copy the guard into a volume, for a container of another image
   serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
   demo    three guards and one lock: who waits, who runs when
@@ -38,6 +39,8 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/demo.ts')).demo(argv);
     case 'rbac':
       return await (await import('./commands/rbac.ts')).rbac(argv);
+    case 'inject':
+      return await (await import('./commands/inject.ts')).inject(argv);
     case 'install':
       return await (await import('./commands/install.ts')).install(argv);
     case 'watchdog':

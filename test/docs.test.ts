@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { readHoldCommandLine } from '../image/hold-options.ts';
 import { RUN_OPTIONS } from '../image/options.ts';
 import { startLeaseServer } from '../image/server/server.ts';
 import { EXIT } from '../src/guard/exit-codes.ts';
@@ -195,19 +196,49 @@ test('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
   assert.match(stdout, /role\S+ created\nrolebinding\S+ created/);
 });
 
-test('the Pods in README and docs/image.md are accepted by a real API server', async (t) => {
+test('the workloads in README, docs/ and examples/ are accepted by a real API server, and so is what inject makes of them', async (t) => {
   const cluster = await useCluster();
   if (!cluster) return t.skip('no real API server here; CI has one');
   const namespace = await cluster.namespace('image');
   await cluster.serviceAccountToken({ namespace, name: 'default' });
-  const [job = ''] = fences('docs/image.md', 'yaml');
-  const part = fences('README.md', 'yaml').find((text) => text.startsWith('initContainers:')) ?? '';
-  const pod = `apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  namespace: ci\nspec:\n${part.replace(/^/gm, '  ')}`;
-  const file = join(tempFolder(t), 'pods.yaml');
-  writeFileSync(file, `${job}\n---\n${pod}`.replaceAll('namespace: ci', `namespace: ${namespace}`));
-  const line = ['--kubeconfig', cluster.kubeconfig, 'create', '--validate=strict', '-f', file];
-  const { stdout } = await promisify(execFile)(cluster.kubectl, line);
-  assert.match(stdout, /job\S+ created\npod\S+ created/);
+  const [annotated = '', ...parts] = fences('README.md', 'yaml').filter((text) => !text.startsWith('- uses'));
+  const pods = parts.map(
+    (part, i) => `apiVersion: v1\nkind: Pod\nmetadata: {name: pod-${i}}\nspec:\n${part.replace(/^/gm, '  ')}`,
+  );
+  const examples = globSync('examples/kubernetes/*.yaml', { cwd: root }).map(read);
+  const workloads = [
+    annotated,
+    ...pods,
+    ...examples,
+    ...['image', 'sidecar'].flatMap((name) => fences(`docs/${name}.md`, 'yaml')),
+  ];
+  assert.ok(pods.length === 2 && examples.length >= 4 && workloads.length >= 9);
+  const folder = tempFolder(t);
+  const create = async (text: string) => {
+    const file = join(folder, 'workload.yaml');
+    writeFileSync(file, text.replaceAll('namespace: ci', `namespace: ${namespace}`));
+    const line = ['--kubeconfig', cluster.kubeconfig, '-n', namespace, 'create', '--validate=strict', '-f', file];
+    return (await promisify(execFile)(cluster.kubectl, [...line, '--dry-run=server'])).stdout;
+  };
+  for (const [i, text] of workloads.entries()) {
+    assert.match(await create(text), /created/, text);
+    const file = join(folder, `${i}.yaml`);
+    writeFileSync(file, text);
+    const { stdout: injected } = await promisify(execFile)(process.execPath, [BUNDLE, 'inject', '-f', file]);
+    assert.equal(injected !== text, text.includes('lease-lock.nullplatform.com/name'), text);
+    assert.match(await create(injected), /created/, injected);
+  }
+});
+
+test('the sum in docs/sidecar.md is the one that hold makes', () => {
+  const rows = [...read('docs/sidecar.md').matchAll(/^\| .* \| ([\d.]+) s \|$/gm)].map(([, seconds]) => Number(seconds));
+  const sum = rows.pop();
+  assert.equal(rows.reduce((total, seconds) => total + seconds, 0).toFixed(1), sum?.toFixed(1));
+  const line = readHoldCommandLine(['--name', 'x', '--pod-grace', '30s'], {});
+  assert.ok(line.kind === 'settings');
+  const { durationMs, renewEveryMs, requestTimeoutMs, killBudgetMs, marginMs } = line.settings.timings;
+  assert.equal((renewEveryMs + 2 * requestTimeoutMs + killBudgetMs + marginMs) / 1000, sum);
+  assert.match(read('docs/sidecar.md'), new RegExp(`so that ${durationMs / 1000}s is the shortest`));
 });
 
 test('the document in docs/protocol.md is one that the program reads', () => {

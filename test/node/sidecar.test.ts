@@ -21,7 +21,7 @@ import {
   untilLog,
 } from './node.ts';
 
-const LEASE_MS = 30_000;
+const LEASE_MS = 32_000;
 
 before(prepare);
 after(cleanUp);

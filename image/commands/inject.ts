@@ -1,0 +1,84 @@
+/**
+ * `k8s-lease-lock inject`: the manifests in files, with the guard in each Pod and template that asks for it by annotations; for clusters that can not run
+ * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { EXIT } from '../../src/guard/exit-codes.ts';
+import { type Option, readCommandLine, UsageError } from '../command-line.ts';
+import { DEFAULT_IMAGE } from '../inject/annotations.ts';
+import { injectText } from '../inject/documents.ts';
+
+const OPTIONS: readonly Option[] = [
+  {
+    name: 'filename',
+    alias: 'f',
+    value: 'FILE',
+    meaning: 'manifests, YAML or JSON; - is the standard input; may be given several times (required)',
+  },
+  { name: 'image', value: 'IMAGE', default: `the annotation's, else ${DEFAULT_IMAGE}`, meaning: 'image of the guard, for all' },
+];
+
+const USAGE =
+  'Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (docs/inject.md).';
+
+export async function inject(argv: readonly string[]): Promise<number> {
+  try {
+    const { files, rest } = filesOf(argv);
+    // Its options are not those of run: no variable is meant for them.
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, rest, {});
+    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') return 0;
+    if (files.length === 0) throw new UsageError('no manifest is named: give -f FILE, or -f - for the standard input');
+    return print(files, line.read.text('image'));
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    process.stderr.write(`k8s-lease-lock: ${error.message} (see "k8s-lease-lock inject --help")\n`);
+    return EXIT.usage.code;
+  }
+}
+
+/** The one option that may be given several times. */
+function filesOf(argv: readonly string[]): { files: string[]; rest: string[] } {
+  const options = { filename: { type: 'string', short: 'f', multiple: true } } as const;
+  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
+  const files: string[] = [];
+  const used = new Set<number>();
+  for (const token of tokens) {
+    if (token.kind !== 'option' || token.name !== 'filename' || token.value === undefined) continue;
+    files.push(token.value);
+    used.add(token.index);
+    if (!token.inlineValue) used.add(token.index + 1);
+  }
+  return { files, rest: argv.filter((_, i) => !used.has(i)) };
+}
+
+/** All or nothing: half of it would be applied as if it were the whole. */
+function print(files: readonly string[], image: string | undefined): number {
+  const problems: string[] = [];
+  let printed = '';
+  for (const file of files) {
+    const name = file === '-' ? 'standard input' : file;
+    const text = read(file);
+    const done = typeof text === 'string' ? injectText(text, image) : { kind: 'refused' as const, problems: [text.problem] };
+    if (done.kind === 'refused') problems.push(...done.problems.map((problem) => `${name}: ${problem}`));
+    else printed += `${separator(printed, done.text)}${done.text}`;
+  }
+  for (const problem of problems) process.stderr.write(`k8s-lease-lock: ${problem}\n`);
+  if (problems.length > 0) return EXIT.configuration.code;
+  process.stdout.write(printed);
+  return 0;
+}
+
+function separator(printed: string, next: string): string {
+  if (printed === '') return '';
+  return `${printed.endsWith('\n') ? '' : '\n'}${next.startsWith('---') ? '' : '---\n'}`;
+}
+
+function read(file: string): string | { problem: string } {
+  try {
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (error) {
+    return { problem: `can't be read: ${(error as Error).message}` };
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Manifests as people keep them, YAML of several documents or JSON: which Pods and templates in them ask to be guarded, and the same text with these
+ * injected. A document without any is given back as it was, byte for byte; in one with, the printer keeps comments, and its spelling of each value.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { type Document, isSeq, type ParsedNode, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import { PREFIX } from './annotations.ts';
+import { guardedPod, type PodSpec } from './guarded-pod.ts';
+import { type Addition, injection } from './injection.ts';
+import { problemOfPod } from './problems.ts';
+
+export type Injected = { kind: 'text'; text: string } | { kind: 'refused'; problems: readonly string[] };
+
+type Path = readonly (string | number)[];
+type Fields = Readonly<Record<string, unknown>>;
+
+/** `image` replaces that of the annotations; a problem names its document and its object. */
+export function injectText(text: string, image?: string): Injected {
+  const parsed = parseAllDocuments(text, { merge: true, uniqueKeys: true, customTags: spelledAsBefore, prettyErrors: false });
+  const documents = Array.isArray(parsed) ? parsed : [];
+  const problems: string[] = [];
+  let printed = '';
+  let from = 0;
+  for (const [i, document] of documents.entries()) {
+    const to = i === documents.length - 1 ? text.length : document.range[2];
+    const where = documents.length === 1 ? '' : `document ${i + 1}: `;
+    const done = injectDocument(document, text.slice(from, to), image);
+    if (done.kind === 'text') printed += done.text;
+    else problems.push(...done.problems.map((problem) => where + problem));
+    from = to;
+  }
+  return problems.length > 0 ? { kind: 'refused', problems } : { kind: 'text', text: documents.length === 0 ? text : printed };
+}
+
+/** A library's idea of a number is not kubectl's: 0644 has to stay 0644. */
+function spelledAsBefore(tags: Tags): Tags {
+  return tags.map((tag) => {
+    if (typeof tag === 'string' || !('test' in tag) || tag.test === undefined) return tag;
+    const scalar: ScalarTag = tag;
+    return { ...scalar, stringify: (item, ...more) => item.source ?? scalar.stringify?.(item, ...more) ?? String(item.value) };
+  });
+}
+
+function injectDocument(document: Document<ParsedNode>, text: string, image: string | undefined): Injected {
+  const [error] = document.errors;
+  if (error) return { kind: 'refused', problems: [error.message] };
+  const before: unknown = document.toJS();
+  const found = templatesIn(before, []).map((template) => ({ ...template, ...additionsFor(template, image) }));
+  const problems = found.flatMap(({ object, problem }) => (problem === undefined ? [] : [`${object}: ${problem}`]));
+  if (problems.length > 0) return { kind: 'refused', problems };
+  const additions = found.flatMap(({ additions }) => additions);
+  if (additions.length === 0) return { kind: 'text', text };
+  const after = structuredClone(before);
+  for (const addition of additions) addTo(after, addition);
+  if (isJson(text)) return { kind: 'text', text: `${JSON.stringify(after, undefined, /^[ \t]+/m.exec(text)?.[0])}\n` };
+  try {
+    for (const addition of additions) addToDocument(document, addition);
+  } catch {
+    // What it was to be added to is no list or map of its own: said below.
+  }
+  if (isDeepStrictEqual(document.toJS(), after)) return { kind: 'text', text: document.toString(layoutOf(text)) };
+  const [{ object } = { object: 'it' }] = found;
+  return {
+    kind: 'refused',
+    problems: [
+      `${object}: what is injected would reach places that an alias (*) or a merge (<<) leads to: write these out (docs/inject.md#files)`,
+    ],
+  };
+}
+
+interface Template {
+  /** For people: `Job ci/nightly`. */
+  object: string;
+  path: Path;
+  value: unknown;
+  problem?: string;
+}
+
+const TEMPLATES: Readonly<Record<string, Path>> = {
+  'v1/Pod': [],
+  'batch/v1/Job': ['spec', 'template'],
+  'batch/v1/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
+  'apps/v1/Deployment': ['spec', 'template'],
+  'apps/v1/StatefulSet': ['spec', 'template'],
+  'apps/v1/DaemonSet': ['spec', 'template'],
+  'apps/v1/ReplicaSet': ['spec', 'template'],
+};
+
+function templatesIn(value: unknown, at: Path): Template[] {
+  const { apiVersion, kind, metadata, items } = fieldsOf(value);
+  if (kind === 'List') return listOf(items).flatMap((item, i) => templatesIn(item, [...at, 'items', i]));
+  const path = TEMPLATES[`${apiVersion}/${kind}`];
+  if (path === undefined) return [];
+  const { namespace, name, generateName } = fieldsOf(metadata);
+  const object = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name ?? generateName ?? ''}`;
+  const around = path.length === 0 ? [] : [metadata, valueAt(value, ['spec', 'jobTemplate', 'metadata'])];
+  const [misplaced] = around.flatMap((place) => Object.keys(fieldsOf(fieldsOf(place).annotations)).filter(isOurs));
+  const problem =
+    misplaced &&
+    `annotation ${misplaced} is on the ${kind}, where it guards nothing: move it to the template of the Pods (docs/inject.md#annotations)`;
+  return [{ object, path: [...at, ...path], value: valueAt(value, path), ...(problem !== undefined && { problem }) }];
+}
+
+function additionsFor(
+  { path, value, problem }: Template,
+  image: string | undefined,
+): { additions: Addition[]; problem?: string } {
+  const refused = (why: string) => ({ additions: [], problem: why });
+  if (problem !== undefined) return refused(problem);
+  // Empty fields are as good as absent ones.
+  const { metadata, spec } = fieldsOf(JSON.parse(JSON.stringify(value ?? {}), (_, field) => field ?? undefined));
+  const ours = Object.entries(fieldsOf(fieldsOf(metadata).annotations)).filter(([key]) => isOurs(key));
+  if (ours.length === 0) return { additions: [] };
+  const noText = ours.find(([, value]) => typeof value !== 'string');
+  if (noText)
+    return refused(
+      `annotation ${noText[0]} is ${JSON.stringify(noText[1])}, and no text: put it into quotes (docs/inject.md#annotations)`,
+    );
+  const { containers, initContainers = [], volumes = [] } = fieldsOf(spec);
+  const lists = [containers, initContainers, volumes].every(
+    (list) => Array.isArray(list) && list.every((item) => item instanceof Object),
+  );
+  if (!lists || listOf(containers).length === 0)
+    return refused('this is no Pod: it has no list of containers (docs/inject.md#files)');
+  const pod = guardedPod({
+    metadata: { annotations: Object.fromEntries(ours) as Record<string, string> },
+    spec: spec as PodSpec,
+  });
+  const refusal = pod && problemOfPod(pod);
+  if (refusal !== undefined) return refused(refusal);
+  if (pod === undefined || pod.injected !== undefined) return { additions: [] };
+  return { additions: injection(pod, image).map((addition) => ({ ...addition, path: [...path, ...addition.path] })) };
+}
+
+const isOurs = (key: string): boolean => key.startsWith(PREFIX);
+const fieldsOf = (value: unknown): Fields => (value instanceof Object && !Array.isArray(value) ? (value as Fields) : {});
+const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const valueAt = (value: unknown, path: Path): unknown => path.reduce((at, key) => (at as Fields | undefined)?.[key], value);
+
+function addTo(root: unknown, { path, ...addition }: Addition): void {
+  const [key = ''] = path.slice(-1);
+  const parent = path
+    .slice(0, -1)
+    .reduce<Record<string, unknown>>((at, step) => at[step] as Record<string, unknown>, root as never);
+  const list = listOf(parent[key]);
+  if (addition.kind === 'set') parent[key] = addition.value;
+  else parent[key] = addition.kind === 'first' ? [...addition.values, ...list] : [...list, ...addition.values];
+}
+
+function addToDocument(document: Document<ParsedNode>, { path, ...addition }: Addition): void {
+  // Without aliases: what is there twice is written twice.
+  const node = (value: unknown) => document.createNode(value, { aliasDuplicateObjects: false });
+  const there: unknown = document.getIn(path);
+  if (addition.kind === 'set') document.setIn(path, node(addition.value));
+  else if (!isSeq(there)) document.setIn(path, node(addition.values));
+  else if (addition.kind === 'last') there.items.push(...addition.values.map(node));
+  else there.items.unshift(...addition.values.map(node));
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** As the rest of it is written. */
+function layoutOf(text: string): { lineWidth: number; indent: number; indentSeq: boolean; flowCollectionPadding: boolean } {
+  return {
+    lineWidth: 0,
+    indent: /^( +)[^\s#-]/m.exec(text)?.[1]?.length ?? 2,
+    indentSeq: !/^( *)(?:- )?[^\s#].*:[ \t]*\n\1- /m.test(text),
+    flowCollectionPadding: /[{[] /.test(text),
+  };
+}

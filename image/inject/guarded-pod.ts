@@ -1,0 +1,89 @@
+/** A Pod, or a template of Pods, as the injection looks at it: raw, or already injected; what its annotations ask for, and by which mode. */
+import { PROBE_PORT } from '../options.ts';
+import { HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
+
+export interface Container {
+  name?: string;
+  command?: readonly string[];
+  args?: readonly string[];
+  volumeMounts?: readonly { name?: string; mountPath?: string }[];
+  livenessProbe?: { httpGet?: { path?: string; port?: number } };
+  startupProbe?: unknown;
+  restartPolicy?: string;
+  restartPolicyRules?: unknown;
+}
+
+export interface PodSpec {
+  containers: readonly Container[];
+  initContainers?: readonly Container[];
+  volumes?: readonly { name?: string }[];
+  restartPolicy?: string;
+  hostNetwork?: boolean;
+  automountServiceAccountToken?: boolean;
+  terminationGracePeriodSeconds?: number;
+}
+
+export interface PodTemplate {
+  metadata: { annotations: Readonly<Record<string, string>> };
+  spec: PodSpec;
+}
+
+export type Mode = 'wrap' | 'sidecar';
+
+export const VOLUME = 'lease-lock';
+export const MOUNT = '/lease-lock';
+export const INSTALL = 'lease-lock-install';
+export const SIDECAR = 'lease-lock';
+export const CHECK = 'lease-lock-check';
+export const OURS: readonly string[] = [INSTALL, SIDECAR, CHECK];
+
+/** Only what the kubelet asks for; the API server adds the rest. */
+export const HELD = { path: '/held', port: PROBE_PORT };
+
+export interface GuardedPod {
+  spec: PodSpec;
+  /** What the annotations of ours say, without their prefix. */
+  asked: ReadonlyMap<string, string>;
+  /** Init containers that the injection did not add. */
+  ownInit: readonly Container[];
+  /** What `injected` says: the mode it was injected with. */
+  injected: string | undefined;
+  /** No promise that it is possible, or one of the two. */
+  mode: string;
+}
+
+/** Undefined if it has no annotation of ours. */
+export function guardedPod({ metadata, spec }: PodTemplate): GuardedPod | undefined {
+  const asked = new Map(
+    Object.entries(metadata.annotations)
+      .filter(([key]) => key.startsWith(PREFIX))
+      .map(([key, value]) => [key.slice(PREFIX.length), value]),
+  );
+  if (asked.size === 0) return undefined;
+  const ownInit = (spec.initContainers ?? []).filter(({ name = '' }) => !OURS.includes(name));
+  const injected = asked.get('injected');
+  // Init containers would run outside of the lock that a wrapped command takes.
+  const chosen = canBeWrapped(spec) && ownInit.length === 0 ? 'wrap' : 'sidecar';
+  return { spec, asked, ownInit, injected, mode: injected ?? asked.get('mode') ?? chosen };
+}
+
+export function canBeWrapped({ containers }: PodSpec): boolean {
+  return containers.length === 1 && (containers[0]?.command ?? []).length > 0;
+}
+
+/** What is put before the command of a wrapped container. */
+export function runCommand(pod: GuardedPod): string[] {
+  return [`${MOUNT}/k8s-lease-lock`, 'run', ...lock(pod), ...given(pod, RUN_OPTIONS), '--'];
+}
+
+export function holdArguments(pod: GuardedPod): string[] {
+  return ['hold', ...lock(pod), `--pod-grace=${graceSeconds(pod.spec)}s`, ...given(pod, HOLD_OPTIONS)];
+}
+
+export const graceSeconds = ({ terminationGracePeriodSeconds = 30 }: PodSpec): number => terminationGracePeriodSeconds;
+
+const lock = (pod: GuardedPod): string[] => given(pod, ['name', 'namespace']);
+
+function given({ asked }: GuardedPod, names: readonly string[]): string[] {
+  return names.flatMap((name) => (asked.has(name) ? [`--${name}=${asked.get(name)}`] : []));
+}

@@ -1,0 +1,186 @@
+/** Pods that are refused, and the sentence that says why. */
+import { type Case, commanded, container, type Fields, image, main, NOT_THERE, P } from './pods.ts';
+
+const annotations = '(docs/inject.md#annotations)';
+const modes = '(docs/inject.md#modes)';
+const orWrap = `or let the command be wrapped ${modes}`;
+const a = (name: string) => `annotation ${P}${name}`;
+const noDuration = `which is no duration: write it as 90s, 15m or 1h30m, at most 8760h ${annotations}`;
+
+function refusal(title: string, annotations: Record<string, string>, spec: Fields, sentence: string) {
+  return { title, annotations, spec, sentence };
+}
+
+const besideSidecar = (more: Fields): Fields => ({ containers: [main, { name: 'two', image, ...more }] });
+
+export const REFUSED: readonly (Case & { sentence: string })[] = [
+  refusal('unknown', { timeuot: '5m' }, {}, `${a('timeuot')} is unknown: correct its name, or remove it ${annotations}`),
+  refusal(
+    'empty',
+    { reason: ' ' },
+    {},
+    `${a('reason')} is empty or has a line break: write one line, or remove it ${annotations}`,
+  ),
+  refusal(
+    'two lines',
+    { image: 'a\nb' },
+    {},
+    `${a('image')} is empty or has a line break: write one line, or remove it ${annotations}`,
+  ),
+  refusal(
+    'no name',
+    { name: NOT_THERE, timeout: '5m' },
+    {},
+    `${a('name')} is missing: write the name of the lock ${annotations}`,
+  ),
+  ...['Nightly', '-x', 'a/b', 'x'.repeat(254)].map((name, i) =>
+    refusal(
+      `name ${i}`,
+      { name },
+      {},
+      `${a('name')} is "${name}", which is no name for a lock: use lower-case letters, digits, "-" and ".", at most 253 of them ${annotations}`,
+    ),
+  ),
+  ...['a.b', 'x'.repeat(64)].map((namespace, i) =>
+    refusal(
+      `namespace ${i}`,
+      { namespace },
+      {},
+      `${a('namespace')} is "${namespace}", which is no namespace: use lower-case letters, digits and "-", at most 63 of them ${annotations}`,
+    ),
+  ),
+  refusal('mode', { mode: 'both' }, {}, `${a('mode')} is "both": write wrap or sidecar ${annotations}`),
+  refusal(
+    'injected by hand',
+    { injected: 'yes' },
+    {},
+    `${a('injected')} is "yes": remove it, the injection alone writes it ${annotations}`,
+  ),
+  refusal('on-busy', { 'on-busy': 'Skip' }, {}, `${a('on-busy')} is "Skip": write wait, fail or skip ${annotations}`),
+  ...['5', '5 m', '30m1h', '1m1m', '-5s', '5d', '8761h', '99999999999999999999h', '.5h'].map((timeout, i) =>
+    refusal(`timeout ${i}`, { timeout }, {}, `${a('timeout')} is "${timeout}", ${noDuration}`),
+  ),
+  refusal('lease duration', { 'lease-duration': '60' }, {}, `${a('lease-duration')} is "60", ${noDuration}`),
+  refusal('kill grace', { 'kill-grace': 'soon' }, {}, `${a('kill-grace')} is "soon", ${noDuration}`),
+  ...['1.5', '1000001', '-1000001', 'high', '99999999999', '+1'].map((priority, i) =>
+    refusal(
+      `priority ${i}`,
+      { priority },
+      {},
+      `${a('priority')} is "${priority}": write a whole number from -1000000 to 1000000 ${annotations}`,
+    ),
+  ),
+  refusal(
+    'wrap without a command',
+    { mode: 'wrap' },
+    { containers: [main] },
+    `${a('mode')} is "wrap", and container "main" has no command: write its command, or let it have a sidecar ${modes}`,
+  ),
+  refusal(
+    'wrap of two containers',
+    { mode: 'wrap' },
+    { containers: [commanded, { ...commanded, name: 'two' }] },
+    `${a('mode')} is "wrap", and the Pod has 2 containers: leave one, or let it have a sidecar ${modes}`,
+  ),
+  ...Object.entries({ timeout: '5m', 'on-busy': 'skip', 'kill-grace': '5s' }).map(([name, value]) =>
+    refusal(
+      `sidecar with ${name}`,
+      { [name]: value },
+      { containers: [main] },
+      `${a(name)} is for a wrapped command, and this Pod gets a sidecar: remove it, ${orWrap}`,
+    ),
+  ),
+  refusal(
+    'sidecar and restarts',
+    {},
+    { containers: [main], restartPolicy: 'OnFailure' },
+    `restartPolicy is OnFailure, and with a sidecar a restarted container would not wait for the lock: write Never, ${orWrap}`,
+  ),
+  refusal(
+    'sidecar on the host network',
+    {},
+    { containers: [main], hostNetwork: true },
+    `hostNetwork is true, and a sidecar needs a port that is the Pod's own: remove it, ${orWrap}`,
+  ),
+  refusal(
+    'sidecar and hardly any grace',
+    {},
+    { containers: [main], terminationGracePeriodSeconds: 4 },
+    `terminationGracePeriodSeconds is 4, and a sidecar has no time to give the lock back: write 5 or more, ${orWrap}`,
+  ),
+  refusal(
+    'sidecar and a container with restarts',
+    {},
+    besideSidecar({ restartPolicy: 'Always' }),
+    `container "two" has a restart policy of its own, and with a sidecar a restarted container would not wait for the lock: remove it, ${orWrap}`,
+  ),
+  refusal(
+    'sidecar and restart rules',
+    {},
+    besideSidecar({
+      restartPolicy: 'Never',
+      restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [42] } }],
+    }),
+    `container "two" has a restart policy of its own, and with a sidecar a restarted container would not wait for the lock: remove it, ${orWrap}`,
+  ),
+  ...[
+    { exec: { command: ['true'] } },
+    { httpGet: { path: '/held', port: 8080 } },
+    { httpGet: { path: '/healthz', port: 17474 } },
+  ].map((livenessProbe, i) =>
+    refusal(
+      `sidecar and a liveness probe ${i}`,
+      {},
+      besideSidecar({ livenessProbe }),
+      `container "two" has a livenessProbe, and with a sidecar that is what stops it: remove it, ${orWrap}`,
+    ),
+  ),
+  refusal(
+    'sidecar and a startup probe',
+    {},
+    besideSidecar({ startupProbe: { exec: { command: ['true'] } } }),
+    `container "two" has a startupProbe, and with a sidecar nothing would stop it before that succeeds: remove it, ${orWrap}`,
+  ),
+  refusal(
+    'a container of that name',
+    {},
+    { containers: [container({ name: 'lease-lock' })] },
+    `a container is named "lease-lock", as one that the injection adds: rename it ${modes}`,
+  ),
+  refusal(
+    'an init container of that name',
+    {},
+    { initContainers: [{ name: 'lease-lock-check', image }], containers: [main] },
+    `a container is named "lease-lock-check", as one that the injection adds: rename it ${modes}`,
+  ),
+  refusal(
+    'a volume of that name',
+    {},
+    { volumes: [{ name: 'lease-lock', emptyDir: {} }] },
+    `a volume is named "lease-lock", as one that the injection adds: rename it ${modes}`,
+  ),
+  ...['/lease-lock', '/lease-lock/tmp'].map((mountPath, i) =>
+    refusal(
+      `a mount in its place ${i}`,
+      {},
+      { volumes: [{ name: 'data', emptyDir: {} }], containers: [container({ volumeMounts: [{ name: 'data', mountPath }] })] },
+      `container "main" mounts a volume at /lease-lock, where the guard has to be: mount it elsewhere ${modes}`,
+    ),
+  ),
+  ...['wrap', 'sidecar'].map((injected) =>
+    refusal(
+      `said to have ${injected}`,
+      { injected },
+      {},
+      `${a('injected')} is "${injected}", and the Pod is not what its annotations ask for: inject the original again (docs/inject.md#files)`,
+    ),
+  ),
+  ...[[commanded], [main]].map((containers, i) =>
+    refusal(
+      `no token ${i}`,
+      {},
+      { containers, automountServiceAccountToken: false },
+      'the guard gets no token of a service account: set automountServiceAccountToken to true (docs/inject.md#requirements)',
+    ),
+  ),
+];
