@@ -81,6 +81,7 @@ export async function follow({ session, hasEnded }: Started): Promise<Followed> 
       if (inbox.ending.aborted) return await leave(session, clock, String(inbox.ending.reason));
       if (status && (isFinal(status) || status.token !== undefined)) {
         session.leave('taken');
+        saveState('holder', status.holder);
         return { kind: 'status', status };
       }
       if (ended || (!status && clock.now() >= startBy)) return broken(session);

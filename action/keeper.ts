@@ -8,6 +8,7 @@ import { type Clock, later, systemClock, toMachineTime, waitUntil } from '../src
 import type { LockEvent } from '../src/events.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { tellOf } from '../src/guard/tell.ts';
+import type { Identity } from '../src/identity.ts';
 import { newParticipant } from '../src/joining.ts';
 import { type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../src/lock.ts';
 import { type Log, logTo } from '../src/log.ts';
@@ -22,7 +23,7 @@ import { isAlive, nameOf, type Phase, type ProcessName, type Session, type Statu
 export interface Task {
   folder: string;
   inputs: Inputs;
-  identity: { id: string; nonce: string };
+  identity: Identity;
   about: { [field in keyof About]: string | undefined };
   /** What asks for OIDC tokens and cancels runs. */
   env: Record<string, string | undefined>;
@@ -102,7 +103,16 @@ async function keep(the: Keeper): Promise<void> {
   const { token, transitions } = lock;
   const waitedMs = clock.now() - startedAt;
   const acquiredAt = new Date().toISOString();
-  say('held', { token, transitions, waitedMs, position: 0, acquiredAt, stopBy: toMachineTime(clock, lock.stopBy()) });
+  // A policy may have wanted another id than the one that the step has written down.
+  say('held', {
+    holder: lock.holder,
+    token,
+    transitions,
+    waitedMs,
+    position: 0,
+    acquiredAt,
+    stopBy: toMachineTime(clock, lock.stopBy()),
+  });
   if (inputs.mode === 'acquire') {
     lock.abandon();
     return;

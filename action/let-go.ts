@@ -73,8 +73,8 @@ async function letGoBlindly(inputs: Inputs): Promise<void> {
 }
 
 /** Why it could not be done. */
-async function withdrawAsOurselves(inputs: Inputs): Promise<string | undefined> {
-  const visited = await visit(inputs, { id: getState('holder'), nonce: getState('nonce') });
+async function withdrawAsOurselves(inputs: Inputs, holder = getState('holder')): Promise<string | undefined> {
+  const visited = await visit(inputs, { id: holder, nonce: getState('nonce') });
   if (visited.kind === 'refused') return visited.message;
   const released = await withdraw(visited.participant, undefined);
   visited.participant.client.close();
@@ -86,7 +86,7 @@ async function standIn(
   { wasCurrent, ended }: { wasCurrent: boolean; ended: boolean },
   inputs: Inputs,
 ): Promise<void> {
-  const failed = await withdrawAsOurselves(inputs);
+  const failed = await withdrawAsOurselves(inputs, status?.holder);
   const held = status?.token !== undefined;
   const subject = subjectOf(status ?? { name: inputs.name, namespace: inputs.namespace ?? '' });
   const cause = ended || !status ? 'the process that kept it was killed' : 'the process that kept it hung';

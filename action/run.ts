@@ -35,6 +35,10 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
   let acquired = false;
   let lost = '';
   const listen = (event: LockEvent) => {
+    // A policy may have wanted another id; what cleans up after this step has to know.
+    const { id } = participant.me;
+    if (id !== outcome.holder) saveState('holder', id);
+    outcome = { ...outcome, holder: id };
     if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(wordsFor) };
     if (event.type === 'lost') lost = event.reason;
     if (event.type !== 'acquired') return;

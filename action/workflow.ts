@@ -11,7 +11,8 @@ import type { Inputs } from './inputs.ts';
  */
 export function identityOf({ mode, holder }: Inputs): Identity {
   if (mode !== 'hold' && holder !== undefined) return sharedIdentity(holder);
-  return newIdentity({ prefix: holder ?? jobOf(process.env), token: undefined, host: '' });
+  const identity = newIdentity({ prefix: holder ?? jobOf(process.env), token: undefined, host: '' });
+  return { ...identity, derived: holder === undefined };
 }
 
 function jobOf(env: NodeJS.ProcessEnv): string {

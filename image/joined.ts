@@ -10,8 +10,6 @@ import { type Log, logTo } from '../src/log.ts';
 import type { JoinSettings, Line } from './options.ts';
 
 const STDERR = 2;
-/** What every Lease of ours carries, for `kubectl get lease -l`. */
-const LABELS = { 'app.kubernetes.io/managed-by': 'k8s-lease-lock' };
 
 export interface Surroundings {
   clock: Clock;
@@ -90,7 +88,6 @@ export function participantOf(
     clock,
     identity: identity ?? newIdentity({ prefix: holder, token: podToken, host }),
     about: { who: userName(), reason, url, host },
-    labels: LABELS,
     onWatchTrouble: (message) => log('debug', message),
   });
 }

@@ -6,6 +6,7 @@
 import { type Attention, payAttention } from './attention.ts';
 import { later, type Monotonic, NEVER, waitUntil } from './clock.ts';
 import { hold, stopByOf } from './hold.ts';
+import { NOT_YOURS } from './identity.ts';
 import type { Answer } from './lease-client.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { absentLease, type Decision, decide, observe, type Reading, type View } from './rules.ts';
@@ -196,6 +197,7 @@ async function setback(wait: Wait, answer: Answer, doing: 'reading' | 'queueing'
   wait.fresh = false;
   switch (answer.kind) {
     case 'refused':
+      if (answer.message.includes(NOT_YOURS) && (await renamed(wait))) return undefined;
       return { kind: 'refused', status: answer.status, message: answer.message };
     case 'conflict':
     // The Lease has gone between reading and writing.
@@ -226,6 +228,17 @@ async function setback(wait: Wait, answer: Answer, doing: 'reading' | 'queueing'
     default:
       return answer satisfies never;
   }
+}
+
+/** Whether I am somebody else now: only while nothing of mine can stand in the Lease under the old id. The answer is one, so that it ends. */
+async function renamed(wait: Wait): Promise<boolean> {
+  const { me, timings, whoAmI } = wait.participant;
+  const stands = wait.view && [...wait.view.state.holders, ...wait.view.state.waiters].some(({ nonce }) => nonce === me.nonce);
+  if (!whoAmI || wait.inDoubt || stands) return false;
+  const id = await whoAmI(timings.requestTimeoutMs);
+  if (id === undefined || id === me.id) return false;
+  me.id = id;
+  return true;
 }
 
 async function pause(wait: Wait, ms: number): Promise<void> {

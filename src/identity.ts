@@ -7,6 +7,8 @@ import { createHash, randomBytes } from 'node:crypto';
 export interface Identity {
   id: string;
   nonce: string;
+  /** Nobody gave this id: where a policy wants another, it may become that. */
+  derived?: boolean;
 }
 
 export interface IdentityOptions {
@@ -20,7 +22,26 @@ export interface IdentityOptions {
 /** Random for each run: whoever else is given the same id is somebody else. */
 export function newIdentity({ prefix, token, host }: IdentityOptions): Identity {
   const nonce = nonceOf(randomBytes(8));
-  return { nonce, id: `${prefix ?? podOf(token) ?? `user/${escaped(host)}`}/${nonce}` };
+  return { nonce, id: `${prefix ?? podOf(token) ?? `user/${escaped(host)}`}/${nonce}`, derived: prefix === undefined };
+}
+
+/** What the policy in deploy/holders says of an id that is none of the caller's. */
+export const NOT_YOURS = 'is not yours: it must be';
+
+/** Who the API server takes a caller for: what a SelfSubjectReview answers. */
+export interface UserInfo {
+  username?: string;
+  extra?: Record<string, string[]>;
+}
+
+const POD_CLAIM = 'authentication.kubernetes.io/pod-';
+
+/** A derived id as that policy wants it of this caller: his Pod, or his name and what the id said before. */
+export function idOf({ username = '', extra = {} }: UserInfo, { id, nonce }: Pick<Identity, 'id' | 'nonce'>): string {
+  const [name] = extra[`${POD_CLAIM}name`] ?? [];
+  const [uid] = extra[`${POD_CLAIM}uid`] ?? [];
+  if (name !== undefined && uid !== undefined) return `pod/${username.split(':')[2]}/${name}/${uid}/${nonce}`;
+  return `user/${escaped(username)}/${id.replace(/^user\//, '')}`;
 }
 
 /** The same for whoever knows the id: for a lock that one process takes and another gives back. Both at once would both have it. */
@@ -52,7 +73,10 @@ interface PodClaims {
   'kubernetes.io'?: { namespace?: string; pod?: { name?: string; uid?: string } };
 }
 
-/** Without it the id of `gha:acme` would be the beginning of that of `gha:acme/api`. */
+/**
+ * Without it the id of `gha:acme` would be the beginning of that of `gha:acme/api`, and one with a quote would not begin in JSON as it is. Just
+ * these characters: the policy in deploy/holders writes the same, and has no function for all of them.
+ */
 export function escaped(text: string): string {
-  return text.replace(/[%/\s]/g, (character) => encodeURIComponent(character));
+  return text.replace(/[%/ "\\\t\n\r]/g, (character) => encodeURIComponent(character));
 }

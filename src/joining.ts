@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
-import type { Identity } from './identity.ts';
+import { connect } from './http.ts';
+import { type Identity, idOf, type UserInfo } from './identity.ts';
 import { leaseClient } from './lease-client.ts';
 import type { Participant } from './participant.ts';
 import type { Timings } from './settings.ts';
@@ -28,6 +29,12 @@ export interface NewParticipant {
   onWatchTrouble(message: string): void;
 }
 
+/** What every Lease of ours carries, for `kubectl get lease -l`. */
+const LABELS = { 'app.kubernetes.io/managed-by': 'k8s-lease-lock' };
+
+/** Who the API server took us for, once a policy has made us ask: whoever joins by the same cluster again is that from the start. */
+const known = new WeakMap<Cluster, UserInfo>();
+
 export function newParticipant(options: NewParticipant): Omit<Participant, 'emit'> {
   const { cluster, clock, namespace, name, identity, priority, timings, createIfAbsent, legacyExpiry, labels, pollEveryMs } =
     options;
@@ -43,7 +50,33 @@ export function newParticipant(options: NewParticipant): Omit<Participant, 'emit
   });
   const about: About = Object.fromEntries(Object.entries(options.about).filter(([, value]) => value !== undefined));
   const since = `${clock.wall().toISOString().slice(0, 19)}Z`;
-  const me = { ...identity, namespace, name, priority, durationMs: timings.durationMs, about, since, legacyExpiry };
+  const user = identity.derived ? known.get(cluster) : undefined;
+  const { id, nonce } = { ...identity, ...(user && { id: idOf(user, identity) }) };
+  const me = { id, nonce, namespace, name, priority, durationMs: timings.durationMs, about, since, legacyExpiry };
   const newMark = () => randomBytes(6).toString('base64url');
-  return { client, clock, me: { ...me, ...(labels && { labels }) }, timings, createIfAbsent, pollEveryMs, newMark, random };
+  const whoAmI = async (timeoutMs: number) => {
+    const asked = await reviewed(cluster, clock, timeoutMs);
+    if (asked) known.set(cluster, asked);
+    return asked && idOf(asked, identity);
+  };
+  const self = { ...me, labels: { ...LABELS, ...labels } };
+  const participant = { client, clock, me: self, timings, createIfAbsent, pollEveryMs, newMark, random };
+  return identity.derived ? { ...participant, whoAmI } : participant;
+}
+
+/** Anybody may ask that; an answer that says nothing is as good as none. */
+async function reviewed(cluster: Cluster, clock: Clock, timeoutMs: number): Promise<UserInfo | undefined> {
+  const connection = connect(cluster, clock, USER_AGENT);
+  const path = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
+  const body = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' });
+  try {
+    const reply = await connection.send({ method: 'POST', path, body, timeoutMs });
+    if (reply.kind === 'broken' || reply.status !== 201) return undefined;
+    const { status } = JSON.parse(reply.body) as { status?: { userInfo?: UserInfo } };
+    return status?.userInfo;
+  } catch {
+    return undefined; // No JSON.
+  } finally {
+    connection.close();
+  }
 }

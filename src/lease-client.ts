@@ -92,6 +92,10 @@ export function leaseClient(options: LeaseClientOptions): LeaseClient {
   };
 }
 
+/** What the policy in deploy/holders says to whom it is too early to take a lock. */
+const NOT_EXPIRED = 'and has not expired: only its holder';
+const TOO_EARLY_MS = 1000;
+
 /** The API server gives up with us, in whole milliseconds; without it a write could land long after its deadline. */
 const serverTimeout = (timeoutMs: number): string => `timeout=${Math.max(1, Math.round(timeoutMs))}ms`;
 
@@ -129,6 +133,11 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
         `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster`,
       );
     case 403:
+      // Its clock and mine, or those of two API servers, are a little apart.
+      if (why.includes(NOT_EXPIRED))
+        return { kind: 'failed', message: `${subject}: ${why}`, applied: 'no', retryAfterMs: TOO_EARLY_MS };
+      // It is a policy that says no: rights change nothing.
+      if (why.includes('ValidatingAdmissionPolicy')) return refuse(status, `${subject}: 403: ${why} (docs/theft.md)`);
       return refuse(status, `${subject}: 403: ${why}. ${rights(asked)}`);
     case 404:
       if (problem?.details?.kind === 'leases' && problem.details.name === asked.name) return { kind: 'absent' };

@@ -51,11 +51,12 @@ export function openDoor(options: DoorOptions): Door {
       const { host, user } = surroundings();
       const namespace = options.namespace ?? at.namespace ?? 'default';
       const identity = await options.identity(at);
-      const subject = { lock: `${namespace}/${options.name}`, holder: identity.id };
+      // Asked for each event: a policy may want another id than the first (docs/theft.md).
+      const subject = () => ({ lock: `${namespace}/${options.name}`, holder: participant.me.id });
       const tell = hook((event: LockEvent) => options.onEvent?.(event));
       const about = { who: user, ...options.about, host };
       const onWatchTrouble = onlyNews((message) =>
-        tell({ ...subject, type: 'trouble', doing: 'watching', message, retryInMs: undefined }),
+        tell({ ...subject(), type: 'trouble', doing: 'watching', message, retryInMs: undefined }),
       );
       const participant = newParticipant({
         ...options,
@@ -67,7 +68,7 @@ export function openDoor(options: DoorOptions): Door {
         priority,
         onWatchTrouble,
       });
-      return { ...participant, emit: (event) => tell({ ...subject, ...eventOf(event) }) };
+      return { ...participant, emit: (event) => tell({ ...subject(), ...eventOf(event) }) };
     },
   };
 }

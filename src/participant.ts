@@ -21,6 +21,8 @@ export interface Participant {
   /** 0 <= x < 1, for jitter. */
   random(): number;
   emit: Emit;
+  /** Who I am to the API server: an id in place of my own, where that was derived and a policy wants it otherwise; undefined if it won't say. */
+  whoAmI?: ((timeoutMs: number) => Promise<string | undefined>) | undefined;
 }
 
 export interface AcquireRequest {

@@ -88,3 +88,28 @@ test('a CronJob and a Job without a command get a sidecar, and exclude each othe
   assert.match(await logOf('green', 'from-schedule', 'lease-lock'), /released Lease/);
   await freed();
 });
+
+test('two CronJobs of two namespaces that start at the same minute run one after the other', async () => {
+  await applyManifest('schedule');
+  const firstJob = async (namespace: string): Promise<string> => {
+    let name = '';
+    const started = async () => {
+      const names = await kubectl('-n', namespace, 'get', 'job', '-o', 'jsonpath={.items[*].metadata.name}');
+      name = names.split(' ').find((job) => job.startsWith('minute-')) ?? '';
+      return name !== '';
+    };
+    await until(started, `the schedule of ${namespace}`);
+    return name;
+  };
+  const jobs = await Promise.all(['blue', 'green'].map(async (namespace) => ({ namespace, job: await firstJob(namespace) })));
+  const runs = await Promise.all(
+    jobs.map(async ({ namespace, job }) => {
+      assert.ok((await jobEnd(namespace, job)).succeeded);
+      const lines = await timedLog(namespace, job);
+      return { job, from: timeOf(lines, /^running/), to: timeOf(lines, /^done$/) };
+    }),
+  );
+  assert.equal(runs[0]?.job, runs[1]?.job, 'they did not start at the same minute');
+  const [first, second] = runs.sort((a, b) => a.from - b.from);
+  assert.ok(first && second && first.to <= second.from, JSON.stringify(runs));
+});

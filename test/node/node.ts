@@ -56,6 +56,8 @@ export async function prepare(): Promise<void> {
     await until(there, `the service account of ${namespace}`);
   }
   await applyManifest('rights');
+  await kubectl('apply', '-k', here('../../deploy/holders'));
+  await kubectl('label', '--overwrite', 'namespace', 'locks', 'lease-lock.nullplatform.com/guard=true');
 }
 
 /** Leaves nothing of a test file behind: the next one begins with a free lock. */
@@ -134,6 +136,13 @@ export async function freed(): Promise<void> {
 
 export const podOf = (namespace: string, job: string): Promise<string> =>
   kubectl('-n', namespace, 'get', 'pod', '-l', `job-name=${job}`, '-o', 'jsonpath={.items[0].metadata.name}');
+
+/** Replaces the Lease of the lock as this user: a text, changed. Rejects with what the API server says. */
+export async function rewriteLease(user: string, change: (json: string) => string): Promise<void> {
+  const as = ['--as', user, '-n', 'locks'];
+  const json = await kubectl(...as, 'get', 'lease', 'nightly', '-o', 'json', '--show-managed-fields');
+  await withKubectl([...as, 'replace', '-f', '-'], change(json));
+}
 
 /** As a node that is drained does. */
 export async function evict(namespace: string, pod: string): Promise<void> {

@@ -18,6 +18,7 @@ import {
   podOf,
   podStatus,
   prepare,
+  rewriteLease,
   startKubelet,
   timedLog,
   timeOf,
@@ -71,6 +72,16 @@ test('two CronJobs of two namespaces exclude each other: the one that would not 
   assert.ok(succeeded);
   assert.match(log, /not acquired after .*: it is held by pod\/blue\/first-.*; skipped/);
   assert.doesNotMatch(log, /running/);
+});
+
+test('whoever has the same rights, and is not that Pod, can not take the lock', async () => {
+  const before = await holder();
+  const thief = 'system:serviceaccount:blue:default';
+  const steal = rewriteLease(thief, (json) => json.replaceAll(before, 'pod/blue/thief/0'));
+  await assert.rejects(steal, /is not yours: it must be user\/system:serviceaccount:blue:default/);
+  const clear = rewriteLease(thief, (json) => json.replace(`"holderIdentity": "${before}"`, '"holderIdentity": ""'));
+  await assert.rejects(clear, /the lock is held by pod\/blue\/first-.* and has not expired: only its holder/);
+  assert.equal(await holder(), before);
 });
 
 test('the Pod tells what happens to its lock, where it may', async () => {

@@ -85,6 +85,18 @@ const ANSWERS: { name: string; behaviour: Behaviour; expected: Partial<Answer>; 
       /403: Forbidden, said the server\. Allow get, watch, create and update on leases\.coordination\.k8s\.io with resourceNames \["deploy"\] in namespace team/,
   },
   {
+    name: '403 of a policy',
+    behaviour: respond(403, status(403, "ValidatingAdmissionPolicy 'x' denied request: no")),
+    expected: { kind: 'refused', status: 403 },
+    message: /denied request: no, said the server \(docs\/theft\.md\)$/,
+  },
+  {
+    name: '403 of a policy that finds it too early',
+    behaviour: respond(403, status(403, 'the lock is held by x and has not expired: only its holder may renew it')),
+    expected: { kind: 'failed', applied: 'no', retryAfterMs: 1000 },
+    message: /has not expired/,
+  },
+  {
     name: '422',
     behaviour: respond(422, status(422, 'Invalid')),
     expected: { kind: 'refused', status: 422 },

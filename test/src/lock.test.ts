@@ -522,3 +522,57 @@ test('legacy expiry writes when the lock ends, which is what K8SLock 0.2.5 reads
   await lock.release();
   assert.equal(lease().spec?.renewTime, '2026-01-01T12:00:15.000000Z');
 });
+
+const notYours = {
+  kind: 'refused',
+  status: 403,
+  message: 'the holder bob is not yours: it must be user/b or start with it and a /',
+} as const;
+
+test('a first write that is refused for its id is written again under the one that the API server knows', async () => {
+  const { contender, requests, lease, state } = world();
+  const alice = await contender('alice').take();
+  requests.length = 0;
+  const bob = contender('bob');
+  bob.participant.whoAmI = async () => 'user/b/bob';
+  bob.disturb('PUT', notYours);
+  const taking = bob.take();
+  await settle();
+  assert.deepEqual(requests, ['bob GET', 'bob PUT', 'bob GET', 'bob PUT']);
+  assert.deepEqual(
+    state().waiters.map(({ id }) => id),
+    ['user/b/bob'],
+  );
+  await alice.release();
+  assert.equal((await taking).holder, 'user/b/bob');
+  assert.equal(lease().spec?.holderIdentity, 'user/b/bob');
+});
+
+test('a second refusal for the id is final, and so is the first where the id was given or is the same', async () => {
+  for (const [answers, whoAmI] of [
+    [[notYours, notYours], async () => 'user/b/bob'],
+    [[notYours], undefined],
+    [[notYours], async () => 'bob'],
+    [[notYours], async () => undefined],
+  ] as const) {
+    const { contender } = world();
+    const bob = contender('bob');
+    bob.participant.whoAmI = whoAmI;
+    bob.disturb('PUT', ...answers);
+    const outcome = await bob.acquire();
+    assert.deepEqual(outcome, notYours);
+  }
+});
+
+test('an id does not change while something stands under it', async () => {
+  const { contender } = world();
+  const alice = await contender('alice').take();
+  const bob = contender('bob');
+  bob.participant.whoAmI = async () => 'user/b/bob';
+  const taking = bob.acquire();
+  await settle();
+  bob.disturb('PUT', notYours);
+  await alice.release();
+  assert.deepEqual(await taking, notYours);
+  assert.equal(bob.me.id, 'bob');
+});
