@@ -1,5 +1,5 @@
 /** `/held` for the kubelet's probes: 200 while the lock is held, else 503, each with a sentence. It listens on every address, since they come from outside. */
-import { createServer, get } from 'node:http';
+import { createServer, get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../src/log.ts';
 
@@ -10,18 +10,21 @@ export interface HeldState {
 
 export interface HeldPage {
   kind: 'serving';
-  /** From now on it is asked for every answer. */
-  tells(state: () => HeldState): void;
+  /** From now on this is asked for every answer. */
+  tells(state: () => HeldState | Promise<HeldState>): void;
 }
 
 /** 0 takes a free port; which one is said in the log. */
 export function serveHeld(port: number, log: Log): Promise<HeldPage | { kind: 'refused'; message: string }> {
-  let state = (): HeldState => ({ held: false, words: 'waiting for the lock' });
-  const server = createServer((request, response) => {
-    if (request.url !== '/held') return response.writeHead(404).end('here is /held\n');
-    const { held, words } = state();
+  let state: () => HeldState | Promise<HeldState> = () => ({ held: false, words: 'waiting for the lock' });
+  const answer = async (response: ServerResponse) => {
+    const { held, words } = await state();
     // A probe is one question: a connection that is kept would outlive its container.
-    return response.writeHead(held ? 200 : 503, { 'content-type': 'text/plain', connection: 'close' }).end(`${words}\n`);
+    response.writeHead(held ? 200 : 503, { 'content-type': 'text/plain', connection: 'close' }).end(`${words}\n`);
+  };
+  const server = createServer((request, response) => {
+    if (request.url === '/held') void answer(response);
+    else response.writeHead(404).end('here is /held\n');
   });
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
@@ -46,17 +49,15 @@ export function serveHeld(port: number, log: Log): Promise<HeldPage | { kind: 'r
 export function askHeld(port: number, timeoutMs: number): Promise<HeldState> {
   return new Promise((resolve) => {
     const no = (words: string) => resolve({ held: false, words });
-    const request = get(
-      { host: '127.0.0.1', port, path: '/held', agent: false, signal: AbortSignal.timeout(timeoutMs) },
-      (response) => {
-        let words = '';
-        response.setEncoding('utf8').on('data', (text: string) => {
-          words += text;
-        });
-        response.on('error', (error) => no(error.message));
-        response.on('end', () => resolve({ held: response.statusCode === 200, words: words.trim() }));
-      },
-    );
+    const options = { host: '127.0.0.1', port, path: '/held', agent: false, signal: AbortSignal.timeout(timeoutMs) };
+    const request = get(options, (response) => {
+      let words = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        words += text;
+      });
+      response.on('error', (error) => no(error.message));
+      response.on('end', () => resolve({ held: response.statusCode === 200, words: words.trim() }));
+    });
     request.on('error', (error: NodeJS.ErrnoException) =>
       no(
         error.code === 'ECONNREFUSED'

@@ -23,15 +23,17 @@ export interface HoldSettings extends JoinSettings {
 }
 
 /**
- * From a "no" to the end of the last container, beside the Pod's grace: three seconds until two probes have failed, a second apart and with a second
- * for an answer, as docs/sidecar.md has them; and two that the kubelet grants a container that has used its grace up.
+ * From a "no" to the first SIGTERM: three seconds until two probes have failed, a second apart and with a second for an answer, as docs/sidecar.md has
+ * them; and two in which the kubelet's one worker for the Pod may be busy with it.
  */
-const KUBELET_MS = 5000;
+const NOTICED_MS = 5000;
+/** What the kubelet grants each container that has used its grace up, in a preStop hook. */
+const LAST_MS = 2000;
 const SHORTEST_MS = 60_000;
 
 const HOLD_USAGE =
   'Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (docs/sidecar.md).';
-const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'probe-port', 'dir'], {
+const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'probe-port', 'dir'], {
   'lease-duration': '60s, or what --pod-grace needs',
 });
 
@@ -46,23 +48,25 @@ function holdSettings(read: Reader): HoldSettings {
     ...joined,
     dir: read.text('dir') ?? HOLD_FOLDER,
     probePort: read.integer('probe-port', { from: 0, to: 65_535 }) ?? PROBE_PORT,
-    timings: podTimings(graceMs, read.duration('lease-duration')),
+    timings: podTimings(graceMs, read.integer('containers', { from: 1, to: 100 }) ?? 1, read.duration('lease-duration')),
   };
 }
 
-/** Of it the sidecar waits 2.5 s before it gives the lock back (commands/hold.ts), and then needs some for its requests. */
-const SHORTEST_GRACE_MS = 5000;
+/** Of it the sidecar waits four seconds before it gives the lock back (commands/hold.ts), and then needs some for its requests. */
+const SHORTEST_GRACE_MS = 7000;
 
-function podTimings(graceMs: number, durationMs: number | undefined): Timings {
+function podTimings(graceMs: number, containers: number, durationMs: number | undefined): Timings {
   if (graceMs < SHORTEST_GRACE_MS)
     throw new ConfigurationError(
       `--pod-grace ${formatDuration(graceMs)} leaves the sidecar no time to give the lock back: set terminationGracePeriodSeconds of the Pod to ` +
         `${SHORTEST_GRACE_MS / 1000} or more (docs/sidecar.md#how-a-pod-ends)`,
     );
-  const result = timings(durationMs ?? shortest(graceMs + KUBELET_MS, { fromMs: SHORTEST_MS }), graceMs + KUBELET_MS);
-  if (result.kind === 'timings') return result.timings;
-  const sum = `the Pod's grace of ${formatDuration(graceMs)} (--pod-grace) and ${formatDuration(KUBELET_MS)} for the kubelet are the kill grace here`;
-  throw new ConfigurationError(`${sum}; ${result.message}`);
+  // Unless all fail in the same moment, the kubelet stops one container after the other, each with the whole grace.
+  const killGraceMs = NOTICED_MS + containers * (graceMs + LAST_MS);
+  const grace =
+    `a Pod grace of ${formatDuration(graceMs)} and ${formatDuration(LAST_MS)} for each of its containers (${containers}), and ` +
+    `${formatDuration(NOTICED_MS)} until the kubelet knows`;
+  return settled(timings(durationMs ?? shortest(killGraceMs, { fromMs: SHORTEST_MS }), killGraceMs, undefined, grace));
 }
 
 export interface ProbeSettings {

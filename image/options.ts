@@ -52,6 +52,12 @@ const OPTIONS = [
     default: '30s',
     meaning: "the Pod's terminationGracePeriodSeconds: how long the kubelet lets its containers stop",
   },
+  {
+    name: 'containers',
+    value: 'NUMBER',
+    default: '1',
+    meaning: 'how many the Pod has, beside init containers: they may be stopped one after the other',
+  },
   { name: 'probe-port', value: 'PORT', default: String(PROBE_PORT), meaning: "where the kubelet's probes ask for /held" },
   {
     name: 'dir',
@@ -107,7 +113,7 @@ export const JOINING = [
 ] as const satisfies readonly OptionName[];
 /** Those of them who may have to wait for it. */
 export const WAITING = [...JOINING, 'priority', 'reason', 'url', 'no-create'] as const satisfies readonly OptionName[];
-const HOLDING: readonly OptionName[] = ['pod-grace', 'probe-port', 'dir'];
+const HOLDING: readonly OptionName[] = ['pod-grace', 'containers', 'probe-port', 'dir'];
 
 export const RUN_OPTIONS = pick(OPTIONS.map(({ name }) => name).filter((name) => !HOLDING.includes(name)));
 

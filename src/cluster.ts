@@ -113,6 +113,13 @@ async function inPod(host: string, port: string, { env, podFiles = POD_FILES }: 
       `${(error as Error).message}: this Pod has no service account token; set automountServiceAccountToken: true (docs/clusters.md#pod)`,
     );
   }
+  try {
+    await ca();
+  } catch (error) {
+    return refused(
+      `${(error as Error).message}: mount the whole volume of the service account, not its token alone (docs/clusters.md#pod)`,
+    );
+  }
   const namespace = (await readFile(`${podFiles}/namespace`, 'utf8').catch(() => '')).trim() || undefined;
   return { kind: 'cluster', cluster: { server, source: 'the Pod', namespace, credentials: fromFiles(server, token, ca, env) } };
 }

@@ -22,9 +22,9 @@ export type TimingsResult = { kind: 'timings'; timings: Timings } | { kind: 'ref
 
 /**
  * Derives every duration from the lease's and the grace, in milliseconds; refuses, with the sum shown and what would fit, if they can't hold.
- * `renewEveryMs` replaces a quarter of the lease's.
+ * `renewEveryMs` replaces a quarter of the lease's; `grace` says what the grace is made of, where it is not simply given.
  */
-export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: number): TimingsResult {
+export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: number, grace?: string): TimingsResult {
   if (!Number.isInteger(durationMs / 1000) || durationMs < 1000) {
     return refuse(`a lease duration is a whole number of seconds, at least 1s; ${formatDuration(durationMs)} is not`);
   }
@@ -34,9 +34,10 @@ export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: 
   const spare = durationMs - needed(derive(durationMs, 0, renewEveryMs));
   // Rounded down to what is printed exactly.
   const step = spare < 10_000 ? 100 : 1000;
-  const orGrace = spare >= step ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / step) * step)}` : '';
+  const orGrace =
+    spare >= step && grace === undefined ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / step) * step)}` : '';
   return refuse(
-    `a lease duration of ${formatDuration(durationMs)} is too short for a kill grace of ${formatDuration(killGraceMs)}: ` +
+    `a lease duration of ${formatDuration(durationMs)} is too short for ${grace ?? `a kill grace of ${formatDuration(killGraceMs)}`}: ` +
       `renewing every ${formatDuration(derived.renewEveryMs)} + two requests of ${formatDuration(derived.requestTimeoutMs)} each + ` +
       `stopping the command ${formatDuration(derived.killBudgetMs)} + margin ${formatDuration(derived.marginMs)} = ${formatDuration(needed(derived))}. ` +
       `Use a lease duration of at least ${formatDuration(fitting)}${orGrace} (docs/protocol.md#durations)`,

@@ -1,8 +1,8 @@
 /**
  * `k8s-lease-lock hold`: holds the lock for a Pod, as its native sidecar. The kubelet is what stops the other containers: their livenessProbe asks
- * this process whether the lock is held, and is told no early enough for the Pod's whole grace. What that can and can't do: docs/sidecar.md.
+ * this process whether the lock is held, and is told no early enough for all that the kubelet then takes. What that can and can't do: docs/sidecar.md.
  */
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { later, waitUntil } from '../../src/clock.ts';
 import type { LockEvent } from '../../src/events.ts';
@@ -11,22 +11,27 @@ import { notHeld } from '../../src/guard/not-held.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
 import { tellOf } from '../../src/guard/tell.ts';
 import type { Identity } from '../../src/identity.ts';
-import { acquire, type HeldLock, stopRequestOf } from '../../src/lock.ts';
+import { acquire, type HeldLock, type Participant, type Released, stopRequestOf } from '../../src/lock.ts';
+import type { Log } from '../../src/log.ts';
 import { withdraw } from '../../src/withdraw.ts';
-import { type HeldPage, serveHeld } from '../held-page.ts';
+import { type HeldPage, type HeldState, serveHeld } from '../held-page.ts';
 import { type HoldSettings, readHoldCommandLine } from '../hold-options.ts';
 import { obey, participantOf, type Surroundings } from '../joined.ts';
 import { podEvents } from '../pod-events.ts';
 
 /**
- * From the kubelet's SIGTERM until the lock is given back. It comes when the other containers have ended, or when their time is over: then they, and
- * this process, are killed two seconds later. So whoever lives longer than that has seen them end; one that does not lets the lock expire.
+ * From the kubelet's SIGTERM until the lock is given back. It comes when the other containers have ended, or when their time is over: then they and
+ * this process are killed two seconds later. So whoever lives for twice as long has seen them end; one that does not lets the lock expire.
  */
-const LAST_SECONDS_MS = 2500;
+const LAST_SECONDS_MS = 4000;
+/** From when on after SIGTERM a question can't be one that was under way: somebody is still running. */
+const LAST_QUESTION_MS = 1000;
 
 export async function hold(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return await obey('hold', readHoldCommandLine(argv, env), env, holdForPod);
 }
+
+type Holding = Surroundings & { settings: HoldSettings; page: HeldPage; ending: AbortSignal };
 
 async function holdForPod(settings: HoldSettings, surroundings: Surroundings): Promise<number> {
   const { log } = surroundings;
@@ -37,55 +42,98 @@ async function holdForPod(settings: HoldSettings, surroundings: Surroundings): P
     );
     return EXIT.configuration.code;
   }
-  const inbox = openSignalInbox();
+  const { ending } = openSignalInbox();
   const page = await serveHeld(settings.probePort, log);
   if (page.kind === 'refused') {
     log('error', page.message);
     return EXIT.configuration.code;
   }
+  const holding = { ...surroundings, settings, page, ending };
   const before = await heldBefore(settings.dir);
-  return before
-    ? await afterRestart(before, settings, { ...surroundings, page, ending: inbox.ending })
-    : await holdUntilEnd(settings, { ...surroundings, page, ending: inbox.ending });
+  return before ? await afterRestart(before, holding) : await holdFromStart(holding);
 }
 
-type Holding = Surroundings & { page: HeldPage; ending: AbortSignal };
-
-async function holdUntilEnd(settings: HoldSettings, surroundings: Holding): Promise<number> {
-  const { clock, log, page, ending } = surroundings;
-  const participant = participantOf(settings, surroundings);
+async function holdFromStart(holding: Holding): Promise<number> {
+  const { settings, clock, log, ending } = holding;
+  const participant = participantOf(settings, holding);
   const tell = tellOf(participant, log, 'the kubelet stops the containers that ask for it');
-  const events = podEvents(participant.me, surroundings);
+  const events = podEvents(participant.me, holding);
   const emit = (event: LockEvent) => {
     tell(event);
     events.listen(event);
   };
-  const acquisition = await acquire({ ...participant, emit }, { signal: ending });
-  if (acquisition.kind !== 'held')
-    return notHeld(acquisition, { clock, log, onBusy: 'wait', conflictExitCode: EXIT.notAcquired.code, ending });
-  const { lock } = acquisition;
-  const { id, nonce } = participant.me;
   try {
-    // Before anybody is told: a container that starts must not outlive this process unseen.
-    await writeFile(markIn(settings.dir), JSON.stringify({ id, nonce }), { flush: true });
-  } catch (error) {
-    log('error', `can't write into --dir ${settings.dir}: ${(error as Error).message}`);
-    await lock.release();
-    return EXIT.configuration.code;
+    const acquisition = await acquire({ ...participant, emit }, { signal: ending });
+    if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, { ...participant, emit }, holding);
+    return notHeld(acquisition, { clock, log, onBusy: 'wait', conflictExitCode: EXIT.notAcquired.code, ending });
+  } finally {
+    await events.sent();
   }
-  page.tells(() => stateOf(lock));
+}
+
+async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holding): Promise<number> {
+  const { settings, clock, log, page, ending } = holding;
+  const mark = markIn(settings.dir);
+  let relied = false;
+  page.tells(async () => {
+    const state = stateOf(lock);
+    if (!state.held || relied) return state;
+    try {
+      // Before anybody relies on it: what then starts must not outlive this process unseen.
+      await writeFile(mark, JSON.stringify({ id: me.id, nonce: me.nonce }), { flush: true });
+    } catch (error) {
+      log('error', `can't write into --dir ${settings.dir}: ${(error as Error).message}`);
+      return { held: false, words: `held, but its mark can't be written: ${(error as Error).message}` };
+    }
+    relied = true;
+    return stateOf(lock);
+  });
+  const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
+  await aborted(over);
+  if (!relied) {
+    // Nothing has started, so that nothing would ever end this Pod: out of the way, to come again.
+    page.tells(() => ({ held: false, words: 'given back before anything started' }));
+    await rm(mark, { force: true });
+    return exitCode(await lock.release(), { lock, log });
+  }
   await aborted(ending);
-  // Asked for by SIGTERM before anything started, or much later: in doubt the other containers still have their last seconds.
-  await waitUntil(clock, later(clock.now(), LAST_SECONDS_MS));
   const wasLost = lock.isLost();
-  const released = await lock.release();
-  await events.sent();
-  if (wasLost) return EXIT.lost.code;
+  const answered = await lastSeconds(page, clock);
+  if (answered) {
+    log(
+      'error',
+      'not released: a container still asks whether the lock is held; it is free when it expires (docs/sidecar.md#how-a-pod-ends)',
+    );
+    lock.abandon();
+    return EXIT.lost.code;
+  }
+  return exitCode(await lock.release(), { lock, log, wasLost });
+}
+
+/** True if somebody asks when nobody should be there any more. */
+async function lastSeconds(page: HeldPage, clock: Surroundings['clock']): Promise<boolean> {
+  const from = later(clock.now(), LAST_QUESTION_MS);
+  let asked = false;
+  page.tells(() => {
+    asked ||= clock.now() >= from;
+    return { held: false, words: 'this Pod is ending' };
+  });
+  await waitUntil(clock, later(clock.now(), LAST_SECONDS_MS));
+  return asked;
+}
+
+function exitCode(
+  released: Released,
+  { lock, log, wasLost = lock.isLost() }: { lock: HeldLock; log: Log; wasLost?: boolean },
+): number {
+  if (released.kind === 'gone' && !wasLost)
+    log('error', 'there was nothing left to give back: somebody else has taken or cleared the lock');
+  if (wasLost || released.kind === 'gone') return EXIT.lost.code;
   return released.kind === 'failed' ? EXIT.unreachable.code : 0;
 }
 
 /** What the kubelet's probes are told, looked up at every question. */
-function stateOf(lock: HeldLock): { held: boolean; words: string } {
+function stateOf(lock: HeldLock): HeldState {
   if (lock.isLost()) return { held: false, words: `lost: ${(lock.lost.reason as Error).message}` };
   if (!lock.stopRequested.aborted) return { held: true, words: `held as ${lock.holder}` };
   const { by, reason } = stopRequestOf(lock);
@@ -93,16 +141,19 @@ function stateOf(lock: HeldLock): { held: boolean; words: string } {
 }
 
 /** Nobody has renewed meanwhile, and whoever is running does not know it. It is not held again: the kubelet is to stop the Pod. */
-async function afterRestart(before: Identity, settings: HoldSettings, surroundings: Holding): Promise<number> {
-  const { clock, log, page, ending } = surroundings;
+async function afterRestart(before: Identity, holding: Holding): Promise<number> {
+  const { settings, clock, log, page, ending } = holding;
   const words =
     'the container that held the lock was restarted: it is not held any more, and this Pod has to end (docs/sidecar.md#restarts)';
   log('error', words);
   page.tells(() => ({ held: false, words }));
   await aborted(ending);
-  await waitUntil(clock, later(clock.now(), LAST_SECONDS_MS));
-  const participant = participantOf(settings, surroundings, before);
-  await withdraw({ ...participant, emit: tellOf(participant, log, '') }, undefined);
+  if (await lastSeconds(page, clock)) return EXIT.lost.code;
+  const participant = participantOf(settings, holding, before);
+  const released = await withdraw({ ...participant, emit: () => {} }, undefined);
+  const subject = `Lease ${participant.me.namespace}/${participant.me.name}`;
+  if (released.kind === 'released') log('info', `released ${subject}, which the first one held`);
+  if (released.kind === 'failed') log('error', `not released: ${released.message}; it expires by itself`);
   return EXIT.lost.code;
 }
 

@@ -8,8 +8,11 @@ import { type RunSettings, readRunCommandLine } from '../options.ts';
 import { podEvents } from '../pod-events.ts';
 import { selfWith } from '../self.ts';
 
-/** A watchdog does next to nothing, and is to take as little memory for it as Node can do with. */
-const WATCHDOG_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1', '--v8-pool-size=0'];
+/**
+ * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. Without threads of V8's own: in so small a heap one that
+ * compiles may wait for a garbage collection while the process ends, which then waits for that thread, for ever.
+ */
+const WATCHDOG_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1', '--single-threaded'];
 
 /** Loaded only where it is asked for: the metrics library costs what the rest of the guard does. */
 async function serveHealth(...args: Parameters<typeof import('../health.ts').serveHealth>) {

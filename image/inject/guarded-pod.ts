@@ -7,7 +7,8 @@ export interface Container {
   command?: readonly string[];
   args?: readonly string[];
   volumeMounts?: readonly { name?: string; mountPath?: string }[];
-  livenessProbe?: { httpGet?: { path?: string; port?: number } };
+  livenessProbe?: Readonly<Record<string, unknown>>;
+  lifecycle?: { postStart?: unknown };
   startupProbe?: unknown;
   restartPolicy?: string;
   restartPolicyRules?: unknown;
@@ -37,8 +38,8 @@ export const SIDECAR = 'lease-lock';
 export const CHECK = 'lease-lock-check';
 export const OURS: readonly string[] = [INSTALL, SIDECAR, CHECK];
 
-/** Only what the kubelet asks for; the API server adds the rest. */
-export const HELD = { path: '/held', port: PROBE_PORT };
+/** How the kubelet asks the sidecar: as docs/sidecar.md has it, since the sum of `hold` counts on it. */
+export const ASKS = { httpGet: { path: '/held', port: PROBE_PORT }, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 };
 
 export interface GuardedPod {
   spec: PodSpec;
@@ -77,7 +78,9 @@ export function runCommand(pod: GuardedPod): string[] {
 }
 
 export function holdArguments(pod: GuardedPod): string[] {
-  return ['hold', ...lock(pod), `--pod-grace=${graceSeconds(pod.spec)}s`, ...given(pod, HOLD_OPTIONS)];
+  const { spec } = pod;
+  const stopping = [`--pod-grace=${graceSeconds(spec)}s`, `--containers=${spec.containers.length}`];
+  return ['hold', ...lock(pod), ...stopping, ...given(pod, HOLD_OPTIONS)];
 }
 
 export const graceSeconds = ({ terminationGracePeriodSeconds = 30 }: PodSpec): number => terminationGracePeriodSeconds;

@@ -3,7 +3,7 @@
  * test/inject holds the two against each other.
  */
 import { DEFAULT_IMAGE, PREFIX } from './annotations.ts';
-import { CHECK, type GuardedPod, HELD, holdArguments, INSTALL, MOUNT, runCommand, SIDECAR, VOLUME } from './guarded-pod.ts';
+import { ASKS, CHECK, type GuardedPod, holdArguments, INSTALL, MOUNT, runCommand, SIDECAR, VOLUME } from './guarded-pod.ts';
 
 /** Values to put at the front or the end of the list at `path`, or one to set there. What is missing on the way is made. */
 export type Addition =
@@ -52,12 +52,10 @@ function besideSidecar(pod: GuardedPod, image: string): Addition[] {
     { kind: 'first', path: ['spec', 'initContainers'], values: [sidecar] },
     { kind: 'last', path: ['spec', 'initContainers'], values: check },
     ...pod.spec.containers.map((_, i): Addition => {
-      return { kind: 'set', path: ['spec', 'containers', i, 'livenessProbe'], value: { ...ASKS, failureThreshold: 2 } };
+      return { kind: 'set', path: ['spec', 'containers', i, 'livenessProbe'], value: ASKS };
     }),
   ];
 }
-
-const ASKS = { httpGet: HELD, periodSeconds: 1, timeoutSeconds: 1 };
 
 /** As namespaces with Pod Security "restricted" want it. */
 const RUNS_AS = {

@@ -2,16 +2,17 @@
  * Why a Pod can't be guarded as its annotations ask: the first reason, as a sentence. deploy/inject/validating.yaml refuses the same with the same
  * words in the same order; test/inject holds the two against each other.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { parseDuration } from '../../src/settings.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
 import {
+  ASKS,
   CHECK,
   type Container,
   canBeWrapped,
   type GuardedPod,
   graceSeconds,
-  HELD,
   holdArguments,
   INSTALL,
   MOUNT,
@@ -108,16 +109,23 @@ function problemOfSidecar({ spec, asked }: GuardedPod): string | undefined {
     first(
       ({ startupProbe }) => startupProbe !== undefined,
       'a startupProbe, and with a sidecar nothing would stop it before that succeeds: remove it',
+    ) ??
+    first(
+      ({ lifecycle }) => lifecycle?.postStart !== undefined,
+      'a postStart hook, and with a sidecar nothing would stop anything before that ends: remove it',
     )
   );
 }
 
 /** As `hold` refuses it, which would be found out when the Pod runs. */
-const SHORTEST_GRACE = 5;
+const SHORTEST_GRACE = 7;
 const OR_WRAP = 'or let the command be wrapped (docs/inject.md#modes)';
 
-function asksSidecar(probe: Container['livenessProbe']): boolean {
-  return probe?.httpGet?.path === HELD.path && probe.httpGet.port === HELD.port;
+/** Just as it is injected, but for what the API server adds: any other timing is another fence than the one that `hold` counts on. */
+function asksSidecar(probe: Container['livenessProbe'] = {}): boolean {
+  const { httpGet, successThreshold = 1, ...rest } = probe as { httpGet?: Record<string, unknown>; successThreshold?: number };
+  const { scheme = 'HTTP', ...where } = httpGet ?? {};
+  return scheme === 'HTTP' && successThreshold === 1 && isDeepStrictEqual({ ...rest, httpGet: where }, ASKS);
 }
 
 const TOKEN_MOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -159,6 +167,9 @@ function isAsAsked(pod: GuardedPod): boolean {
   }
   return (
     has(SIDECAR, holdArguments(pod)) &&
+    initContainers.some(
+      ({ name, restartPolicy, startupProbe }) => name === SIDECAR && restartPolicy === 'Always' && startupProbe,
+    ) &&
     containers.every(({ livenessProbe }) => asksSidecar(livenessProbe)) &&
     (pod.ownInit.length === 0 || has(CHECK, ['probe']))
   );

@@ -71,7 +71,7 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
         { name: 'three', image },
       ],
       volumes: [{ name: 'data', emptyDir: {} }],
-      terminationGracePeriodSeconds: 5,
+      terminationGracePeriodSeconds: 7,
     },
   },
   {
@@ -117,6 +117,14 @@ export const SPOILED: readonly { title: string; of: string; change(injected: Pod
     title: 'one container more',
     of: 'no command',
     change: ({ spec }) => Object.assign(spec, { containers: [...spec.containers, { name: 'late', image }] }),
+  },
+  {
+    title: 'a sidecar that ends',
+    of: 'no command',
+    change: (pod) => {
+      for (const container of initContainersOf(pod))
+        Object.assign(container, { restartPolicy: undefined, startupProbe: undefined });
+    },
   },
   { title: 'no look at the lock', of: 'init containers under the lock', change: (pod) => initContainersOf(pod).pop() },
 ];

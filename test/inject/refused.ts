@@ -105,8 +105,8 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
   refusal(
     'sidecar and hardly any grace',
     {},
-    { containers: [main], terminationGracePeriodSeconds: 4 },
-    `terminationGracePeriodSeconds is 4, and a sidecar has no time to give the lock back: write 5 or more, ${orWrap}`,
+    { containers: [main], terminationGracePeriodSeconds: 6 },
+    `terminationGracePeriodSeconds is 6, and a sidecar has no time to give the lock back: write 7 or more, ${orWrap}`,
   ),
   refusal(
     'sidecar and a container with restarts',
@@ -127,6 +127,8 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     { exec: { command: ['true'] } },
     { httpGet: { path: '/held', port: 8080 } },
     { httpGet: { path: '/healthz', port: 17474 } },
+    { httpGet: { path: '/held', port: 17474 }, periodSeconds: 600, failureThreshold: 2 },
+    { httpGet: { path: '/held', port: 17474 }, periodSeconds: 1, failureThreshold: 2, terminationGracePeriodSeconds: 600 },
   ].map((livenessProbe, i) =>
     refusal(
       `sidecar and a liveness probe ${i}`,
@@ -140,6 +142,12 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     {},
     besideSidecar({ startupProbe: { exec: { command: ['true'] } } }),
     `container "two" has a startupProbe, and with a sidecar nothing would stop it before that succeeds: remove it, ${orWrap}`,
+  ),
+  refusal(
+    'a hook that holds the kubelet up',
+    {},
+    besideSidecar({ lifecycle: { postStart: { exec: { command: ['sleep', '60'] } } } }),
+    `container "two" has a postStart hook, and with a sidecar nothing would stop anything before that ends: remove it, ${orWrap}`,
   ),
   refusal(
     'a container of that name',

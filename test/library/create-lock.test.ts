@@ -64,7 +64,8 @@ for (const target of all) {
     assert.match(held.holder, /^alice\/[a-z0-9]{10}$/);
     assert.deepEqual([held.isHeld, held.signal.aborted, held.stopRequested.aborted, held.transitions], [true, false, false, 1]);
     const { spec, metadata } = await lease();
-    assert.deepEqual([spec.holderIdentity, spec.leaseDurationSeconds, metadata.labels], [held.holder, 60, { a: 'b' }]);
+    const labels = { 'app.kubernetes.io/managed-by': 'k8s-lease-lock', a: 'b' };
+    assert.deepEqual([spec.holderIdentity, spec.leaseDurationSeconds, metadata.labels], [held.holder, 60, labels]);
     assert.equal(held.token, metadata.resourceVersion);
     assert.ok(Date.parse(spec.renewTime ?? '') <= Date.now() + 1000, 'the present, not the expiry');
     const status = await nightly.status();

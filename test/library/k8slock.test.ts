@@ -48,7 +48,7 @@ for (const target of all) {
     assert.deepEqual([info.isLocking, alice.isLocking, alice.keepLocking], [true, true, true]);
     const first = await lease(target, namespace);
     assert.equal(first.spec.holderIdentity, 'worker-1');
-    assert.deepEqual(first.metadata.labels, { team: 'a' });
+    assert.deepEqual(first.metadata.labels, { 'app.kubernetes.io/managed-by': 'k8s-lease-lock', team: 'a' });
     await until(async () => (await lease(target, namespace)).spec.renewTime !== first.spec.renewTime, 'it is renewed');
     await alice.stopLocking('of another time');
     assert.equal(alice.isLocking, true, 'the id of another lock ends nothing');

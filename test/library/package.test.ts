@@ -57,7 +57,7 @@ test('what is packed is the library with its types, the command line, and the do
   const { packed } = await installed(t);
   const paths = packed.files.map(({ path }) => path);
   const allowed =
-    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z-]+\.md|dist\/cli\/\S+|dist\/lib\/[a-z0-9-]+(\.js|\.d\.ts))$/;
+    /^(package\.json|README\.md|LICENSE|CHANGELOG\.md|docs\/[a-z-]+\.(md|svg)|dist\/cli\/\S+|dist\/lib\/[a-z0-9-]+(\.js|\.d\.ts))$/;
   assert.deepEqual(
     paths.filter((path) => !allowed.test(path)),
     [],

@@ -12,14 +12,14 @@ const workflow = readFileSync(join(root, '.github/workflows/release.yml'), 'utf8
 /** The lines of the step of that name. */
 function step(name: string): string {
   const [, rest = ''] = workflow.split(`- name: ${name}\n`);
-  const [, lines = ''] = /^ {8}run: \|\n((?: {10}.*\n)+)/.exec(rest) ?? [];
+  const [, lines = ''] = /^ {8}(?:env:\n(?: {10}.*\n)+ {8})?run: \|\n((?: {10}.*\n)+)/.exec(rest) ?? [];
   assert.notEqual(lines, '', name);
   return lines.replaceAll(/^ {10}/gm, '');
 }
 
 /** As the runner runs it: the first line that fails ends it. */
 function run(cwd: string, lines: string, tag: string, sha = '') {
-  const env = { PATH: process.env.PATH ?? '', GITHUB_REF_NAME: tag, GITHUB_SHA: sha };
+  const env = { PATH: `${cwd}:${process.env.PATH}`, GITHUB_REF_NAME: tag, GITHUB_SHA: sha, IMAGE: 'registry.test/lock' };
   return spawnSync('bash', ['-eo', 'pipefail', '-c', lines], { cwd, env, encoding: 'utf8' });
 }
 
@@ -56,24 +56,31 @@ function repository(t: TestContext) {
 
 test('the major tag moves to the newest version, and never back', (t) => {
   const { folder, release, published } = repository(t);
+  writeFileSync(join(folder, 'docker'), '#!/bin/sh\necho docker "$@"\n', { mode: 0o755 });
   const move = step('Move the major tag, unless a newer version has it');
   const first = release('v1.9.0');
   assert.equal(run(folder, move, 'v1.9.0', first).status, 0);
   assert.equal(published('v1'), first);
   const second = release('v1.10.0');
-  assert.equal(run(folder, move, 'v1.10.0', second).status, 0);
+  const moved = run(folder, move, 'v1.10.0', second);
+  assert.equal(moved.status, 0);
+  assert.match(moved.stdout, /docker buildx imagetools create --tag registry\.test\/lock:v1 registry\.test\/lock:v1\.10\.0/);
   assert.equal(published('v1'), second);
   const mended = release('v1.9.1');
-  assert.match(run(folder, move, 'v1.9.1', mended).stdout, /v1 stays at v1\.10\.0/);
+  const left = run(folder, move, 'v1.9.1', mended).stdout;
+  assert.match(left, /v1 stays at v1\.10\.0/);
+  assert.doesNotMatch(left, /docker/);
   assert.equal(published('v1'), second);
 });
 
 test('it publishes with provenance, after the tests, and with no right more than that takes', () => {
   assert.match(workflow, /^permissions: \{\}$/m);
   assert.match(workflow, /npm test[\s\S]*npm run check:dist[\s\S]*npm publish --provenance --access public/);
-  const [, publish = '', move = ''] = workflow.split(/^ {2}(?:publish|move-major-tag):$/m);
+  const [, publish = '', image = '', move = ''] = workflow.split(/^ {2}(?:publish|image|move-major-tag):$/m);
   assert.match(publish, /permissions:\n {6}contents: read\n {6}id-token: write/);
-  assert.match(move, /permissions:\n {6}contents: write\n {4}steps/);
+  assert.match(image, /permissions:\n {6}contents: read\n {6}packages: write\n {4}steps/);
+  assert.match(image, /platforms: linux\/amd64,linux\/arm64$/m);
+  assert.match(move, /permissions:\n {6}contents: write\n {6}packages: write\n {4}steps/);
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
   for (const name of ['test', 'check:dist']) assert.ok(scripts[name], name);
 });

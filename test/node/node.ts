@@ -128,7 +128,14 @@ const leaseField = (path: string): Promise<string> =>
 
 export const holder = (): Promise<string> => leaseField('.spec.holderIdentity');
 export const renewedAt = async (): Promise<number> => Date.parse(await leaseField('.spec.renewTime'));
+export const durationMs = async (): Promise<number> => Number(await leaseField('.spec.leaseDurationSeconds')) * 1000;
 export const annotations = (): Promise<string> => leaseField('.metadata.annotations');
+
+/** By an administrator, who need not wait until it expires. */
+export async function clearLock(): Promise<void> {
+  const spec = { holderIdentity: '', leaseDurationSeconds: 1 };
+  await kubectl('-n', 'locks', 'patch', 'lease', 'nightly', '--type=merge', '-p', JSON.stringify({ spec }));
+}
 
 export async function freed(): Promise<void> {
   await until(async () => (await holder()) === '', 'the end of the lock');

@@ -1,11 +1,15 @@
 /** The sidecar that holds the lock for its Pod, on a real kubelet: it starts the other containers, and stops them in time. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { until } from '../harness/until.ts';
 import {
   applyManifest,
   cleanUp,
+  clearLock,
+  containerOf,
   crash,
   cutOff,
+  durationMs,
   follow,
   freed,
   holder,
@@ -21,7 +25,7 @@ import {
   untilLog,
 } from './node.ts';
 
-const LEASE_MS = 32_000;
+const LEASE_MS = 40_000;
 
 before(prepare);
 after(cleanUp);
@@ -61,12 +65,31 @@ test('cut off from the API server, main is stopped before another can have the l
   } finally {
     await undo();
   }
-  await sidecarJob('heir', '0');
-  assert.ok((await jobEnd('blue', 'heir')).succeeded);
+  await clearLock();
+});
+
+test('cut off, several containers are stopped in time, though one after the other', async () => {
+  await applyManifest('several');
+  for (const container of ['main', 'second']) await untilLog('blue', 'several', /running under a sidecar/, container);
+  const undo = await cutOff((await podStatus('blue', 'several'))?.podIP ?? '');
+  try {
+    const ends = async () =>
+      await Promise.all(
+        ['main', 'second'].map(async (name) => (await containerOf('blue', 'several', name)).state.terminated?.finishedAt),
+      );
+    await until(async () => (await ends()).every((end) => end !== undefined), 'the end of both containers', 120_000);
+    const [first = 0, last = 0] = (await ends()).map((end) => Date.parse(end ?? '')).sort();
+    const free = (await renewedAt()) + (await durationMs());
+    assert.ok(last - first >= 5000, 'they were stopped at once: this shows nothing of one after the other');
+    assert.ok(last < free, `the last container ended ${last - free} ms after the lock was free for others`);
+  } finally {
+    await undo();
+  }
+  await kubectl('-n', 'blue', 'delete', 'job', 'several');
   await freed();
 });
 
-test('crashed, the sidecar does not hold again: main is stopped, and the next one has the lock when it has expired', async () => {
+test('crashed, the sidecar does not hold again: main is stopped before the lock expires', async () => {
   await sidecarJob('crashed');
   await untilRuns('crashed');
   await crash('blue', 'crashed', 'lease-lock');
@@ -74,9 +97,21 @@ test('crashed, the sidecar does not hold again: main is stopped, and the next on
   const ended = timeOf(await timedLog('blue', 'crashed'), /^done$/);
   const free = (await renewedAt()) + LEASE_MS;
   assert.ok(ended < free, `main ended ${ended - free} ms after the lock was free for others`);
-  await sidecarJob('heir-of-crashed', '0');
-  assert.ok((await jobEnd('blue', 'heir-of-crashed')).succeeded);
-  await freed();
+  await clearLock();
+});
+
+test('ended alone, for a new image, the sidecar does not give the lock back under main', async () => {
+  await sidecarJob('changed');
+  await untilRuns('changed');
+  const image = { name: 'lease-lock', image: 'k8s-lease-lock.test/scratch:1' };
+  const change = JSON.stringify({ spec: { initContainers: [image] } });
+  await kubectl('-n', 'blue', 'patch', 'pod', await podOf('blue', 'changed'), '-p', change);
+  assert.equal((await jobEnd('blue', 'changed')).succeeded, false);
+  assert.match(await holder(), /^pod\/blue\/changed-/);
+  const ended = timeOf(await timedLog('blue', 'changed'), /^done$/);
+  const free = (await renewedAt()) + LEASE_MS;
+  assert.ok(ended < free, `main ended ${ended - free} ms after the lock was free for others`);
+  await clearLock();
 });
 
 test('its Pod deleted, main ends first, and then the lock is given back', async () => {

@@ -7,6 +7,7 @@ import {
   applyManifest,
   cleanUp,
   containerOf,
+  cutOff,
   evict,
   follow,
   freed,
@@ -18,6 +19,7 @@ import {
   podOf,
   podStatus,
   prepare,
+  renewedAt,
   rewriteLease,
   startKubelet,
   timedLog,
@@ -147,6 +149,21 @@ test('a Job is tried again for as long as the lock is busy, as its podFailurePol
   const { succeeded, log } = await jobEnd('green', 'retry');
   assert.ok(succeeded, log);
   await freed();
+});
+
+test('cut off from the API server, the command is stopped before another can have the lock, and the container says why', async () => {
+  await applyManifest('memory', ['{name: memory,', '{name: severed,'], ['[/work, eat]', '[/work, "600"]']);
+  await untilLog('blue', 'severed', /running under/);
+  const undo = await cutOff((await podStatus('blue', 'severed'))?.podIP ?? '');
+  try {
+    assert.equal((await jobEnd('blue', 'severed')).succeeded, false);
+    const ended = timeOf(await timedLog('blue', 'severed'), /^done$/);
+    const free = (await renewedAt()) + 8000;
+    assert.ok(ended < free, `the command ended ${ended - free} ms after the lock was free for others`);
+    assert.equal((await containerOf('blue', 'severed', 'main')).state.terminated?.exitCode, 76);
+  } finally {
+    await undo();
+  }
 });
 
 test('out of memory, the next one gets the lock, at the latest when it has expired', async () => {

@@ -66,7 +66,7 @@ test('what is asked for comes first, then KUBECONFIG, then ~/.kube/config, then 
 });
 
 test('an IPv6 service address is written in brackets', async (t) => {
-  const podFiles = files(t, { 'pod/token': 'x' })('pod');
+  const podFiles = files(t, { 'pod/token': 'x', 'pod/ca.crt': 'y' })('pod');
   assert.equal((await found({ env: { KUBERNETES_SERVICE_HOST: 'fd00::1' }, podFiles })).server, 'https://[fd00::1]:443');
 });
 
@@ -103,6 +103,10 @@ test('every refusal says what is wrong and what to do', async (t) => {
     [{ kubeconfig: at('no-current'), env: {} }, /no current context is set: set one/],
     [{ kubeconfig: at('no-cluster'), env: {} }, /names a cluster that it does not have/],
     [{ kubeconfig: at('bad-server'), env: {} }, /no usable server URL \("not a url"\)/],
+    [
+      { env: { KUBERNETES_SERVICE_HOST: 'h' }, podFiles: files(t, { 'pod/token': 'x' })('pod') },
+      /can't read the cluster's CA .*: mount the whole volume of the service account/,
+    ],
     [
       { env: { KUBERNETES_SERVICE_HOST: 'h' }, podFiles: at('nowhere') },
       /this Pod has no service account token; set automountServiceAccountToken: true/,
