@@ -33,7 +33,7 @@ const SHORTEST_MS = 60_000;
 
 const HOLD_USAGE =
   'Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (docs/sidecar.md).';
-const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'probe-port', 'dir'], {
+export const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'probe-port', 'dir'], {
   'lease-duration': '60s, or what --pod-grace needs',
 });
 

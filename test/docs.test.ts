@@ -9,7 +9,8 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { readHoldCommandLine } from '../image/hold-options.ts';
+import type { Option } from '../image/command-line.ts';
+import { HOLD_OPTIONS, readHoldCommandLine } from '../image/hold-options.ts';
 import { RUN_OPTIONS } from '../image/options.ts';
 import { startLeaseServer } from '../image/server/server.ts';
 import { EXIT } from '../src/guard/exit-codes.ts';
@@ -22,17 +23,8 @@ const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })];
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 
 const TABLES: Record<string, { file: string; make(): string }> = {
-  options: {
-    file: 'README.md',
-    make: () =>
-      table(
-        ['option', '', 'default'],
-        RUN_OPTIONS.map(({ name, alias, value, choices, default: otherwise, meaning }) => {
-          const written = choices ? choices.join('\\|') : value;
-          return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, otherwise ?? ''];
-        }),
-      ),
-  },
+  options: { file: 'README.md', make: () => optionsTable(RUN_OPTIONS) },
+  'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(HOLD_OPTIONS) },
   'exit-codes': {
     file: 'README.md',
     make: () =>
@@ -62,6 +54,14 @@ const TABLES: Record<string, { file: string; make(): string }> = {
       ),
   },
 };
+
+function optionsTable(options: readonly Option[]): string {
+  const rows = options.map(({ name, alias, value, choices, default: otherwise, meaning }) => {
+    const written = choices ? choices.join('\\|') : value;
+    return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, otherwise ?? ''];
+  });
+  return table(['option', '', 'default'], rows);
+}
 
 /** What action.yml says of each input or output. Its layout is plain: two spaces for a name, four for what is said of it. */
 function entriesOf(section: 'inputs' | 'outputs') {
@@ -210,9 +210,9 @@ test('the workloads in README, docs/ and examples/ are accepted by a real API se
     annotated,
     ...pods,
     ...examples,
-    ...['image', 'sidecar'].flatMap((name) => fences(`docs/${name}.md`, 'yaml')),
+    ...['image', 'sidecar', 'inject'].flatMap((name) => fences(`docs/${name}.md`, 'yaml')),
   ];
-  assert.ok(pods.length === 2 && examples.length >= 4 && workloads.length >= 9);
+  assert.ok(pods.length === 2 && examples.length >= 4 && workloads.length >= 10);
   const folder = tempFolder(t);
   const create = async (text: string) => {
     const file = join(folder, 'workload.yaml');
