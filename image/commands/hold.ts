@@ -4,7 +4,7 @@
  */
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { later, waitUntil } from '../../src/clock.ts';
+import { later, NEVER, waitUntil } from '../../src/clock.ts';
 import type { LockEvent } from '../../src/events.ts';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { notHeld } from '../../src/guard/not-held.ts';
@@ -74,29 +74,36 @@ async function holdFromStart(holding: Holding): Promise<number> {
 async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holding): Promise<number> {
   const { settings, clock, log, page, ending } = holding;
   const mark = markIn(settings.dir);
+  const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
   let relied = false;
+  let marking: Promise<void> | undefined;
   page.tells(async () => {
     const state = stateOf(lock);
     if (!state.held || relied) return state;
     try {
       // Before anybody relies on it: what then starts must not outlive this process unseen.
-      await writeFile(mark, JSON.stringify({ id: me.id, nonce: me.nonce }), { flush: true });
+      marking ??= writeFile(mark, JSON.stringify({ id: me.id, nonce: me.nonce }), { flush: true });
+      await marking;
     } catch (error) {
+      marking = undefined;
       log('error', `can't write into --dir ${settings.dir}: ${(error as Error).message}`);
       return { held: false, words: `held, but its mark can't be written: ${(error as Error).message}` };
     }
+    // It may be over since: then nobody has heard a yes, and nobody shall.
+    if (over.aborted) return { held: false, words: GIVEN_BACK };
     relied = true;
     return stateOf(lock);
   });
-  const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
-  await aborted(over);
+  await waitUntil(clock, NEVER, over);
   if (!relied) {
     // Nothing has started, so that nothing would ever end this Pod: out of the way, to come again.
-    page.tells(() => ({ held: false, words: 'given back before anything started' }));
-    await rm(mark, { force: true });
+    page.tells(() => ({ held: false, words: GIVEN_BACK }));
+    await marking?.catch(() => {});
+    // One that stays is taken for a restart: the Pod then has to be ended from outside.
+    await rm(mark, { force: true }).catch(() => {});
     return exitCode(await lock.release(), { lock, log });
   }
-  await aborted(ending);
+  await waitUntil(clock, NEVER, ending);
   const wasLost = lock.isLost();
   const answered = await lastSeconds(page, clock);
   if (answered) {
@@ -109,6 +116,8 @@ async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holdin
   }
   return exitCode(await lock.release(), { lock, log, wasLost });
 }
+
+const GIVEN_BACK = 'given back before anything started';
 
 /** True if somebody asks when nobody should be there any more. */
 async function lastSeconds(page: HeldPage, clock: Surroundings['clock']): Promise<boolean> {
@@ -147,7 +156,7 @@ async function afterRestart(before: Identity, holding: Holding): Promise<number>
     'the container that held the lock was restarted: it is not held any more, and this Pod has to end (docs/sidecar.md#restarts)';
   log('error', words);
   page.tells(() => ({ held: false, words }));
-  await aborted(ending);
+  await waitUntil(clock, NEVER, ending);
   if (await lastSeconds(page, clock)) return EXIT.lost.code;
   const participant = participantOf(settings, holding, before);
   const released = await withdraw({ ...participant, emit: () => {} }, undefined);
@@ -171,11 +180,4 @@ async function heldBefore(dir: string): Promise<Identity | undefined> {
   } catch {
     return { id: 'unknown', nonce: '0000000000' };
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

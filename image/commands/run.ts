@@ -9,10 +9,13 @@ import { podEvents } from '../pod-events.ts';
 import { selfWith } from '../self.ts';
 
 /**
- * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. Without threads of V8's own: in so small a heap one that
- * compiles may wait for a garbage collection while the process ends, which then waits for that thread, for ever.
+ * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. It compiles and collects on its own thread: in so small
+ * a heap one that compiles beside may wait for a collection while the process ends, which then waits for that thread, for ever.
  */
-const WATCHDOG_FLAGS = ['--max-old-space-size=16', '--max-semi-space-size=1', '--single-threaded'];
+const WATCHDOG_FLAGS = [
+  ...['--max-old-space-size=16', '--max-semi-space-size=1', '--single-threaded-gc'],
+  ...['--no-concurrent-sparkplug', '--no-concurrent-recompilation'],
+];
 
 /** Loaded only where it is asked for: the metrics library costs what the rest of the guard does. */
 async function serveHealth(...args: Parameters<typeof import('../health.ts').serveHealth>) {
