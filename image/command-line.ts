@@ -90,6 +90,8 @@ function valuesOf(shape: CommandLineShape, args: string[]): Map<string, string[]
 
 export interface Reader {
   text(name: string): string | undefined;
+  /** Of an option that may be given several times; it has no variable. */
+  texts(name: string): readonly string[];
   flag(name: string): boolean;
   duration(name: string): number | undefined;
   integer(name: string, range: { from: number; to: number }): number | undefined;
@@ -112,6 +114,7 @@ function reader(values: Map<string, string[]>, env: Env): Reader {
       if (found?.value === '') throw new UsageError(`${found.where} is empty`);
       return found?.value;
     },
+    texts: (name) => values.get(name) ?? [],
     flag(name) {
       const found = find(name);
       if (!found) return false;

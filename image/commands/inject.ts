@@ -3,7 +3,6 @@
  * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
  */
 import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { type Option, readCommandLine, UsageError } from '../command-line.ts';
 import { DEFAULT_IMAGE } from '../inject/annotations.ts';
@@ -24,11 +23,11 @@ const USAGE =
 
 export async function inject(argv: readonly string[]): Promise<number> {
   try {
-    const { files, rest } = filesOf(argv);
     // Its options are not those of run: no variable is meant for them.
-    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, rest, {});
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
     if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
     if (line.kind === 'help') return 0;
+    const files = line.read.texts('filename');
     if (files.length === 0) throw new UsageError('no manifest is named: give -f FILE, or -f - for the standard input');
     return print(files, line.read.text('image'));
   } catch (error) {
@@ -36,21 +35,6 @@ export async function inject(argv: readonly string[]): Promise<number> {
     process.stderr.write(`k8s-lease-lock: ${error.message} (see "k8s-lease-lock inject --help")\n`);
     return EXIT.usage.code;
   }
-}
-
-/** The one option that may be given several times. */
-function filesOf(argv: readonly string[]): { files: string[]; rest: string[] } {
-  const options = { filename: { type: 'string', short: 'f', multiple: true } } as const;
-  const { tokens } = parseArgs({ args: [...argv], options, strict: false, tokens: true });
-  const files: string[] = [];
-  const used = new Set<number>();
-  for (const token of tokens) {
-    if (token.kind !== 'option' || token.name !== 'filename' || token.value === undefined) continue;
-    files.push(token.value);
-    used.add(token.index);
-    if (!token.inlineValue) used.add(token.index + 1);
-  }
-  return { files, rest: argv.filter((_, i) => !used.has(i)) };
 }
 
 /** All or nothing: half of it would be applied as if it were the whole. */
