@@ -14,12 +14,14 @@ import {
   freed,
   holder,
   jobEnd,
+  killKubelet,
   kubectl,
   logOf,
   podOf,
   podStatus,
   prepare,
   renewedAt,
+  startKubelet,
   timedLog,
   timeOf,
   untilLog,
@@ -112,6 +114,30 @@ test('ended alone, for a new image, the sidecar does not give the lock back unde
   const free = (await renewedAt()) + LEASE_MS;
   assert.ok(ended < free, `main ended ${ended - free} ms after the lock was free for others`);
   await clearLock();
+});
+
+test('its kubelet restarted, main goes on under its lock', async () => {
+  await sidecarJob('steady');
+  await untilRuns('steady');
+  const nextRenewal = async () => {
+    const before = await renewedAt();
+    await until(async () => (await renewedAt()) > before, 'a renewal');
+  };
+  await killKubelet();
+  try {
+    await nextRenewal();
+  } finally {
+    await startKubelet();
+  }
+  // Long enough for a kubelet that has come to think otherwise to have acted.
+  await nextRenewal();
+  await nextRenewal();
+  for (const name of ['main', 'lease-lock']) {
+    const { restartCount, state } = await containerOf('blue', 'steady', name);
+    assert.deepEqual([restartCount, state.running !== undefined], [0, true], name);
+  }
+  await kubectl('-n', 'blue', 'delete', 'job', 'steady');
+  await freed();
 });
 
 test('its Pod deleted, main ends first, and then the lock is given back', async () => {
