@@ -9,10 +9,10 @@ import type { LockEvent } from '../src/events.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { tellOf } from '../src/guard/tell.ts';
 import type { Identity } from '../src/identity.ts';
-import { newParticipant } from '../src/joining.ts';
-import { type Acquisition, acquire, type HeldLock, type Participant, stopRequestOf } from '../src/lock.ts';
+import { holdsAlready, newParticipant } from '../src/joining.ts';
+import { type Acquisition, acquire, type HeldLock, stopRequestOf } from '../src/lock.ts';
 import { type Log, logTo } from '../src/log.ts';
-import { type About, parseLease } from '../src/state.ts';
+import type { About } from '../src/state.ts';
 import { openGate } from './access.ts';
 import { cancelRun } from './cancel-run.ts';
 import type { Inputs } from './inputs.ts';
@@ -90,7 +90,7 @@ async function keep(the: Keeper): Promise<void> {
   };
   const startedAt = clock.now();
   // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
-  const extended = inputs.mode === 'acquire' && (await isMineAlready(newcomer));
+  const extended = inputs.mode === 'acquire' && (await holdsAlready(newcomer));
   if (extended) say('starting', { extended });
   const signal = extended ? undefined : ending;
   const acquisition = await acquire({ ...newcomer, emit }, { timeoutMs: inputs.timeoutMs, signal });
@@ -134,12 +134,6 @@ async function keep(the: Keeper): Promise<void> {
     say('lost', { message: `it was given back before the end of the job: ${ending.reason}`, heldMs });
   else if (released.kind === 'failed') say('not-released', { message: released.message, heldMs });
   else say('released', { heldMs });
-}
-
-async function isMineAlready({ client, me, timings }: Omit<Participant, 'emit'>): Promise<boolean> {
-  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs });
-  const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
-  return parsed?.kind === 'state' && parsed.state.holders.some(({ id, nonce }) => id === me.id && nonce === me.nonce);
 }
 
 type Say = (phase: Phase, more?: Partial<Status>) => void;

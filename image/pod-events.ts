@@ -61,8 +61,8 @@ export function podEvents(
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     const reply = await connection.send({ method: 'POST', path, body: JSON.stringify(event), timeoutMs: REQUEST_MS });
     if (reply.kind === 'reply' && reply.status < 300) return;
-    // A namespace that is going takes none, and a server that is busy has better things to do.
-    allowed = reply.kind === 'reply' && reply.status !== 403 && reply.status !== 404;
+    // Not allowed, or a namespace that is going: it will be so the next time.
+    allowed = reply.kind === 'broken' || (reply.status !== 403 && reply.status !== 404);
     log(
       'debug',
       `no Event: ${reply.kind === 'reply' ? `the API server answered ${reply.status}` : reply.message} (docs/rbac.md#events)`,

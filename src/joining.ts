@@ -7,7 +7,7 @@ import { type Identity, idOf, type UserInfo } from './identity.ts';
 import { leaseClient } from './lease-client.ts';
 import type { Participant } from './participant.ts';
 import type { Timings } from './settings.ts';
-import type { About } from './state.ts';
+import { type About, parseLease } from './state.ts';
 import { USER_AGENT } from './version.ts';
 
 export interface NewParticipant {
@@ -62,6 +62,13 @@ export function newParticipant(options: NewParticipant): Omit<Participant, 'emit
   const self = { ...me, labels: { ...LABELS, ...labels } };
   const participant = { client, clock, me: self, timings, createIfAbsent, pollEveryMs, newMark, random };
   return identity.derived ? { ...participant, whoAmI } : participant;
+}
+
+/** Whether the lock is this one's before it asks for it: then it adds time to it, and must not give it back if it is not to have more. */
+export async function holdsAlready({ client, me, timings }: Omit<Participant, 'emit'>): Promise<boolean> {
+  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs });
+  const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
+  return parsed?.kind === 'state' && parsed.state.holders.some(({ id, nonce }) => id === me.id && nonce === me.nonce);
 }
 
 /** Anybody may ask that; an answer that says nothing is as good as none. */

@@ -7,6 +7,7 @@ import { notHeld } from '../../src/guard/not-held.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
 import { tellOf } from '../../src/guard/tell.ts';
 import { podOf, sharedIdentity } from '../../src/identity.ts';
+import { holdsAlready } from '../../src/joining.ts';
 import { acquire as acquireLock, type Participant, type Released } from '../../src/lock.ts';
 import { formatDuration } from '../../src/settings.ts';
 import { withdraw } from '../../src/withdraw.ts';
@@ -29,7 +30,9 @@ async function take(settings: AcquireSettings, surroundings: Surroundings): Prom
   const inbox = openSignalInbox();
   const { onBusy, conflictExitCode } = settings;
   const timeoutMs = settings.timeoutMs ?? (onBusy === 'wait' ? undefined : 0);
-  const acquisition = await acquireLock(participant, { timeoutMs, signal: inbox.ending });
+  // Whoever adds time to a lock of his does not lose it by being ended meanwhile.
+  const signal = (await holdsAlready(participant)) ? undefined : inbox.ending;
+  const acquisition = await acquireLock(participant, { timeoutMs, signal });
   if (acquisition.kind !== 'held') return notHeld(acquisition, { clock, log, onBusy, conflictExitCode, ending: inbox.ending });
   const { lock } = acquisition;
   lock.abandon();

@@ -105,12 +105,7 @@ async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holdin
   }
   await waitUntil(clock, NEVER, ending);
   const wasLost = lock.isLost();
-  const answered = await lastSeconds(page, clock);
-  if (answered) {
-    log(
-      'error',
-      'not released: a container still asks whether the lock is held; it is free when it expires (docs/sidecar.md#how-a-pod-ends)',
-    );
+  if (await isStillAsked(page, holding)) {
     lock.abandon();
     return EXIT.lost.code;
   }
@@ -119,8 +114,8 @@ async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holdin
 
 const GIVEN_BACK = 'given back before anything started';
 
-/** True if somebody asks when nobody should be there any more. */
-async function lastSeconds(page: HeldPage, clock: Surroundings['clock']): Promise<boolean> {
+/** True, and said, if somebody asks in the last seconds, when nobody should be there any more. */
+async function isStillAsked(page: HeldPage, { clock, log }: Surroundings): Promise<boolean> {
   const from = later(clock.now(), LAST_QUESTION_MS);
   let asked = false;
   page.tells(() => {
@@ -128,6 +123,11 @@ async function lastSeconds(page: HeldPage, clock: Surroundings['clock']): Promis
     return { held: false, words: 'this Pod is ending' };
   });
   await waitUntil(clock, later(clock.now(), LAST_SECONDS_MS));
+  if (asked)
+    log(
+      'error',
+      'not released: a container still asks whether the lock is held; it is free when it expires (docs/sidecar.md#how-a-pod-ends)',
+    );
   return asked;
 }
 
@@ -157,7 +157,7 @@ async function afterRestart(before: Identity, holding: Holding): Promise<number>
   log('error', words);
   page.tells(() => ({ held: false, words }));
   await waitUntil(clock, NEVER, ending);
-  if (await lastSeconds(page, clock)) return EXIT.lost.code;
+  if (await isStillAsked(page, holding)) return EXIT.lost.code;
   const participant = participantOf(settings, holding, before);
   const released = await withdraw({ ...participant, emit: () => {} }, undefined);
   const subject = `Lease ${participant.me.namespace}/${participant.me.name}`;

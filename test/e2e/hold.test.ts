@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { faultProxy, reset } from '../harness/fault-proxy.ts';
+import { faultProxy, pass, reset, silence } from '../harness/fault-proxy.ts';
 import { type Guard, guard, reach, tempFolder } from '../harness/guards.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
@@ -198,6 +198,32 @@ function suite(target: ApiTarget): void {
     const { code, stderr } = await sidecar.finished;
     assert.equal(code, 128 + 15);
     assert.match(stderr, /left the queue/);
+  });
+
+  test('ended while it adds time to a lock, acquire does not take that from those who hold it', async (t) => {
+    if (!target.ca) return; // The proxy speaks TLS to what is behind it.
+    const proxy = await faultProxy({ url: target.url, ca: target.ca });
+    t.after(() => proxy.close());
+    const line = async (url: string) => [
+      'acquire',
+      ...(await where('longer', url)),
+      '--holder',
+      'pipeline',
+      '--lease-duration',
+      '30s',
+    ];
+    assert.equal((await guard(t, await line(target.url)).finished).code, 0);
+    let asked = false;
+    proxy.set(({ verb, nth }) => {
+      if (verb !== 'write' || nth > 1) return pass;
+      asked = true;
+      return silence;
+    });
+    const longer = guard(t, await line(proxy.url));
+    await until(() => asked, 'it asks for more time');
+    longer.kill('SIGTERM');
+    await longer.finished;
+    assert.equal(await holderOf('longer'), 'pipeline');
   });
 
   test('acquire takes it for the holder that is named, release gives it back, and others wait meanwhile', async (t) => {
