@@ -1,23 +1,30 @@
 /**
- * Builds the two bundles from the compiled sources. tsc first: ncc cannot compile TypeScript 7 by itself. Then every file is minified: ncc
- * does so for its entry alone.
+ * Builds the two bundles and the npm package's library from the compiled sources. tsc first, since ncc cannot compile TypeScript 7. ncc makes
+ * the bundles, with the licences of what is in them; esbuild then minifies every file of them, where ncc minifies its entry alone.
  */
 import { execFileSync } from 'node:child_process';
 import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { transformSync } from 'esbuild';
+import { buildSync, transformSync } from 'esbuild';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const run = (command, ...args) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 
+/** Runs a program that prints what is wrong by itself. */
+function orExit(file, ...args) {
+  try {
+    execFileSync(file, args, { cwd: root, stdio: 'inherit' });
+  } catch {
+    process.exit(1);
+  }
+}
+
+const tsc = (project) => orExit(`${root}node_modules/.bin/tsc`, '-p', project);
+
 function compile() {
   rmSync(`${root}build`, { recursive: true, force: true });
-  try {
-    execFileSync(`${root}node_modules/.bin/tsc`, ['-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
-  } catch {
-    process.exit(1); // tsc has said why
-  }
+  tsc('tsconfig.build.json');
   // tsc copies package.json, since the version is read from it; it also tells ncc to keep ES modules, since CommonJS breaks on import.meta.
 }
 
@@ -33,6 +40,25 @@ function bundle(entry, folder, ...options) {
     });
     writeFileSync(`${root}${file}`, code);
   }
+}
+
+/** dist/lib: plain ES modules, and one file of types with nothing in it but what the library shows. Dependencies stay outside. */
+function bundleLibrary() {
+  rmSync(`${root}dist/lib`, { recursive: true, force: true });
+  buildSync({
+    absWorkingDir: root,
+    entryPoints: ['build/src/library/index.js'],
+    outdir: 'dist/lib',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    packages: 'external',
+    legalComments: 'none',
+  });
+  tsc('tsconfig.library.json');
+  orExit(process.execPath, 'api-report.mjs', '--types');
 }
 
 /** The processes that the Action consists of; each starts the one bundle at its own function. */
@@ -73,6 +99,6 @@ else {
   bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
   if (!(option === '--only' && part === 'cli')) {
     bundleAction('action/dist');
-    execFileSync(process.execPath, ['build-library.mjs'], { cwd: root, stdio: 'inherit' });
+    bundleLibrary();
   }
 }

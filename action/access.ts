@@ -2,9 +2,10 @@
  * From the inputs to a cluster. An OIDC token is asked for again before it expires, and after a 401. A refused one gets no reason from the
  * API server, so that its claims are read here and put beside what can be wrong.
  */
+
+import { type ClusterResult, findCluster } from '../src/api/cluster.ts';
 import type { Clock } from '../src/clock.ts';
 import { later, type Monotonic } from '../src/clock.ts';
-import { type ClusterResult, findCluster } from '../src/cluster.ts';
 import type { Access } from './inputs.ts';
 
 export interface Gate {

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { getInput } from '@actions/core';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { parseDuration, type Timings, timings } from '../src/settings.ts';
+import { parseDuration, type Timings, timings } from '../src/protocol/timings.ts';
 
 export interface Inputs {
   name: string;

@@ -5,19 +5,19 @@
  */
 import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, waitUntil } from '../src/clock.ts';
-import type { LockEvent } from '../src/events.ts';
+import { tellOf } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import { tellOf } from '../src/guard/tell.ts';
-import type { Identity } from '../src/identity.ts';
-import { holdsAlready, newParticipant } from '../src/joining.ts';
-import { type Acquisition, acquire, type HeldLock, stopRequestOf } from '../src/lock.ts';
+import type { LockEvent } from '../src/lock/events.ts';
+import type { Identity } from '../src/lock/identity.ts';
+import { type Acquisition, acquire, type HeldLock, stopRequestOf } from '../src/lock/index.ts';
+import { holdsAlready, newParticipant } from '../src/lock/new-participant.ts';
 import { type Log, logTo } from '../src/log.ts';
-import type { About } from '../src/state.ts';
+import type { About } from '../src/protocol/document.ts';
 import { openGate } from './access.ts';
 import { cancelRun } from './cancel-run.ts';
 import type { Inputs } from './inputs.ts';
+import { isAlive, nameOf, type Phase, type ProcessName, type Session, type Status, sessionIn } from './job-state.ts';
 import { wordsFor } from './report.ts';
-import { isAlive, nameOf, type Phase, type ProcessName, type Session, type Status, sessionIn } from './session.ts';
 
 /** All that a keeper is told, through its standard input: not its arguments or its environment, which others can read. */
 export interface Task {

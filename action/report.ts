@@ -1,9 +1,9 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
 import { error, notice, setOutput, setSecret, summary, warning } from '@actions/core';
-import { formatDuration } from '../src/settings.ts';
-import type { Holder } from '../src/state.ts';
+import type { Holder } from '../src/protocol/document.ts';
+import { formatDuration } from '../src/protocol/timings.ts';
 import type { Inputs } from './inputs.ts';
-import type { Status } from './session.ts';
+import type { Status } from './job-state.ts';
 
 /** The one annotation of a step that fails. */
 export function fail(title: string, message: string): void {

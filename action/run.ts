@@ -3,17 +3,17 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getState, saveState } from '@actions/core';
 import { later, systemClock, waitUntil } from '../src/clock.ts';
-import type { LockEvent } from '../src/events.ts';
 import { EXIT } from '../src/guard/exit-codes.ts';
 import { guard } from '../src/guard/guard.ts';
+import type { LockEvent } from '../src/lock/events.ts';
+import { withdraw } from '../src/lock/release.ts';
 import { type Log, logTo } from '../src/log.ts';
-import { parseLease } from '../src/state.ts';
-import { withdraw } from '../src/withdraw.ts';
+import { parseLease } from '../src/protocol/document.ts';
+import { visit } from './connect.ts';
+import { entry, identityOf, tempFolder } from './github-context.ts';
 import { InputError, type Inputs } from './inputs.ts';
+import { isAlive, nameOf, type ProcessName } from './job-state.ts';
 import { fail, note, type Outcome, setOutputs, summarise, warn, wordsFor } from './report.ts';
-import { isAlive, nameOf, type ProcessName } from './session.ts';
-import { visit } from './visit.ts';
-import { entry, identityOf, tempFolder } from './workflow.ts';
 
 const STDOUT = 1;
 /** On a code of its own, to tell it from the command's. */

@@ -3,7 +3,7 @@
  * command, byte for byte. Node's own parser, since a library would cost half of what a guard takes to start.
  */
 import { parseArgs } from 'node:util';
-import { parseDuration } from '../src/settings.ts';
+import { parseDuration } from '../src/protocol/timings.ts';
 
 export interface Option {
   name: string;

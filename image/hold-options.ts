@@ -1,5 +1,5 @@
 /** The command lines of those that hold a lock without a command of their own: `hold` for a Pod, `acquire` and `release` in two steps. */
-import { formatDuration, shortest, type Timings, timings } from '../src/settings.ts';
+import { formatDuration, shortest, type Timings, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, UsageError } from './command-line.ts';
 import {
   ConfigurationError,

@@ -2,7 +2,7 @@
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from '../src/guard/exit-codes.ts';
 import { VERSION } from '../src/version.ts';
-import { workloadEnvironment } from './workload-environment.ts';
+import { workloadEnvironment } from './pod/workload-environment.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 

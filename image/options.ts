@@ -1,6 +1,6 @@
 /** The options of all commands that want a lock, each once, with its default and meaning; and what those of `run` are together. */
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { type Timings, type TimingsResult, timings } from '../src/settings.ts';
+import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Option, type Reader, readCommandLine, UsageError } from './command-line.ts';
 
 /** Of no service that is registered anywhere. */

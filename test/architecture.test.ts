@@ -1,4 +1,4 @@
-/** Imports go downward only: image and action use src/guard and src, src/guard uses src, src uses neither; image and action never meet. */
+/** The order of imports, and what each layer may know of the world around it. */
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,57 +8,88 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const sources = globSync(['src/**/*.ts', 'image/**/*.ts', 'action/**/*.ts'], { cwd: root });
 
+/** Lowest first. Each layer may import those below it; siblings (the three entries; the server and everything but the image) never meet. */
+const CORE = ['src', 'src/protocol', 'src/api', 'src/lock', 'src/guard'];
 const ALLOWED: Record<string, string[]> = {
-  src: ['src', '.'],
-  'src/guard': ['src/guard', 'src'],
-  image: ['image', 'src/guard', 'src', '.'],
-  action: ['action', 'src/guard', 'src', '.'],
+  ...Object.fromEntries(CORE.map((layer, i) => [layer, CORE.slice(0, i + 1)])),
+  'src/library': [...CORE, 'src/library'],
+  'src/server': ['src/server'],
+  image: [...CORE, 'src/server', 'image'],
+  action: [...CORE, 'action'],
 };
-const layerOf = (path: string): string =>
-  path.startsWith('src/guard/') ? 'src/guard' : path.includes('/') ? (path.split('/')[0] ?? '') : '.';
 
-function importsOf(path: string): string[] {
-  const text = readFileSync(join(root, path), 'utf8');
-  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, name = '']) => name);
+function layerOf(path: string): string {
+  const [top = '', folder = '', file] = path.split('/');
+  if (folder === '') return '.';
+  return top === 'src' && file !== undefined ? `src/${folder}` : top;
 }
 
+const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
+
+function importsOf(path: string): string[] {
+  return [...textOf(path).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, name = '']) => name);
+}
+
+const ours = (path: string) =>
+  importsOf(path)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => relative(root, join(root, dirname(path), name)))
+    .filter((target) => target !== 'package.json');
+
 test('the check sees the sources', () => {
-  assert.ok(sources.length > 20);
-  assert.ok(importsOf('src/guard/guard.ts').includes('../lock.ts'));
+  assert.deepEqual([...new Set(sources.map(layerOf))].sort(), Object.keys(ALLOWED).sort());
+  assert.ok(ours('src/guard/guard.ts').includes('src/clock.ts'));
 });
 
 test('imports go downward only', () => {
   const wrong = sources.flatMap((path) =>
-    importsOf(path)
-      .filter((name) => name.startsWith('.'))
-      .map((name) => relative(root, join(root, dirname(path), name)))
+    ours(path)
       .filter((target) => !ALLOWED[layerOf(path)]?.includes(layerOf(target)))
       .map((target) => `${path} imports ${target}`),
   );
   assert.deepEqual(wrong, []);
 });
 
-test('the core knows no command line, no workflow, and no process around it', () => {
+test('protocol/ does no I/O and knows no clock: time is an argument', () => {
+  const files = sources.filter((path) => layerOf(path) === 'src/protocol');
+  assert.ok(files.length > 0);
+  const wrong = files.flatMap((path) => importsOf(path).filter((name) => !name.startsWith('.')));
+  assert.deepEqual(wrong, []);
+  const fromClock = files.flatMap((path) =>
+    [...textOf(path).matchAll(/import (?:type )?\{([^}]*)\} from '\.\.\/clock\.ts'/g)].flatMap(([, names = '']) =>
+      names.split(','),
+    ),
+  );
+  const allowed = ['later', 'NEVER', 'type Monotonic', 'Monotonic'];
+  assert.deepEqual(
+    fromClock.map((name) => name.trim()).filter((name) => name !== '' && !allowed.includes(name)),
+    [],
+  );
+});
+
+test('the process around it is read in one file of each entry, and nowhere in the core', () => {
   const forbidden = /\bprocess\.(?:env|exit|argv|stdout|stderr)\b|from '(?:node:process|yargs|@actions\/)/;
-  const found = sources.filter((path) => layerOf(path) === 'src' && forbidden.test(readFileSync(join(root, path), 'utf8')));
+  const layers = [...CORE, 'src/library'].filter((layer) => layer !== 'src/guard');
+  const found = sources.filter((path) => layers.includes(layerOf(path)) && forbidden.test(textOf(path)));
   // The library has nobody who could hand it the environment.
-  assert.deepEqual(found, ['src/surroundings.ts']);
+  assert.deepEqual(found, ['src/library/process-info.ts']);
 });
 
 test('time is read and timers are set in src/clock.ts alone', () => {
   const forbidden = /\bDate\.now\(|\bperformance\.|\bsetTimeout\(|\bsetInterval\(|new Date\(\)/;
   const wrong = sources.filter(
-    (path) => path.startsWith('src/') && path !== 'src/clock.ts' && forbidden.test(readFileSync(join(root, path), 'utf8')),
+    (path) =>
+      path.startsWith('src/') && !path.startsWith('src/server/') && path !== 'src/clock.ts' && forbidden.test(textOf(path)),
   );
   assert.deepEqual(wrong, []);
 });
 
 test('client-node is imported in one file, and only by a dynamic import', () => {
   const users = sources.filter((path) => importsOf(path).some((name) => name.startsWith('@kubernetes/')));
-  assert.deepEqual(users, ['src/kubeconfig.ts']);
-  const statics = /^import (?!type)[^;]*'@kubernetes|^import [^;]*'\.\/kubeconfig\.ts'/m;
+  assert.deepEqual(users, ['src/api/kubeconfig.ts']);
+  const statics = /^import (?!type)[^;]*'@kubernetes|^import (?!type)[^;]*\/kubeconfig\.ts'/m;
   assert.deepEqual(
-    sources.filter((path) => statics.test(readFileSync(join(root, path), 'utf8'))),
+    sources.filter((path) => statics.test(textOf(path))),
     [],
   );
 });

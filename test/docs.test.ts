@@ -12,9 +12,9 @@ import { promisify } from 'node:util';
 import type { Option } from '../image/command-line.ts';
 import { HOLD_OPTIONS, readHoldCommandLine } from '../image/hold-options.ts';
 import { RUN_OPTIONS } from '../image/options.ts';
-import { startLeaseServer } from '../image/server/server.ts';
 import { EXIT } from '../src/guard/exit-codes.ts';
-import { parseLease } from '../src/state.ts';
+import { parseLease } from '../src/protocol/document.ts';
+import { startLeaseServer } from '../src/server/server.ts';
 import { useCluster } from './harness/cluster.ts';
 import { BUNDLE, tempFolder } from './harness/guards.ts';
 

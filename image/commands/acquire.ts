@@ -2,18 +2,19 @@
  * `k8s-lease-lock acquire` and `release`: a lock over several processes, as two commands that know the same holder. Nothing renews it in between,
  * and nothing is stopped when its time is over: for pipelines, and for Pods where a sidecar is not to be had.
  */
+
+import { tellOf } from '../../src/guard/event-log.ts';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { notHeld } from '../../src/guard/not-held.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
-import { tellOf } from '../../src/guard/tell.ts';
-import { podOf, sharedIdentity } from '../../src/identity.ts';
-import { holdsAlready } from '../../src/joining.ts';
-import { acquire as acquireLock, type Participant, type Released } from '../../src/lock.ts';
-import { formatDuration } from '../../src/settings.ts';
-import { withdraw } from '../../src/withdraw.ts';
+import { podOf, sharedIdentity } from '../../src/lock/identity.ts';
+import { acquire as acquireLock, type Participant, type Released } from '../../src/lock/index.ts';
+import { holdsAlready } from '../../src/lock/new-participant.ts';
+import { withdraw } from '../../src/lock/release.ts';
+import { formatDuration } from '../../src/protocol/timings.ts';
 import { type AcquireSettings, readAcquireCommandLine, readReleaseCommandLine } from '../hold-options.ts';
-import { obey, participantOf, type Surroundings } from '../joined.ts';
 import type { JoinSettings } from '../options.ts';
+import { obey, participantOf, type Surroundings } from '../run-command.ts';
 
 export async function acquire(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return await obey('acquire', readAcquireCommandLine(argv, env), env, take);

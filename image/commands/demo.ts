@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import yargs from 'yargs';
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { startLeaseServer } from '../server/server.ts';
-import { drawTimeline, findOverlap, type Row } from '../timeline.ts';
+import { startLeaseServer } from '../../src/server/server.ts';
+import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
 /** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */
 const LEASE_DURATION = '3s';

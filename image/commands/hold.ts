@@ -5,19 +5,19 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { later, NEVER, waitUntil } from '../../src/clock.ts';
-import type { LockEvent } from '../../src/events.ts';
+import { tellOf } from '../../src/guard/event-log.ts';
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { notHeld } from '../../src/guard/not-held.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
-import { tellOf } from '../../src/guard/tell.ts';
-import type { Identity } from '../../src/identity.ts';
-import { acquire, type HeldLock, type Participant, type Released, stopRequestOf } from '../../src/lock.ts';
+import type { LockEvent } from '../../src/lock/events.ts';
+import type { Identity } from '../../src/lock/identity.ts';
+import { acquire, type HeldLock, type Participant, type Released, stopRequestOf } from '../../src/lock/index.ts';
+import { withdraw } from '../../src/lock/release.ts';
 import type { Log } from '../../src/log.ts';
-import { withdraw } from '../../src/withdraw.ts';
-import { type HeldPage, type HeldState, serveHeld } from '../held-page.ts';
 import { type HoldSettings, readHoldCommandLine } from '../hold-options.ts';
-import { obey, participantOf, type Surroundings } from '../joined.ts';
-import { podEvents } from '../pod-events.ts';
+import { type HeldPage, type HeldState, serveHeld } from '../pod/held-page.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import { obey, participantOf, type Surroundings } from '../run-command.ts';
 
 /**
  * From the kubelet's SIGTERM until the lock is given back. It comes when the other containers have ended, or when their time is over: then they and

@@ -1,7 +1,7 @@
 /** `k8s-lease-lock probe`: whether the sidecar of this Pod holds its lock, as an exit code; for an init container, or a script. */
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { askHeld } from '../held-page.ts';
 import { readProbeCommandLine } from '../hold-options.ts';
+import { askHeld } from '../pod/held-page.ts';
 
 const PATIENCE_MS = 1000;
 

@@ -1,12 +1,13 @@
 /** `k8s-lease-lock run`: a command under a lock. Reads its settings, finds the cluster, and hands both to the guard. */
-import { inheritedDescriptors } from '../../src/guard/descriptors.ts';
+
 import { EXIT } from '../../src/guard/exit-codes.ts';
 import { guard } from '../../src/guard/guard.ts';
-import { endsWithInit } from '../../src/guard/init.ts';
-import { obey, participantOf, type Surroundings } from '../joined.ts';
+import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
+import { endsWithInit } from '../../src/guard/watchdog-needed.ts';
 import { type RunSettings, readRunCommandLine } from '../options.ts';
-import { podEvents } from '../pod-events.ts';
-import { selfWith } from '../self.ts';
+import { podEvents } from '../pod/pod-events.ts';
+import { selfWith } from '../respawn.ts';
+import { obey, participantOf, type Surroundings } from '../run-command.ts';
 
 /**
  * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. It compiles and collects on its own thread: in so small
@@ -18,8 +19,8 @@ const WATCHDOG_FLAGS = [
 ];
 
 /** Loaded only where it is asked for: the metrics library costs what the rest of the guard does. */
-async function serveHealth(...args: Parameters<typeof import('../health.ts').serveHealth>) {
-  return await (await import('../health.ts')).serveHealth(...args);
+async function serveHealth(...args: Parameters<typeof import('../pod/health.ts').serveHealth>) {
+  return await (await import('../pod/health.ts')).serveHealth(...args);
 }
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

@@ -1,7 +1,7 @@
 /** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
 import yargs from 'yargs';
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { startLeaseServer } from '../server/server.ts';
+import { startLeaseServer } from '../../src/server/server.ts';
 
 export async function serve(argv: readonly string[]): Promise<number> {
   const options = await readOptions(argv);

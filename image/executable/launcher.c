@@ -1,7 +1,7 @@
 /*
  * The first process of a guarded container, static, so that it runs in any image. It keeps from the guard what the workload's environment
  * holds for the workload's own loader and Node (LD_PRELOAD would crash the guard, NODE_TLS_REJECT_UNAUTHORIZED blind it): such variables are
- * renamed here, and the guard gives them back to its command (image/workload-environment.ts). As process 1 it also reaps orphans and passes signals
+ * renamed here, and the guard gives them back to its command (image/pod/workload-environment.ts). As process 1 it also reaps orphans and passes signals
  * on, which Node does not do.
  */
 #include <errno.h>

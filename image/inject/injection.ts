@@ -1,6 +1,6 @@
 /**
  * What makes a Pod a guarded one, as additions to its manifest. The policy deploy/inject/mutating.yaml makes the same out of the same Pod;
- * test/inject holds the two against each other.
+ * test/image/inject holds the two against each other.
  */
 import { DEFAULT_IMAGE, PREFIX } from './annotations.ts';
 import { ASKS, CHECK, type GuardedPod, holdArguments, INSTALL, MOUNT, runCommand, SIDECAR, VOLUME } from './guarded-pod.ts';

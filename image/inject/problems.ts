@@ -1,10 +1,10 @@
 /**
  * Why a Pod can't be guarded as its annotations ask: the first reason, as a sentence. deploy/inject/validating.yaml refuses the same with the same
- * words in the same order; test/inject holds the two against each other.
+ * words in the same order; test/image/inject holds the two against each other.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { parseDuration } from '../../src/settings.ts';
+import { parseDuration } from '../../src/protocol/timings.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
 import {
   ASKS,

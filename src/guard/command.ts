@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import type { Clock } from '../clock.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
-import { type Family, familyOf, livingOf, type StopOptions, signalGroup, stopFamily } from './family.ts';
+import { type Family, familyOf, livingOf, type StopOptions, signalGroup, stopFamily } from './process-tree.ts';
 import { signalNumber } from './signals.ts';
 
 export interface CommandOptions {

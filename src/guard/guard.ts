@@ -4,16 +4,16 @@
  * released only when every process is seen to be gone. The guarantee and its limits: docs/safety.md.
  */
 import { type Clock, later } from '../clock.ts';
-import type { Emit } from '../events.ts';
-import { type AcquireRequest, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock.ts';
+import type { Emit } from '../lock/events.ts';
+import { type AcquireRequest, acquire, type HeldLock, type Participant, stopRequestOf } from '../lock/index.ts';
 import type { Log } from '../log.ts';
 import { type Command, start } from './command.ts';
+import { deadlockWith, environmentFor } from './command-environment.ts';
+import { tellOf } from './event-log.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
-import { familyToBe, isGone } from './family.ts';
-import { deadlockWith, environmentFor } from './nesting.ts';
 import { notHeld } from './not-held.ts';
+import { familyToBe, isGone } from './process-tree.ts';
 import { openSignalInbox, type SignalInbox, signalNumber } from './signals.ts';
-import { tellOf } from './tell.ts';
 import { startWatchdog, type WatchdogLink } from './watchdog-link.ts';
 
 export interface GuardOptions {

@@ -1,11 +1,11 @@
 /** Why there is no lock: in words, and as an exit code. The same for every command that wants one. */
 import type { Clock } from '../clock.ts';
-import type { Acquisition } from '../lock.ts';
+import type { Acquisition } from '../lock/index.ts';
 import type { Log } from '../log.ts';
-import { formatDuration } from '../settings.ts';
+import { formatDuration } from '../protocol/timings.ts';
+import { holders } from './event-log.ts';
 import { EXIT, SIGNALLED } from './exit-codes.ts';
 import { signalNumber } from './signals.ts';
-import { holders } from './tell.ts';
 
 export interface NotHeldOptions {
   clock: Clock;

@@ -3,10 +3,10 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Clock, later, type Monotonic, toMachineTime, waitUntil } from '../clock.ts';
-import type { HeldLock } from '../lock.ts';
+import type { HeldLock } from '../lock/index.ts';
 import type { Log } from '../log.ts';
-import type { Timings } from '../settings.ts';
-import type { Family } from './family.ts';
+import type { Timings } from '../protocol/timings.ts';
+import type { Family } from './process-tree.ts';
 import type { Message } from './watchdog.ts';
 
 export interface WatchdogLink {

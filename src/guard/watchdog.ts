@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER, waitUntil } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type Family, livingOf, NOBODY, stopFamily } from './family.ts';
+import { type Family, livingOf, NOBODY, stopFamily } from './process-tree.ts';
 
 /** One line of what a guard writes to its watchdog. */
 export type Message =

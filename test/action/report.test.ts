@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { wordsFor } from '../../action/report.ts';
-import type { Holder } from '../../src/state.ts';
+import type { Holder } from '../../src/protocol/document.ts';
 
 const holder = (more: Partial<Holder>): Holder => ({
   key: '000001-abc',

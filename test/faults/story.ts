@@ -123,7 +123,7 @@ export interface ActorOptions {
 
 export const DURATION_MS = 6000;
 const GRACE_MS = 500;
-/** What src/settings.ts makes of these: from the send of the last good write to SIGTERM. */
+/** What src/protocol/timings.ts makes of these: from the send of the last good write to SIGTERM. */
 export const STOP_AFTER_MS = 4700;
 export const PROTOCOL = 'lease-lock.nullplatform.com';
 

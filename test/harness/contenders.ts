@@ -2,13 +2,14 @@
  * Named contenders for one lock on an API server in memory, all on one manual clock. Every request is written down as `alice GET`,
  * `alice PUT`, and can be interfered with: lost on the way there, or on the way back.
  */
-import { createLeaseStore, type LeaseStore, type Reply } from '../../image/server/store.ts';
-import type { LockEvent } from '../../src/events.ts';
-import type { Answer, LeaseClient, WatchEvent } from '../../src/lease-client.ts';
-import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant } from '../../src/lock.ts';
-import type { Me } from '../../src/rules.ts';
-import { type Timings, timings } from '../../src/settings.ts';
-import { type LockState, parseLease, type RawLease } from '../../src/state.ts';
+
+import type { Answer, LeaseClient, WatchEvent } from '../../src/api/lease-client.ts';
+import type { LockEvent } from '../../src/lock/events.ts';
+import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant } from '../../src/lock/index.ts';
+import { type LockState, parseLease, type RawLease } from '../../src/protocol/document.ts';
+import type { Me } from '../../src/protocol/rules.ts';
+import { type Timings, timings } from '../../src/protocol/timings.ts';
+import { createLeaseStore, type LeaseStore, type Reply } from '../../src/server/store.ts';
 import { type ManualClock, manualClock, settle } from './manual-clock.ts';
 
 const NAMESPACE = 'team';

@@ -3,7 +3,7 @@
  * the real one can't be had it is left out, and that is said; under CI it is a failure, so that nobody is told that all is well by a
  * suite that was not run.
  */
-import { startLeaseServer } from '../../image/server/server.ts';
+import { startLeaseServer } from '../../src/server/server.ts';
 import { type Api, apiClient } from './api.ts';
 import { type Cluster, createNamespace, missingCluster, useCluster } from './cluster.ts';
 

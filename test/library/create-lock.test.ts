@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { type CreateLockOptions, createLock, type Held, type Lock, LockError, type LockEvent } from '../../src/index.ts';
+import { type CreateLockOptions, createLock, type Held, type Lock, LockError, type LockEvent } from '../../src/library/index.ts';
 import { tempFolder } from '../harness/guards.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';

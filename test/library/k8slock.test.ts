@@ -1,7 +1,7 @@
 /** K8SLock as its users rely on it: kept, renewed once, resumed, lost; against the real API server where there is one, and the small one. */
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
-import { K8SLock, type K8SLockOptions, type LockError, type LockEvent } from '../../src/index.ts';
+import { K8SLock, type K8SLockOptions, type LockError, type LockEvent } from '../../src/library/index.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 import { OURS, place, script } from './workshop.ts';

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { K8SLock, LockError } from '../../src/index.ts';
+import { K8SLock, LockError } from '../../src/library/index.ts';
 import { useCluster } from '../harness/cluster.ts';
 import { until } from '../harness/until.ts';
 import {

@@ -1,9 +1,9 @@
 /**
- * The interface of src/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
+ * The interface of src/api/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
  * A request that was given up may still arrive; a watch may lag, double, fall silent, or begin with the past.
  */
-import type { Answer, LeaseClient } from '../../src/lease-client.ts';
-import type { RawLease } from '../../src/state.ts';
+import type { Answer, LeaseClient } from '../../src/api/lease-client.ts';
+import type { RawLease } from '../../src/protocol/document.ts';
 import type { Author, Listener } from './history.ts';
 import type { Fate, Network } from './network.ts';
 import type { Process } from './process.ts';

@@ -2,10 +2,11 @@
  * A foreign participant after the ways of client-go's leader election: it sees whole seconds and the spec alone, dates what it
  * observes by its own clock, and on release overwrites whatever version it has just read, even where that names somebody else.
  */
+
+import type { Answer } from '../../src/api/lease-client.ts';
 import type { Monotonic } from '../../src/clock.ts';
 import { waitUntil } from '../../src/clock.ts';
-import type { Answer } from '../../src/lease-client.ts';
-import { microTime, type RawLease, type RawSpec } from '../../src/state.ts';
+import { microTime, type RawLease, type RawSpec } from '../../src/protocol/document.ts';
 import { newClient, type Surroundings } from './client.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';

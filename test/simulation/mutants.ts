@@ -21,9 +21,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'deadline-from-reply',
     breaks: 'a renewal counts from its answer, not from its send',
     edits: [
-      ['hold.ts', 'believe(held, answer, moment.now)', 'believe(held, answer, clock_now(participant))'],
+      ['lock/renew.ts', 'believe(held, answer, moment.now)', 'believe(held, answer, clock_now(participant))'],
       [
-        'hold.ts',
+        'lock/renew.ts',
         'async function readAgain(',
         'const clock_now = ({ clock }: Participant) => clock.now();\nasync function readAgain(',
       ],
@@ -34,7 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'claim-dated-by-reply',
     breaks: 'a claim counts from its answer, not from its send',
-    edits: [['acquire.ts', 'key: decision.key, sentAt }', 'key: decision.key, sentAt: clock.now() }']],
+    edits: [['lock/acquire.ts', 'key: decision.key, sentAt }', 'key: decision.key, sentAt: clock.now() }']],
     profile: 'outages',
     seed: 35,
   },
@@ -66,21 +66,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-expiry-margin',
     breaks: 'a holder is taken over after just its duration',
-    edits: [['rules.ts', 'Math.max(2000, durationMs / 10)', '0']],
+    edits: [['protocol/rules.ts', 'Math.max(2000, durationMs / 10)', '0']],
     profile: 'pauses',
     seed: 3,
   },
   {
     name: 'no-own-margin',
     breaks: 'a holder keeps nothing in hand for clocks that run at other rates',
-    edits: [['settings.ts', 'marginMs: Math.max(500, durationMs / 20)', 'marginMs: 0']],
+    edits: [['protocol/timings.ts', 'marginMs: Math.max(500, durationMs / 20)', 'marginMs: 0']],
     profile: 'outages',
     seed: 1,
   },
   {
     name: 'no-kill-budget',
     breaks: 'stopping the command begins when it should have ended',
-    edits: [['hold.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
+    edits: [['lock/renew.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
     profile: 'network',
     seed: 4,
   },
@@ -89,7 +89,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a holder is dead when its renewTime is past by my wall clock',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         '.filter(({ holder }) => !isMe(holder, me));',
         '.filter(({ holder }) => !isMe(holder, me) && !(Date.parse(state.lease.spec?.renewTime ?? "") + (holder.durationMs ?? 0) < moment.wall.getTime()));',
       ],
@@ -100,7 +100,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'server-date-without-margin',
     breaks: "a holder is dead as soon as a server's clock says so",
-    edits: [['rules.ts', 'durationMs + Math.max(60_000, durationMs) - silentMs', 'durationMs - silentMs']],
+    edits: [['protocol/rules.ts', 'durationMs + Math.max(60_000, durationMs) - silentMs', 'durationMs - silentMs']],
     profile: 'network',
     seed: 1,
   },
@@ -115,7 +115,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'release-without-reading-again',
     breaks: 'a release that collides is taken as done',
     edits: [
-      ['withdraw.ts', "if (answer.kind === 'lease') return", "if (answer.kind === 'lease' || answer.kind === 'conflict') return"],
+      [
+        'lock/release.ts',
+        "if (answer.kind === 'lease') return",
+        "if (answer.kind === 'lease' || answer.kind === 'conflict') return",
+      ],
     ],
     profile: 'gentle',
     seed: 5,
@@ -123,14 +127,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'release-clears-whoever-holds',
     breaks: 'who leaves clears the holder, whoever that is',
-    edits: [['rules.ts', "const asHolder = mine?.standing === 'holds';", 'const asHolder = state.holders.length > 0;']],
+    edits: [['protocol/rules.ts', "const asHolder = mine?.standing === 'holds';", 'const asHolder = state.holders.length > 0;']],
     profile: 'gentle',
     seed: 1,
   },
   {
     name: 'claim-without-window',
     breaks: 'whoever sees the lock free claims it, whatever his place',
-    edits: [['rules.ts', 'position * CLAIM_WINDOW_MS', '0 * position * CLAIM_WINDOW_MS']],
+    edits: [['protocol/rules.ts', 'position * CLAIM_WINDOW_MS', '0 * position * CLAIM_WINDOW_MS']],
     profile: 'gentle',
     seed: 2,
   },
@@ -139,7 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim leaves its own entry in the queue',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         '...passedOver.map((waiter) => waiter.key), ...state.unreadable, ...ownKeys(state.waiters, me)',
         '...passedOver.map((waiter) => waiter.key), ...state.unreadable',
       ],
@@ -152,7 +156,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim leaves those in the queue whom it passed over',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         '...passedOver.map((waiter) => waiter.key), ...state.unreadable, ',
         '...passedOver.slice(0, 0).map((waiter) => waiter.key), ...state.unreadable, ',
       ],
@@ -164,7 +168,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'foreign-duration-ignored',
     breaks: "everybody's duration is taken to be mine",
     edits: [
-      ['rules.ts', 'const durationMs = holder.durationMs ?? me.durationMs;', 'const durationMs = holder ? me.durationMs : 0;'],
+      [
+        'protocol/rules.ts',
+        'const durationMs = holder.durationMs ?? me.durationMs;',
+        'const durationMs = holder ? me.durationMs : 0;',
+      ],
     ],
     profile: 'electors',
     seed: 1,
@@ -173,8 +181,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'ambiguous-write-taken-as-failed',
     breaks: 'who gives up after a write without an answer does not look whether it was done',
     edits: [
-      ['acquire.ts', "wait.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
-      ['acquire.ts', "wait.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
+      ['lock/acquire.ts', "wait.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
+      ['lock/acquire.ts', "wait.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
     seed: 1,
@@ -184,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim without an answer is started on',
     edits: [
       [
-        'acquire.ts',
+        'lock/acquire.ts',
         "if (answer.kind !== 'lease') return await setback(wait, answer, 'claiming');\n  const refused = see(wait, answer);",
         "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await setback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? see(wait, answer) : undefined;",
       ],
@@ -197,7 +205,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a renewal without an answer counts',
     edits: [
       [
-        'hold.ts',
+        'lock/renew.ts',
         'return held.sentAt === moment.now ? undefined : retryLater(held, answer);',
         'return renewed(held, moment.now);',
       ],
@@ -209,7 +217,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'mark-used-twice',
     breaks: 'all attempts bear one mark, so that what landed early is dated by a later retry',
     edits: [
-      ['hold.ts', '  const moment = momentOf(participant);\n', '  const moment = { ...momentOf(participant), mark: key };\n'],
+      [
+        'lock/renew.ts',
+        '  const moment = momentOf(participant);\n',
+        '  const moment = { ...momentOf(participant), mark: key };\n',
+      ],
     ],
     profile: 'network',
     seed: 1,
@@ -219,7 +231,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'who is shown as the holder by a watch event starts, without another write',
     edits: [
       [
-        'acquire.ts',
+        'lock/acquire.ts',
         '      return await take(wait, decision);',
         "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: wait.view.state, key: decision.key, sentAt: participant.clock.now() }) };\n      return await take(wait, decision);",
       ],
@@ -232,7 +244,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a holder annotation counts although the spec says otherwise',
     edits: [
       [
-        'state.ts',
+        'protocol/document.ts',
         "const agreed = named !== '' && annotated.some((holder) => holder.id === named);",
         'const agreed = annotated.length > 0;',
       ],
@@ -243,7 +255,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'token-from-transitions',
     breaks: 'the fencing token is the count of transitions, which a deletion sets back',
-    edits: [['hold.ts', "const token = state.resourceVersion ?? '0';", 'const token = String(state.transitions);']],
+    edits: [['lock/renew.ts', "const token = state.resourceVersion ?? '0';", 'const token = String(state.transitions);']],
     profile: 'deletions',
     seed: 1,
   },
@@ -252,7 +264,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim is started on however late its answer comes',
     edits: [
       [
-        'acquire.ts',
+        'lock/acquire.ts',
         ' || clock.now() >= stopByOf(sentAt, timings)) return undefined;',
         ' || stopByOf(sentAt, timings) < 0) return undefined;',
       ],
@@ -263,7 +275,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'versions-compared-as-text',
     breaks: 'version 100000 is older than version 99999',
-    edits: [['state.ts', 'return a.length !== b.length ? a.length > b.length : a > b;', 'return a > b;']],
+    edits: [['protocol/document.ts', 'return a.length !== b.length ? a.length > b.length : a > b;', 'return a > b;']],
     profile: 'gentle',
     seed: 2,
   },
@@ -272,7 +284,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'with the Lease, its holder is forgotten by those who saw it',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         'const state = reading.exists ? reading.state : (before?.state ?? reading.state);',
         'const state = reading.state;',
       ],
@@ -284,7 +296,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'incarnation-forgets',
     breaks: 'who is not in a Lease that was created anew is forgotten',
     edits: [
-      ['rules.ts', 'if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {', 'if (key === "") {'],
+      [
+        'protocol/rules.ts',
+        'if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {',
+        'if (key === "") {',
+      ],
     ],
     profile: 'deletions',
     seed: 8,
@@ -293,8 +309,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'stale-sighting-over-deletion',
     breaks: 'after a deletion, a holder is still dated by when I last saw it',
     edits: [
-      ['rules.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
-      ['rules.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
+      ['protocol/rules.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
+      ['protocol/rules.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
     ],
     profile: 'deletions',
     seed: 69,
@@ -302,7 +318,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'late-claim-confirmed-blindly',
     breaks: 'a claim that landed late is confirmed although a holder of the deleted Lease may still run',
-    edits: [['rules.ts', 'if (heldBy.length > 0) return', 'if (heldBy.length < 0) return']],
+    edits: [['protocol/rules.ts', 'if (heldBy.length > 0) return', 'if (heldBy.length < 0) return']],
     profile: 'deletions',
     seed: 14,
   },
@@ -311,7 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a waiter does not foresee when a dead holder will be dead by the server clock, a newcomer sees it at once',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         '  const silentMs = serverMs - writtenAtServerMs;\n',
         '  const silentMs = serverMs - writtenAtServerMs;\n  if (silentMs < durationMs + Math.max(60_000, durationMs)) return undefined;\n',
       ],
@@ -322,21 +338,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unseen-hold',
     breaks: 'a whole hold that passed unseen does not start the claim windows anew',
-    edits: [['rules.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
+    edits: [['protocol/rules.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
     profile: 'network',
     seed: 2,
   },
   {
     name: 'new-ticket-after-removal',
     breaks: 'a waiter that was passed over goes to the end of the queue',
-    edits: [['rules.ts', 'waiting?.ticket ?? mine?.ticket ?? me.ticket;', 'waiting?.ticket ?? mine?.ticket;']],
+    edits: [['protocol/rules.ts', 'waiting?.ticket ?? mine?.ticket ?? me.ticket;', 'waiting?.ticket ?? mine?.ticket;']],
     profile: 'network',
     seed: 1,
   },
   {
     name: 'unknown-fields-dropped',
     breaks: 'fields of the spec that this code does not know are not written back',
-    edits: [['state.ts', 'spec: { ...lease.spec, ...change.spec } };', 'spec: { ...change.spec } };']],
+    edits: [['protocol/document.ts', 'spec: { ...lease.spec, ...change.spec } };', 'spec: { ...change.spec } };']],
     profile: 'deeds',
     seed: 1,
   },
@@ -345,7 +361,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'joining the queue touches renewTime',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         '    lock: { next: Math.max(state.next, ticket + 1) },\n',
         "    lock: { next: Math.max(state.next, ticket + 1) },\n    spec: { renewTime: me.since.replace('Z', '000Z') },\n",
       ],
@@ -356,7 +372,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'renew-time-within-one-second',
     breaks: 'two renewals within one second look like none to client-go',
-    edits: [['rules.ts', 'Math.max(written, last + 1000)', 'written']],
+    edits: [['protocol/rules.ts', 'Math.max(written, last + 1000)', 'written']],
     profile: 'gentle',
     seed: 4,
   },
@@ -365,7 +381,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a renewal that collides with a waiter is a lost lock',
     edits: [
       [
-        'hold.ts',
+        'lock/renew.ts',
         "    case 'conflict':\n    case 'absent':\n      return await readAgain(held);",
         "    case 'conflict':\n    case 'absent':\n      return lose(held, 'conflict');",
       ],
@@ -378,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a holder whose name was cleared writes it again',
     edits: [
       [
-        'rules.ts',
+        'protocol/rules.ts',
         "const intact = mine?.standing === 'holds' ?",
         "const intact = mine?.standing === 'holds' || (named === '' && mine !== undefined) ?",
       ],
@@ -389,28 +405,30 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-poll',
     breaks: 'nothing is read as long as the watch says nothing',
-    edits: [['acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = wait.attention.pollAt(decision.position);', '']],
+    edits: [['lock/acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = wait.attention.pollAt(decision.position);', '']],
     profile: 'network',
     seed: 2,
   },
   {
     name: 'only-the-newest-hint',
     breaks: 'of several watch events at once, only the newest is looked at',
-    edits: [['attention.ts', 'hints.push({ event, receivedAt: clock.now() });', 'hints = [{ event, receivedAt: clock.now() }];']],
+    edits: [
+      ['lock/queue-watch.ts', 'hints.push({ event, receivedAt: clock.now() });', 'hints = [{ event, receivedAt: clock.now() }];'],
+    ],
     profile: 'deletions',
     seed: 83,
   },
   {
     name: 'landed-mark-dated-now',
     breaks: 'an attempt that is seen to have landed is dated by when that is seen',
-    edits: [['hold.ts', '  renewed(held, landed);', '  renewed(held, held.participant.clock.now());']],
+    edits: [['lock/renew.ts', '  renewed(held, landed);', '  renewed(held, held.participant.clock.now());']],
     profile: 'network',
     seed: 186,
   },
   {
     name: 'holder-keeps-queue-entry',
     breaks: 'who confirms a claim that came true late keeps the entry that he has put back into the queue',
-    edits: [['rules.ts', '    waiters,\n    spec: heldSpec', '    spec: heldSpec']],
+    edits: [['protocol/rules.ts', '    waiters,\n    spec: heldSpec', '    spec: heldSpec']],
     profile: 'deletions',
     seed: 4,
   },

@@ -2,9 +2,9 @@
  * A participant of ours: the real loop under test, with a guard and a command around it. The command runs while the lock is held, is asked
  * to stop when it is lost, and is killed by a watchdog that needs no guard; the lock is let go once the command is gone.
  */
-import type { LeaseClient } from '../../src/lease-client.ts';
-import type { acquire, HeldLock, Participant } from '../../src/lock.ts';
-import type { timings } from '../../src/settings.ts';
+import type { LeaseClient } from '../../src/api/lease-client.ts';
+import type { acquire, HeldLock, Participant } from '../../src/lock/index.ts';
+import type { timings } from '../../src/protocol/timings.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';

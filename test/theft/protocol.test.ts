@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
 import { EXIT } from '../../src/guard/exit-codes.ts';
-import { K8SLock } from '../../src/k8slock.ts';
+import { K8SLock } from '../../src/library/k8slock.ts';
 import { useCluster } from '../harness/cluster.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';

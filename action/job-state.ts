@@ -1,0 +1,142 @@
+/**
+ * The folder through which the phases of a step and its keeper speak: a status, rewritten as a whole each time, a log for people, and marks
+ * that others leave. Nothing secret is ever in it. Other steps of the job find it under RUNNER_TEMP, which ends with the job.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { MachineTime } from '../src/clock.ts';
+import { readProcess } from '../src/guard/proc-stat.ts';
+
+export type Phase =
+  | 'starting'
+  | 'waiting'
+  | 'held'
+  /** Somebody has asked the holder to give the lock up; it is still held. */
+  | 'stop-requested'
+  /** The rest are final. */
+  | 'lost'
+  | 'busy'
+  | 'aborted'
+  | 'refused'
+  | 'unreachable'
+  | 'released'
+  /** Held, and not given back: it expires by itself. */
+  | 'not-released';
+
+export interface Status {
+  phase: Phase;
+  keeper: ProcessName;
+  name: string;
+  namespace: string;
+  holder: string;
+  nonce: string;
+  /** Why it has come to this phase, for people. */
+  message?: string;
+  /** When it did, by the wall clock, for people. */
+  since: string;
+  acquiredAt?: string;
+  /** It was held already, by the holder that several jobs agree on. */
+  extended?: boolean;
+  heldMs?: number;
+  waitedMs: number;
+  /** Those before us in the queue. */
+  position: number;
+  heldBy: string[];
+  token?: string;
+  transitions?: number;
+  /** From when on the lock counts as lost unless it has been renewed. */
+  stopBy?: MachineTime;
+}
+
+/** A process id is used again: the start tells, where there is /proc. */
+export interface ProcessName {
+  pid: number;
+  startedTicks: number | undefined;
+}
+
+/** `release`: the lock is not wanted any more. `taken`: the step knows that it is held, and has ended. */
+export type Mark = 'release' | 'taken';
+
+const PREFIX = 'k8s-lease-lock-';
+
+export interface Session {
+  readonly folder: string;
+  readonly logFile: string;
+  /** Undefined before the keeper's first word. */
+  status(): Status | undefined;
+  write(status: Status): void;
+  leave(mark: Mark): void;
+  has(mark: Mark): boolean;
+  /** False once the folder has been taken away: the job that it belonged to is over. */
+  exists(): boolean;
+}
+
+/** Makes the folder of a new one, readable by its user only. */
+export function newSession(tempFolder: string, nonce: string): Session {
+  const folder = join(tempFolder, PREFIX + nonce);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return sessionIn(folder);
+}
+
+/** All of a job's. */
+export function sessionsIn(tempFolder: string): Session[] {
+  const names = readdirSync(tempFolder).filter((name) => name.startsWith(PREFIX));
+  return names.map((name) => sessionIn(join(tempFolder, name)));
+}
+
+export function sessionIn(folder: string): Session {
+  const file = join(folder, 'status.json');
+  return {
+    folder,
+    logFile: join(folder, 'keeper.log'),
+    status() {
+      try {
+        return JSON.parse(readFileSync(file, 'utf8')) as Status;
+      } catch {
+        return undefined; // Not written yet. It appears by a rename, so never in part.
+      }
+    },
+    write(status) {
+      writeFileSync(`${file}.new`, `${JSON.stringify(status, null, 1)}\n`);
+      renameSync(`${file}.new`, file);
+    },
+    leave: (mark) => writeFileSync(join(folder, mark), ''),
+    has: (mark) => existsSync(join(folder, mark)),
+    exists: () => existsSync(folder),
+  };
+}
+
+const FINAL: readonly Phase[] = ['lost', 'busy', 'aborted', 'refused', 'unreachable', 'released', 'not-released'];
+
+export const isFinal = (status: Status): boolean => FINAL.includes(status.phase);
+
+export function nameOf(pid: number): ProcessName {
+  return { pid, startedTicks: readProcess(pid)?.startedTicks };
+}
+
+/** Whether the process of that name lives, stopped ones included. */
+export function isAlive({ pid, startedTicks }: ProcessName): boolean {
+  if (startedTicks !== undefined) {
+    const entry = readProcess(pid);
+    return entry !== undefined && !entry.dead && entry.startedTicks === startedTicks;
+  }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** The name of the process that runs all steps of a job, in GitHub's runner. */
+const RUNNER = 'Runner.Worker';
+
+/** The runner among our ancestors, where /proc shows them: what lies between may end with the step. */
+export function findRunner(): ProcessName | undefined {
+  for (let pid = process.ppid, steps = 0; pid > 1 && steps < 100; steps++) {
+    const entry = readProcess(pid);
+    if (!entry || entry.name === RUNNER) return entry && { pid, startedTicks: entry.startedTicks };
+    pid = entry.parent;
+  }
+  return undefined;
+}

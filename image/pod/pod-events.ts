@@ -1,0 +1,112 @@
+/**
+ * What happens to a Pod's lock as Events of that Pod, for `kubectl describe pod`. A courtesy: where it is not allowed, or the API server does not
+ * answer, nothing is said and nothing waits. docs/rbac.md has the right that it takes.
+ */
+
+import type { Cluster } from '../../src/api/cluster.ts';
+import { connect } from '../../src/api/http.ts';
+import { type Clock, later, waitUntil } from '../../src/clock.ts';
+import { holders } from '../../src/guard/event-log.ts';
+import type { Emit, LockEvent } from '../../src/lock/events.ts';
+import { podOf } from '../../src/lock/identity.ts';
+import type { Log } from '../../src/log.ts';
+import { microTime } from '../../src/protocol/document.ts';
+import type { Me } from '../../src/protocol/rules.ts';
+import { formatDuration } from '../../src/protocol/timings.ts';
+import { USER_AGENT } from '../../src/version.ts';
+
+export interface PodEvents {
+  listen: Emit;
+  /** Resolves when what was said is sent, or soon. */
+  sent(): Promise<void>;
+}
+
+const REQUEST_MS = 2000;
+/** What a guard that is done waits for its last words. */
+const PATIENCE_MS = 500;
+/** Of the API. */
+const NOTE_LIMIT = 1024;
+
+interface Words {
+  type: 'Normal' | 'Warning';
+  reason: string;
+  action: string;
+  note: string;
+}
+
+export function podEvents(
+  me: Me,
+  { clock, cluster, log, podToken }: { clock: Clock; cluster: Cluster; log: Log; podToken: string | undefined },
+): PodEvents {
+  const [, namespace, name, uid] = podOf(podToken)?.split('/') ?? [];
+  if (namespace === undefined || name === undefined) return { listen: () => {}, sent: async () => {} };
+  const connection = connect(cluster, clock, USER_AGENT);
+  const subject = `Lease ${me.namespace}/${me.name}`;
+  let allowed = true;
+  let waits = false;
+  let last = Promise.resolve();
+
+  const send = async (words: Words) => {
+    if (!allowed) return;
+    const event = {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { namespace, generateName: 'lease-lock-' },
+      eventTime: microTime(clock.wall()),
+      reportingController: 'lease-lock.nullplatform.com/guard',
+      reportingInstance: name.slice(0, 128),
+      regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
+      ...words,
+      note: words.note.slice(0, NOTE_LIMIT),
+    };
+    const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
+    const reply = await connection.send({ method: 'POST', path, body: JSON.stringify(event), timeoutMs: REQUEST_MS });
+    if (reply.kind === 'reply' && reply.status < 300) return;
+    // Not allowed, or a namespace that is going: it will be so the next time.
+    allowed = reply.kind === 'broken' || (reply.status !== 403 && reply.status !== 404);
+    log(
+      'debug',
+      `no Event: ${reply.kind === 'reply' ? `the API server answered ${reply.status}` : reply.message} (docs/rbac.md#events)`,
+    );
+  };
+
+  return {
+    listen(event) {
+      // One tells that it waits; its place in the line is for the log.
+      if (event.type === 'waiting' && waits) return;
+      waits ||= event.type === 'waiting';
+      const words = wordsOf(event, subject, clock);
+      if (words) last = last.then(() => send(words));
+    },
+    async sent() {
+      const done = new AbortController();
+      void last.then(() => done.abort());
+      await waitUntil(clock, later(clock.now(), PATIENCE_MS), done.signal);
+      connection.close();
+    },
+  };
+}
+
+function wordsOf(event: LockEvent, subject: string, clock: Clock): Words | undefined {
+  const normal = (reason: string, action: string, note: string): Words => ({ type: 'Normal', reason, action, note });
+  switch (event.type) {
+    case 'waiting':
+      return normal(
+        'LockWaiting',
+        'Wait',
+        `Waiting for ${subject}, ${event.position} before me: ${holders(event.heldBy, clock.wall())}`,
+      );
+    case 'acquired':
+      return normal(
+        'LockAcquired',
+        'Acquire',
+        `Acquired ${subject} after ${formatDuration(event.waitedMs)} (token ${event.token})`,
+      );
+    case 'lost':
+      return { type: 'Warning', reason: 'LockLost', action: 'Hold', note: `Lost ${subject}: ${event.reason}` };
+    case 'released':
+      return normal('LockReleased', 'Release', `Released ${subject} after ${formatDuration(event.heldMs)}`);
+    default:
+      return undefined;
+  }
+}

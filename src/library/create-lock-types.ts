@@ -1,0 +1,102 @@
+/** The modern door as its users see it: what `createLock` takes, and what it gives. */
+import type { ClusterAccess, Duration, LockEvent, LockHolder, LockWaiter, ReleaseResult } from './types.ts';
+
+/** What a lock is made of. @public */
+export interface CreateLockOptions extends ClusterAccess {
+  /** Name of the lock: of its Lease. Lower-case letters, digits, `-` and `.`. */
+  name: string;
+  /** Namespace of the Lease. Default: that of the context or of the Pod, else `default`. */
+  namespace?: string | undefined;
+  /** How long the lock outlives a process that has died, a whole number of seconds. It is renewed four times within. Default: `60s`. */
+  leaseDuration?: Duration | undefined;
+  /** How often the lock is renewed, at least `1s`. Default: a quarter of `leaseDuration`. */
+  renewEvery?: Duration | undefined;
+  /**
+   * How long your code needs to stop once `signal` aborts. It aborts so much earlier before others may take the lock. Default: 0, which
+   * still leaves a twentieth of `leaseDuration` (at least 200 ms, at most 2 s) for it.
+   */
+  stopWithin?: Duration | undefined;
+  /** Place in the queue: higher is served first. Default: 0. */
+  priority?: number | undefined;
+  /** Who holds the lock; a random part is added to it for each acquisition. Default: the Pod or the host. */
+  holder?: string | undefined;
+  /** Why, for those who wait. */
+  reason?: string | undefined;
+  /** Where to look, for those who wait. */
+  url?: string | undefined;
+  /** Labels of the Lease, written when joining the queue and when acquiring. Others that it has are left alone. */
+  labels?: Readonly<Record<string, string>> | undefined;
+  /** Whether a Lease that does not exist is made. Default: true. */
+  createIfAbsent?: boolean | undefined;
+  /** Write the time of expiry into `renewTime`, for locks shared with K8SLock 0.2.5. Default: false. */
+  legacyExpiry?: boolean | undefined;
+  /** Told what happens, for logs and metrics. What it throws is ignored. */
+  onEvent?: ((event: LockEvent) => void) | undefined;
+}
+
+/** How to acquire. @public */
+export interface AcquireOptions {
+  /** Ends the waiting. It has no effect on a lock that is held already. */
+  signal?: AbortSignal | undefined;
+  /** How long to wait. Default: for ever, or not at all with `onBusy: 'fail'`. */
+  timeout?: Duration | undefined;
+  /** Wait in the queue, or fail at once if the lock is not free. Default: `wait`. */
+  onBusy?: 'wait' | 'fail' | undefined;
+  /** Place in the queue: higher is served first. Default: that of the lock. */
+  priority?: number | undefined;
+}
+
+/** How to try once. @public */
+export interface TryAcquireOptions {
+  /** Ends the try. */
+  signal?: AbortSignal | undefined;
+}
+
+/** A lock that is held. It is renewed until it is released or lost. @public */
+export interface Held extends AsyncDisposable {
+  /** Aborts, with a `LockError` of code `lost` as its reason, while there is still `stopWithin` left before another may have the lock. */
+  readonly signal: AbortSignal;
+  /** Looks at the clock: false once the lock is lost or released, also where an event loop that was blocked has kept `signal` from saying so. */
+  readonly isHeld: boolean;
+  /** Aborts, with a `LockStopRequest` as its reason, when somebody asks the holder to stop. The lock stays held until it is released. */
+  readonly stopRequested: AbortSignal;
+  /** Fencing token: a decimal number of any length that grows with every acquisition. Compare by length, then as text. */
+  readonly token: string;
+  /** How often the lock has changed hands. */
+  readonly transitions: number;
+  /** Who holds it, as written into the Lease. */
+  readonly holder: string;
+  /**
+   * Lets go, once the work is over. It never rejects, ends within two request timeouts, and may be called again: that gives the first result.
+   */
+  release(): Promise<ReleaseResult>;
+}
+
+/** What the Lease of a lock says just now. @public */
+export interface LockStatus {
+  /** Whether there is a Lease. */
+  exists: boolean;
+  /** Whether anybody has the lock. A holder that has died counts until it is known to be dead. */
+  held: boolean;
+  /** Those who have it. */
+  holders: LockHolder[];
+  /** The queue, in the order in which it is served. */
+  waiters: LockWaiter[];
+  /** How often the lock has changed hands. */
+  transitions: number;
+}
+
+/** A lock: it holds nothing itself, and may be acquired from several places, which exclude each other. @public */
+export interface Lock {
+  /** Waits for the lock. Rejects with a `LockError`: `busy`, `aborted`, `refused`, `unreachable` or `configuration`. */
+  acquire(options?: AcquireOptions): Promise<Held>;
+  /** Tries once, without joining the queue: undefined if the lock is not free. Rejects like `acquire`, but for `busy`. */
+  tryAcquire(options?: TryAcquireOptions): Promise<Held | undefined>;
+  /**
+   * Runs a function under the lock, and releases it when the function has ended. Rejects as `acquire` does, or with what the function threw;
+   * and with a `LockError` of code `lost` where it ended well but the lock was lost meanwhile.
+   */
+  withLock<T>(work: (held: Held) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>;
+  /** Reads the Lease, and changes nothing. Rejects with a `LockError`: `refused`, `unreachable` or `configuration`. */
+  status(): Promise<LockStatus>;
+}

@@ -1,0 +1,145 @@
+/**
+ * The modern door: a lock by its name, acquired as an object that says when it is lost. Promised: while `signal` has not aborted, nobody else
+ * who follows the protocol has the lock. Not promised: that your code stops when it aborts; that is your part, within `stopWithin`.
+ */
+import { acquire as acquireLock } from '../lock/acquire.ts';
+import { type HeldLock, type Participant, stopRequestOf } from '../lock/participant.ts';
+import { problemOfHolder, problemOfName, problemOfNamespace } from '../names.ts';
+import type { AcquireOptions, CreateLockOptions, Held, Lock } from './create-lock-types.ts';
+import { LockError } from './lock-error.ts';
+import { errorOf, identityWith, lostError, openDoor } from './participants.ts';
+import { statusOf } from './status.ts';
+import type { Duration, LockStopRequest, ReleaseResult } from './types.ts';
+import {
+  ACCESS_OPTIONS,
+  accessOf,
+  callback,
+  duration,
+  flag,
+  integer,
+  labelsOf,
+  oneOf,
+  onlyKnown,
+  signalOf,
+  text,
+  timingsFor,
+  wrong,
+} from './validate-options.ts';
+
+const OPTIONS = [
+  ...ACCESS_OPTIONS,
+  ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'holder', 'reason', 'url'],
+  ...['labels', 'createIfAbsent', 'legacyExpiry', 'onEvent'],
+];
+
+/** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
+export function createLock(options: CreateLockOptions): Lock {
+  onlyKnown({ ...options }, OPTIONS, 'createLock');
+  const given = { ...options } as Record<string, unknown>;
+  const name = text(given, 'name');
+  if (name === undefined) throw wrong('name is missing: it is the name of the lock, and of its Lease');
+  const namespace = text(given, 'namespace');
+  const holder = text(given, 'holder');
+  const problem =
+    problemOfName(name) ??
+    (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
+    (holder === undefined ? undefined : problemOfHolder(holder));
+  if (problem !== undefined) throw wrong(problem);
+  const usualPriority = integer(given, 'priority') ?? 0;
+  const door = openDoor({
+    name,
+    namespace,
+    access: accessOf(options),
+    identity: identityWith(holder),
+    about: { reason: text(given, 'reason'), url: text(given, 'url') },
+    timings: timingsFor(
+      duration(options.leaseDuration, 'leaseDuration') ?? 60_000,
+      duration(options.stopWithin, 'stopWithin') ?? 0,
+      renewalOf(options.renewEvery),
+    ),
+    createIfAbsent: flag(given, 'createIfAbsent', true),
+    legacyExpiry: flag(given, 'legacyExpiry', false),
+    labels: labelsOf(options.labels),
+    onEvent: callback(options.onEvent, 'onEvent'),
+  });
+
+  const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
+    onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'priority'], 'acquire');
+    const wanted = { ...request } as Record<string, unknown>;
+    const signal = signalOf(request.signal);
+    const otherwise = oneOf(wanted, 'onBusy', ['wait', 'fail']) === 'fail' ? 0 : undefined;
+    const timeoutMs = duration(request.timeout, 'timeout') ?? otherwise;
+    const participant = await door.join(integer(wanted, 'priority') ?? usualPriority);
+    const acquisition = await acquireLock(participant, { timeoutMs, signal });
+    if (acquisition.kind === 'held') return heldOf(participant, acquisition.lock);
+    participant.client.close();
+    throw errorOf(acquisition, participant, signal);
+  };
+
+  return {
+    acquire,
+    async tryAcquire(request = {}) {
+      onlyKnown({ ...request }, ['signal'], 'tryAcquire');
+      try {
+        return await acquire({ ...request, timeout: 0 });
+      } catch (error) {
+        if (error instanceof LockError && error.code === 'busy') return undefined;
+        throw error;
+      }
+    },
+    async withLock(work, request) {
+      const held = await acquire(request);
+      try {
+        const result = await work(held);
+        // The work ended well, but somebody else may have run meanwhile.
+        if (!held.isHeld) throw held.signal.reason;
+        return result;
+      } finally {
+        await held.release();
+      }
+    },
+    status: async () => await statusOf(await door.join(usualPriority)),
+  };
+}
+
+/** Below a second renewTime, which must grow by one each time, would run ahead of the clock. */
+function renewalOf(renewEvery: Duration | undefined): number | undefined {
+  const ms = duration(renewEvery, 'renewEvery');
+  if (ms !== undefined && ms < 1000) throw wrong(`renewEvery is ${ms}ms: it has to be at least 1s`);
+  return ms;
+}
+
+function heldOf(participant: Participant, lock: HeldLock): Held {
+  const lost = new AbortController();
+  const stop = new AbortController();
+  const onLost = () => lost.abort(lostError(participant, lock.lost.reason));
+  lock.lost.addEventListener('abort', onLost, { once: true });
+  lock.stopRequested.addEventListener('abort', () => stop.abort(requestOf(lock)), { once: true });
+  // It may have been asked to stop, or lost, in the moment in which it was acquired.
+  if (lock.lost.aborted) onLost();
+  if (lock.stopRequested.aborted) stop.abort(requestOf(lock));
+  let released: Promise<ReleaseResult> | undefined;
+  const release = () => {
+    released ??= lock.release().finally(() => participant.client.close());
+    return released;
+  };
+  return {
+    signal: lost.signal,
+    get isHeld() {
+      return released === undefined && !lock.isLost();
+    },
+    stopRequested: stop.signal,
+    token: lock.token,
+    transitions: lock.transitions,
+    holder: lock.holder,
+    release,
+    async [Symbol.asyncDispose]() {
+      await release();
+    },
+  };
+}
+
+function requestOf(lock: HeldLock): LockStopRequest {
+  const { by, kind, reason } = stopRequestOf(lock);
+  return { by, kind, ...(reason !== undefined && { reason }) };
+}

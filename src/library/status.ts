@@ -1,0 +1,38 @@
+/** What the Lease of a lock says just now, for those who only look. It changes nothing. */
+
+import { momentOf, type Participant } from '../lock/participant.ts';
+import { parseLease } from '../protocol/document.ts';
+import { decide, observe } from '../protocol/rules.ts';
+import type { LockStatus } from './create-lock-types.ts';
+import { LockError } from './lock-error.ts';
+import { errorOf, holderOf, waiterOf } from './participants.ts';
+
+export async function statusOf(participant: Participant): Promise<LockStatus> {
+  const { client, clock, me, timings } = participant;
+  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs }).finally(() => client.close());
+  if (answer.kind === 'absent') return { exists: false, held: false, holders: [], waiters: [], transitions: 0 };
+  if (answer.kind !== 'lease') {
+    const failed =
+      answer.kind === 'refused' ? answer : { kind: 'unreachable' as const, message: messageOf(answer, client.server) };
+    throw errorOf(failed, participant, undefined);
+  }
+  const parsed = parseLease(answer.lease);
+  if (parsed.kind === 'refused') throw new LockError('refused', parsed.message);
+  const { state } = parsed;
+  const view = observe(undefined, { state, exists: true, receivedAt: clock.now(), serverMs: answer.serverMs });
+  const decision = decide(view, me, momentOf(participant));
+  if (decision.kind === 'refused' && state.coordinated) throw new LockError('refused', decision.message);
+  // Whoever is dead by the API server's own clock no longer has it.
+  const holders = 'heldBy' in decision ? decision.heldBy : decision.kind === 'claim' ? [] : state.holders;
+  return {
+    exists: true,
+    held: holders.length > 0,
+    holders: holders.map(holderOf),
+    waiters: state.waiters.map(waiterOf),
+    transitions: state.transitions,
+  };
+}
+
+function messageOf(answer: object, server: string): string {
+  return `no answer from the API server ${server}: ${'message' in answer ? answer.message : 'it said nothing of the Lease'}`;
+}

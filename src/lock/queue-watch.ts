@@ -1,0 +1,84 @@
+/**
+ * How a waiter learns of changes: a watch for those near the front of the queue, a poll for everyone, slower the further back. A watch
+ * event is a hint, and a deletion is no more than a reason to read.
+ */
+
+import type { WatchEvent } from '../api/lease-client.ts';
+import { later, type Monotonic } from '../clock.ts';
+import { newerVersion } from '../protocol/document.ts';
+import type { Participant } from './participant.ts';
+
+/** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */
+const WATCHED_PLACES = 20;
+/** The floor under a watch that has silently died. */
+const POLL_MS = 60_000;
+/** Behind the watched places: two seconds, and half a second more for each place. */
+const FAR_POLL_MS = 2000;
+const FAR_POLL_STEP_MS = 500;
+
+export interface Hint {
+  event: WatchEvent;
+  receivedAt: Monotonic;
+}
+
+export interface Attention {
+  /** Watches from this version on, or stops watching, as the place deserves. */
+  at(position: number, since: string | undefined): void;
+  /** When to read again if nothing is heard. */
+  pollAt(position: number): Monotonic;
+  /** The hints since the last call, up to a version, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be missed. */
+  take(upTo?: string): Hint[];
+  /** Resolves at `when`, at a hint, or when the signal aborts. */
+  next(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
+  end(): void;
+}
+
+export function payAttention({ client, clock, random, pollEveryMs = POLL_MS }: Participant): Attention {
+  let unwatch: (() => void) | undefined;
+  let hints: Hint[] = [];
+  let wake = () => {};
+  const onEvent = (event: WatchEvent) => {
+    hints.push({ event, receivedAt: clock.now() });
+    wake();
+  };
+  const end = () => {
+    unwatch?.();
+    unwatch = undefined;
+  };
+  return {
+    at(position, since) {
+      if (position >= WATCHED_PLACES) end();
+      else unwatch ??= client.watch(onEvent, since);
+    },
+    pollAt(position) {
+      const every =
+        position < WATCHED_PLACES
+          ? Math.min(POLL_MS, pollEveryMs)
+          : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
+      return later(clock.now(), every * (0.8 + 0.4 * random()));
+    },
+    take(upTo) {
+      const newer = hints.findIndex(
+        ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
+      );
+      const taken = newer < 0 ? hints : hints.slice(0, newer);
+      hints = newer < 0 ? [] : hints.slice(newer);
+      return taken;
+    },
+    next(when, signal) {
+      return new Promise((resolve) => {
+        if (hints.length > 0 || signal?.aborted) return resolve();
+        const done = () => {
+          undo();
+          wake = () => {};
+          signal?.removeEventListener('abort', done);
+          resolve();
+        };
+        const undo = Number.isFinite(when) ? clock.at(when, done) : () => {};
+        wake = done;
+        signal?.addEventListener('abort', done, { once: true });
+      });
+    },
+    end,
+  };
+}

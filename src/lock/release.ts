@@ -1,0 +1,49 @@
+/**
+ * Taking one's entry out of a lock, as holder or as waiter. It ends within two request timeouts, whatever the API server does, and
+ * never touches an entry of anybody else; if it fails, the entry expires by itself.
+ */
+
+import type { Answer } from '../api/lease-client.ts';
+import { later, waitUntil } from '../clock.ts';
+import { type LockState, parseLease } from '../protocol/document.ts';
+import { withdrawn } from '../protocol/rules.ts';
+import type { Participant, Released } from './participant.ts';
+
+/** Between two tries: an API server that refuses connections at once must not be asked in a tight loop. */
+const PAUSE_MS = 100;
+
+/** `known`: the Lease as last read, undefined if a write of mine is in doubt. */
+export async function withdraw(participant: Participant, known: LockState | undefined): Promise<Released> {
+  const { client, clock, me, timings, random } = participant;
+  const until = later(clock.now(), 2 * timings.requestTimeoutMs);
+  const timeoutMs = () => Math.min(timings.requestTimeoutMs, Math.max(1, until - clock.now()));
+  let state = known;
+  let wrote = false;
+  for (;;) {
+    let answer: Answer | undefined;
+    if (!state) {
+      answer = await client.read({ timeoutMs: timeoutMs() });
+      if (answer.kind === 'absent') return { kind: wrote ? 'released' : 'gone' };
+      if (answer.kind === 'lease') {
+        const parsed = parseLease(answer.lease);
+        if (parsed.kind === 'refused') return { kind: 'failed', message: parsed.message };
+        state = parsed.state;
+      }
+    }
+    if (state) {
+      const without = withdrawn(state, me, clock.wall());
+      if (!without) return { kind: wrote ? 'released' : 'gone' };
+      wrote = true;
+      answer = await client.write(without.lease, { as: without.asHolder ? 'holder' : 'waiter', timeoutMs: timeoutMs() });
+      if (answer.kind === 'lease') return { kind: 'released' };
+      state = undefined;
+    }
+    if (answer?.kind === 'refused' || clock.now() >= until) return { kind: 'failed', message: messageOf(answer) };
+    if (answer?.kind !== 'conflict') await waitUntil(clock, later(clock.now(), PAUSE_MS));
+    else if (wrote) await waitUntil(clock, later(clock.now(), random() * PAUSE_MS));
+  }
+}
+
+function messageOf(answer: Answer | undefined): string {
+  return answer && 'message' in answer ? answer.message : 'others kept changing the Lease';
+}
