@@ -1,11 +1,11 @@
-/** Cancels the workflow run that this job is part of, by GitHub's REST API. A failure is told, and the job then fails at its end. */
+/** Cancels the workflow run that this job is part of, by GitHub's REST API. A failure is logged, and the job then fails at its end. */
 import type { Log } from '../src/log.ts';
 
 const TIMEOUT_MS = 10_000;
 const ATTEMPTS = 3;
 
-export async function cancelRun(token: string, log: Log): Promise<void> {
-  const { GITHUB_API_URL = 'https://api.github.com', GITHUB_REPOSITORY, GITHUB_RUN_ID } = process.env;
+export async function cancelRun(token: string, log: Log, env: NodeJS.ProcessEnv): Promise<void> {
+  const { GITHUB_API_URL = 'https://api.github.com', GITHUB_REPOSITORY, GITHUB_RUN_ID } = env;
   const url = `${GITHUB_API_URL}/repos/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}/cancel`;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const problem = await post(url, token);

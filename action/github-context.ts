@@ -1,7 +1,8 @@
-/** What the runner tells of the job in whose name the lock is taken: who we are, why, and where to look. */
+/** What the runner's environment says of the job in whose name the lock is taken: who it is, why, and where to look. */
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { escaped, type Identity, newIdentity, sharedIdentity } from '../src/lock/identity.ts';
+import { escaped } from '../src/lock/identity.ts';
+import { type Identity, newIdentity, sharedIdentity } from '../src/lock/index.ts';
 import type { About } from '../src/protocol/document.ts';
 import type { Inputs } from './inputs.ts';
 
@@ -9,9 +10,9 @@ import type { Inputs } from './inputs.ts';
  * Unique for each attempt of a job, legs of a matrix included. Where several jobs share the lock, it is the holder that they agree on and
  * nothing else.
  */
-export function identityOf({ mode, holder }: Inputs): Identity {
+export function identityOf({ mode, holder }: Inputs, env: NodeJS.ProcessEnv): Identity {
   if (mode !== 'hold' && holder !== undefined) return sharedIdentity(holder);
-  const identity = newIdentity({ prefix: holder ?? jobOf(process.env), token: undefined, host: '' });
+  const identity = newIdentity({ prefix: holder ?? jobOf(env), token: undefined, host: '' });
   return { ...identity, derived: holder === undefined };
 }
 
@@ -20,26 +21,26 @@ function jobOf(env: NodeJS.ProcessEnv): string {
   return ['gha', ...parts.map((part) => escaped(part ?? ''))].join('/').slice(0, 180);
 }
 
-export function aboutOf({ reason }: Inputs): { [field in keyof About]: string | undefined } {
-  const { GITHUB_ACTOR, GITHUB_WORKFLOW, GITHUB_JOB, RUNNER_NAME } = process.env;
+export function aboutOf({ reason }: Inputs, env: NodeJS.ProcessEnv): { [field in keyof About]: string | undefined } {
+  const { GITHUB_ACTOR, GITHUB_WORKFLOW, GITHUB_JOB, RUNNER_NAME } = env;
   return {
     who: GITHUB_ACTOR,
     reason: reason ?? `${GITHUB_WORKFLOW ?? 'workflow'}: ${GITHUB_JOB ?? 'job'}`,
-    url: runUrl(),
+    url: runUrl(env),
     host: RUNNER_NAME,
   };
 }
 
-function runUrl(): string | undefined {
-  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT } = process.env;
+function runUrl(env: NodeJS.ProcessEnv): string | undefined {
+  const { GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT } = env;
   if (!GITHUB_SERVER_URL || !GITHUB_REPOSITORY || !GITHUB_RUN_ID) return undefined;
   const attempt = GITHUB_RUN_ATTEMPT && GITHUB_RUN_ATTEMPT !== '1' ? `/attempts/${GITHUB_RUN_ATTEMPT}` : '';
   return `${GITHUB_SERVER_URL}/${GITHUB_REPOSITORY}/actions/runs/${GITHUB_RUN_ID}${attempt}`;
 }
 
 /** What is left in it ends with the job. */
-export function tempFolder(): string {
-  return process.env.RUNNER_TEMP || tmpdir();
+export function tempFolder(env: NodeJS.ProcessEnv): string {
+  return env.RUNNER_TEMP || tmpdir();
 }
 
 /** Another process of the Action: they lie beside the one that runs. */

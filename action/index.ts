@@ -1,4 +1,13 @@
-/** The bundle of the Action: one function for each process that it starts. action/dist/pre.js and the others call one each. */
+/**
+ * The bundle of the Action: one function for each process that it starts. action/dist/pre.js and the others call one each. Only here is the process
+ * around it read.
+ */
+import { keepLock } from './keeper.ts';
+import * as phases from './phases.ts';
+
 export { beWatchdog as watchdog } from '../src/guard/watchdog-process.ts';
-export { keeper } from './keeper.ts';
-export { main, post, pre } from './phases.ts';
+
+export const pre = () => phases.pre(process.env);
+export const main = () => phases.main(process.env);
+export const post = () => phases.post(process.env);
+export const keeper = () => keepLock(process.stdin);

@@ -4,8 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { getInput } from '@actions/core';
+import { parseDuration } from '../src/durations.ts';
+import { describeTimings } from '../src/lock/describe.ts';
+import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { parseDuration, type Timings, timings } from '../src/protocol/timings.ts';
+import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 
 export interface Inputs {
   name: string;
@@ -15,7 +18,7 @@ export interface Inputs {
   shell: string;
   workingDirectory: string | undefined;
   timeoutMs: number;
-  onBusy: 'wait' | 'fail' | 'skip';
+  onBusy: OnBusy;
   priority: number;
   timings: Timings;
   holder: string | undefined;
@@ -37,43 +40,42 @@ export interface Access {
   oidcAudience: string | undefined;
 }
 
-/** A wrong input: the message says which, why, and what to write. */
+/** An invalid input: the message names it, the reason, and the fix. */
 export class InputError extends Error {}
 
 /** What stopping the command of `run` takes at most: GitHub itself gives a cancelled step ten seconds, a lock should not use them all. */
 const KILL_GRACE_MS = 5000;
-const DEFAULT_DURATION_MS = 60_000;
-/** A job that waits costs its runner: for ever is too long. */
+/** A job that waits costs its runner: it must not wait indefinitely. */
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 
 /**
- * `due`: they are needed now. In `pre` an input may still be empty, or name a file that a step has yet to write, and in `post` the file may be
- * gone: then only what is there is checked.
+ * In `pre` an input may still be empty, or name a file that a step has yet to write, and in `post` the file may be gone: then only what is there is
+ * checked. What needs the lock reads them as in `main`.
  */
-export function readInputs(due: boolean): Inputs {
-  const onBusy = choice('on-busy', ['wait', 'fail', 'skip']);
+export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEnv): Inputs {
+  const due = phase === 'main';
+  const onBusy = choice('on-busy', ON_BUSY);
   const mode = choice('mode', ['hold', 'acquire', 'release', 'check']);
   const run = text('run');
   const holder = valid('holder', problemOfHolder);
-  const durationMs = duration('lease-duration') ?? DEFAULT_DURATION_MS;
+  const durationMs = duration('lease-duration', DEFAULT_LEASE_DURATION) ?? 0;
   const onLost = choice('on-lost', ['fail', 'cancel', 'warn']);
   const acquireIn = choice('acquire-in', ['main', 'pre']);
   const githubToken = text('github-token');
   const name = valid('name', problemOfName);
-  if (name === undefined && due) throw new InputError('name: no lock is named: write the name of its Lease');
+  if (name === undefined && due) throw new InputError('name: required: the name of the lock, and of its Lease');
   if ((mode === 'acquire' || mode === 'release') && holder === undefined && due)
-    throw new InputError(`holder: mode ${mode} needs one that both jobs know, such as the run's id`);
+    throw new InputError(`holder: required by mode ${mode}: a name that both jobs know, such as the run's id`);
   if (mode === 'acquire' && text('lease-duration') === undefined && due)
     throw new InputError(
-      'lease-duration: mode acquire needs one, since nothing renews the lock between jobs: how long do they take at most?',
+      'lease-duration: required by mode acquire: the lock is not renewed between jobs, so it must outlast them',
     );
-  if (mode !== 'hold' && run !== undefined) throw new InputError(`run: it needs mode hold, not ${mode}`);
+  if (mode !== 'hold' && run !== undefined) throw new InputError(`run: cannot be combined with mode ${mode}: use mode hold`);
   if (acquireIn === 'pre' && (mode !== 'hold' || run !== undefined))
-    throw new InputError('acquire-in: pre is for a lock that is held for the whole job: mode hold, without run');
+    throw new InputError('acquire-in: pre requires mode hold, without run: the lock is then held for the whole job');
   if (onLost === 'cancel' && githubToken === undefined && due)
-    throw new InputError('github-token: on-lost cancel needs one with permission actions: write, such as github.token');
-  const derived = timings(durationMs, run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6));
-  if (derived.kind === 'refused') throw new InputError(`lease-duration: ${derived.message}`);
+    throw new InputError('github-token: required by on-lost cancel, with permission actions: write, such as github.token');
+  const timings = timingsOf(durationMs, run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6));
   return {
     name: name ?? '',
     namespace: valid('namespace', problemOfNamespace),
@@ -81,21 +83,27 @@ export function readInputs(due: boolean): Inputs {
     run,
     shell: text('shell') ?? 'bash',
     workingDirectory: text('working-directory'),
-    // Who does not want to wait tries once, unless a time to wait is given as well.
-    timeoutMs: duration('timeout') ?? (onBusy === 'wait' ? DEFAULT_TIMEOUT_MS : 0),
+    timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? DEFAULT_TIMEOUT_MS,
     onBusy,
     priority: integer('priority', 1_000_000),
-    timings: derived.timings,
+    timings,
     holder,
     reason: text('reason'),
     acquireIn,
     onLost,
     githubToken,
-    access: readAccess(due),
+    access: readAccess(due, env),
   };
 }
 
-function readAccess(due: boolean): Access {
+function timingsOf(durationMs: number, graceMs: number): Timings {
+  const result = deriveTimings(durationMs, graceMs);
+  if (result.kind === 'timings') return result.timings;
+  const names = { duration: 'lease duration', grace: 'stopping it', shorterGrace: undefined, stopping: 'stopping the command' };
+  throw new InputError(`lease-duration: ${describeTimings(result, names)}`);
+}
+
+function readAccess(due: boolean, env: NodeJS.ProcessEnv): Access {
   const server = text('server');
   const token = text('token');
   const oidcAudience = text('oidc-audience');
@@ -105,16 +113,16 @@ function readAccess(due: boolean): Access {
   if (server === undefined) {
     const useless = Object.entries({ token, 'oidc-audience': oidcAudience, 'certificate-authority-data': pem });
     for (const [name, value] of useless)
-      if (value !== undefined) throw new InputError(`${name}: it says nothing without server: name the API server, too`);
+      if (value !== undefined) throw new InputError(`${name}: requires server: name the API server as well`);
   } else if (kubeconfig !== undefined || context !== undefined) {
-    throw new InputError('server: it can not be combined with kubeconfig or context: give one of them');
+    throw new InputError('server: cannot be combined with kubeconfig or context: use one of them');
   } else if (token === undefined && oidcAudience === undefined && due) {
-    throw new InputError(`token: it is empty, and so is oidc-audience: server needs one of them${forkHint()}`);
+    throw new InputError(`token: empty, and so is oidc-audience: server requires one of them${forkHint(env)}`);
   } else if (token !== undefined && oidcAudience !== undefined) {
-    throw new InputError('token: it can not be combined with oidc-audience: give one of them');
+    throw new InputError('token: cannot be combined with oidc-audience: use one of them');
   }
-  if (oidcAudience !== undefined && due && !process.env.ACTIONS_ID_TOKEN_REQUEST_URL)
-    throw new InputError('oidc-audience: the job may not ask for an OIDC token: give it the permission id-token: write');
+  if (oidcAudience !== undefined && due && !env.ACTIONS_ID_TOKEN_REQUEST_URL)
+    throw new InputError('oidc-audience: the job cannot request an OIDC token: give it the permission id-token: write');
   return { ...readKubeconfig(kubeconfig, due), context, server, certificateAuthorityData: readPem(pem), token, oidcAudience };
 }
 
@@ -131,8 +139,8 @@ function readKubeconfig(given: string | undefined, due: boolean): Pick<Access, '
     const { code } = error as NodeJS.ErrnoException;
     // Not quoted: it may be a secret that was cut off.
     throw new InputError(
-      `kubeconfig: it is neither the text of one, nor that in base64, nor a file that can be read (${code}); ` +
-        'a step that writes one has to come before this one, and can not with acquire-in pre',
+      `kubeconfig: neither a kubeconfig, nor one in base64, nor a file that can be read (${code}); ` +
+        'a step that writes it must come before this one, which is not possible with acquire-in pre',
     );
   }
   return { kubeconfig: given, kubeconfigText: undefined };
@@ -142,20 +150,20 @@ function readPem(given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
   const pem = given.includes('-----BEGIN') ? given : Buffer.from(given, 'base64').toString();
   if (!pem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new InputError('certificate-authority-data: it holds no certificate: write PEM, or PEM in base64 as in a kubeconfig');
+    throw new InputError('certificate-authority-data: no certificate in it: use PEM, or PEM in base64 as in a kubeconfig');
   return pem;
 }
 
-/** For those who wonder where their secret has gone. */
-export function forkHint(): string {
-  if (isFork())
-    return '. This pull request comes from a fork, and GitHub gives secrets to none: do not lock there, or use pull_request_target with care';
+/** Why a secret may be empty. */
+export function forkHint(env: NodeJS.ProcessEnv): string {
+  if (isFork(env))
+    return '. This pull request comes from a fork, and GitHub passes no secrets to it: do not lock there, or use pull_request_target with care';
   return '. If it comes from a secret: is the secret defined for this repository and environment?';
 }
 
-function isFork(): boolean {
+function isFork(env: NodeJS.ProcessEnv): boolean {
   try {
-    const event = JSON.parse(readFileSync(process.env.GITHUB_EVENT_PATH ?? '', 'utf8')) as ForkEvent;
+    const event = JSON.parse(readFileSync(env.GITHUB_EVENT_PATH ?? '', 'utf8')) as ForkEvent;
     return event.pull_request?.head?.repo?.fork === true;
   } catch {
     return false; // No event, or another runner's.
@@ -181,12 +189,12 @@ function valid(name: string, problemOf: (given: string) => string | undefined): 
 function choice<T extends string>(name: string, choices: readonly [T, ...T[]]): T {
   const given = text(name) ?? choices[0];
   const found = choices.find((known) => known === given);
-  if (found === undefined) throw new InputError(`${name}: it is "${given}": write one of ${choices.join(', ')}`);
+  if (found === undefined) throw new InputError(`${name}: invalid value "${given}": use one of ${choices.join(', ')}`);
   return found;
 }
 
-function duration(name: string): number | undefined {
-  const given = text(name);
+function duration(name: string, otherwise?: string): number | undefined {
+  const given = text(name) ?? otherwise;
   if (given === undefined) return undefined;
   const parsed = parseDuration(given);
   if (parsed.kind === 'refused') throw new InputError(`${name}: ${parsed.message}`);
@@ -197,6 +205,6 @@ function integer(name: string, limit: number): number {
   const given = text(name) ?? '0';
   const number = /^-?\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
   if (!(Math.abs(number) <= limit))
-    throw new InputError(`${name}: it is "${given}": write a whole number from ${-limit} to ${limit}`);
+    throw new InputError(`${name}: invalid value "${given}": use a whole number from ${-limit} to ${limit}`);
   return number;
 }

@@ -1,11 +1,11 @@
 /**
- * The folder through which the phases of a step and its keeper speak: a status, rewritten as a whole each time, a log for people, and marks
+ * The folder that the phases of a step and its keeper share: a status, rewritten as a whole each time, a log for people, and marks
  * that others leave. Nothing secret is ever in it. Other steps of the job find it under RUNNER_TEMP, which ends with the job.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { MachineTime } from '../src/clock.ts';
-import { readProcess } from '../src/guard/proc-stat.ts';
+import { type Clock, fromMachineTime, later, type MachineTime, systemClock, waitUntil } from '../src/clock.ts';
+import { isAlive, type ProcessName, readProcess } from '../src/guard/proc-stat.ts';
 
 export type Phase =
   | 'starting'
@@ -38,6 +38,8 @@ export interface Status {
   /** It was held already, by the holder that several jobs agree on. */
   extended?: boolean;
   heldMs?: number;
+  /** No credentials, or bad ones: an empty secret looks like that. */
+  noCredentials?: boolean;
   waitedMs: number;
   /** Those before us in the queue. */
   position: number;
@@ -46,12 +48,6 @@ export interface Status {
   transitions?: number;
   /** From when on the lock counts as lost unless it has been renewed. */
   stopBy?: MachineTime;
-}
-
-/** A process id is used again: the start tells, where there is /proc. */
-export interface ProcessName {
-  pid: number;
-  startedTicks: number | undefined;
 }
 
 /** `release`: the lock is not wanted any more. `taken`: the step knows that it is held, and has ended. */
@@ -110,21 +106,32 @@ const FINAL: readonly Phase[] = ['lost', 'busy', 'aborted', 'refused', 'unreacha
 
 export const isFinal = (status: Status): boolean => FINAL.includes(status.phase);
 
-export function nameOf(pid: number): ProcessName {
-  return { pid, startedTicks: readProcess(pid)?.startedTicks };
+/** The last renewal is still good, by the clocks that all processes of this machine share. */
+export function isCurrent({ stopBy }: Status): boolean {
+  const clock = systemClock();
+  return stopBy !== undefined && clock.now() < fromMachineTime(clock, stopBy);
 }
 
-/** Whether the process of that name lives, stopped ones included. */
-export function isAlive({ pid, startedTicks }: ProcessName): boolean {
-  if (startedTicks !== undefined) {
-    const entry = readProcess(pid);
-    return entry !== undefined && !entry.dead && entry.startedTicks === startedTicks;
-  }
+/** What the keeper has logged. */
+export function logOf({ logFile }: Session): string {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    return readFileSync(logFile, 'utf8');
+  } catch {
+    return ''; // The folder has gone with the job's other temporary files.
+  }
+}
+
+/** How often the status is looked at. */
+export const LOOK_MS = 50;
+
+/** True once the keeper has ended. */
+export async function untilEnded(session: Session, clock: Clock, ms: number): Promise<boolean> {
+  const until = later(clock.now(), ms);
+  for (;;) {
+    const status = session.status();
+    if (status && !isAlive(status.keeper)) return true;
+    if (clock.now() >= until) return false;
+    await waitUntil(clock, later(clock.now(), LOOK_MS));
   }
 }
 

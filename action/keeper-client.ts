@@ -1,16 +1,15 @@
-/** The step's side of a held lock: starts the keeper, follows it until the lock is held or is not to be had, and lets go of it when cancelled. */
+/** The step's side of a held lock: starts the keeper, follows it until the lock is held or not acquired, and releases it when cancelled. */
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { info, saveState } from '@actions/core';
 import { type Clock, later, systemClock, waitUntil } from '../src/clock.ts';
+import { nameOf } from '../src/guard/proc-stat.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { aboutOf, entry, identityOf, tempFolder } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
-import { findRunner, isAlive, isFinal, nameOf, newSession, type Session, type Status } from './job-state.ts';
+import { findRunner, isFinal, LOOK_MS, logOf, newSession, type Session, type Status, untilEnded } from './job-state.ts';
 import type { Task } from './keeper.ts';
 
-/** How often the status is looked at. */
-const LOOK_MS = 50;
 /** For a Node to start on a loaded machine, and to say so. */
 const START_MS = 20_000;
 /** Of the ten seconds between a cancellation and the end of this process: leaving the queue is two requests. */
@@ -29,18 +28,18 @@ export interface Started {
 }
 
 /** Starts a keeper with these inputs. Its folder is in the state before anything is written into the Lease: a killed step still gets its post. */
-export function startKeeper(inputs: Inputs): Started {
-  const identity = identityOf(inputs);
-  const session = newSession(tempFolder(), `${identity.nonce}-${process.pid}`);
+export function startKeeper(inputs: Inputs, env: NodeJS.ProcessEnv): Started {
+  const identity = identityOf(inputs, env);
+  const session = newSession(tempFolder(env), `${identity.nonce}-${process.pid}`);
   saveState('session', session.folder);
   saveState('holder', identity.id);
   saveState('nonce', identity.nonce);
-  const { GITHUB_API_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL } = process.env;
+  const { GITHUB_API_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL } = env;
   const task: Task = {
     folder: session.folder,
     inputs,
     identity,
-    about: aboutOf(inputs),
+    about: aboutOf(inputs, env),
     env: { GITHUB_API_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN, ACTIONS_ID_TOKEN_REQUEST_URL },
     step: nameOf(process.pid),
     runner: findRunner(),
@@ -51,7 +50,7 @@ export function startKeeper(inputs: Inputs): Started {
     detached: true,
     windowsHide: true,
     stdio: ['pipe', 'ignore', log],
-    env: withoutSecrets(process.env),
+    env: withoutSecrets(env),
   });
   closeSync(log);
   let ended = false;
@@ -99,31 +98,12 @@ async function leave(session: Session, clock: Clock, signal: string): Promise<Fo
   return { kind: 'cancelled', signal };
 }
 
-/** True once the keeper has ended. */
-export async function untilEnded(session: Session, clock: Clock, ms: number): Promise<boolean> {
-  const until = later(clock.now(), ms);
-  for (;;) {
-    const status = session.status();
-    if (status && !isAlive(status.keeper)) return true;
-    if (clock.now() >= until) return false;
-    await waitUntil(clock, later(clock.now(), LOOK_MS));
-  }
-}
-
 function broken(session: Session): Followed {
   session.leave('release');
   return {
     kind: 'broken',
-    message: `the process that keeps the lock has ended, or did not start. ${logOf(session).slice(-500)}`,
+    message: `the process that renews the lock has ended, or did not start. ${logOf(session).slice(-500)}`,
   };
-}
-
-export function logOf({ logFile }: Session): string {
-  try {
-    return readFileSync(logFile, 'utf8');
-  } catch {
-    return ''; // The folder has gone with the job's other temporary files.
-  }
 }
 
 function printer(session: Session): () => void {
@@ -137,7 +117,7 @@ function printer(session: Session): () => void {
 }
 
 /** The keeper is told what it needs; credential plugins of a kubeconfig find their own variables. */
-export function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function withoutSecrets(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const ours = /^(INPUT_|STATE_|ACTIONS_|NODE_OPTIONS$)/;
   return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.test(name)));
 }

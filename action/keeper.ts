@@ -1,25 +1,34 @@
 /**
- * The keeper of a job's lock: a process of its own that waits for it, renews it while the job's steps run, and gives it back. It holds the
- * credentials in memory, where no clean-up of a login action removes them. It ends, giving the lock back, when it is asked to, when the step that
+ * The keeper of a job's lock: a process of its own that waits for it, renews it while the job's steps run, and releases it. It holds the
+ * credentials in memory, where no clean-up of a login action removes them. It ends, releasing the lock, when it is asked to, when the step that
  * started it dies before it knows of the lock, and when the job is over without having said so.
  */
+import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { type Clock, later, systemClock, toMachineTime, waitUntil } from '../src/clock.ts';
-import { tellOf } from '../src/guard/event-log.ts';
+import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
+import { logEvents } from '../src/guard/event-log.ts';
+import { isAlive, nameOf, type ProcessName } from '../src/guard/proc-stat.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import type { LockEvent } from '../src/lock/events.ts';
-import type { Identity } from '../src/lock/identity.ts';
-import { type Acquisition, acquire, type HeldLock, stopRequestOf } from '../src/lock/index.ts';
-import { holdsAlready, newParticipant } from '../src/lock/new-participant.ts';
+import { describeStop, summariseHolder } from '../src/lock/describe.ts';
+import {
+  acquire,
+  type Emit,
+  endedOnceQueued,
+  type HeldLock,
+  holdsAlready,
+  type Identity,
+  type NotAcquired,
+  newParticipant,
+  stopRequestOf,
+} from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
 import type { About } from '../src/protocol/document.ts';
-import { openGate } from './access.ts';
 import { cancelRun } from './cancel-run.ts';
+import { findClusterFor } from './connect.ts';
 import type { Inputs } from './inputs.ts';
-import { isAlive, nameOf, type Phase, type ProcessName, type Session, type Status, sessionIn } from './job-state.ts';
-import { wordsFor } from './report.ts';
+import { type Phase, type Session, type Status, sessionIn } from './job-state.ts';
 
-/** All that a keeper is told, through its standard input: not its arguments or its environment, which others can read. */
+/** All that a keeper needs to know, through its standard input: not its arguments or its environment, which others can read. */
 export interface Task {
   folder: string;
   inputs: Inputs;
@@ -37,12 +46,14 @@ export interface Task {
 const LOOK_MS = 100;
 const STDERR = 2;
 
-export async function keeper(): Promise<void> {
-  const task = JSON.parse(await text(process.stdin)) as Task;
+export async function keepLock(input: Readable): Promise<void> {
+  const task = JSON.parse(await text(input)) as Task;
+  // @actions/core looks there for what requests an OIDC token.
   Object.assign(process.env, task.env);
   const clock = systemClock();
   const log = logTo({ clock, format: 'text', level: 'info', fd: STDERR });
-  await keep({ task, clock, log, session: sessionIn(task.folder) });
+  const session = sessionIn(task.folder);
+  await acquireAndHold({ task, clock, log, session, report: reporter({ task, session, log }) });
   await log.flush();
 }
 
@@ -51,94 +62,86 @@ interface Keeper {
   clock: Clock;
   log: Log;
   session: Session;
+  report: Report;
 }
 
-async function keep(the: Keeper): Promise<void> {
-  const { task, clock, log, session } = the;
+async function acquireAndHold(the: Keeper): Promise<void> {
+  const { task, clock, log, session, report } = the;
   const { inputs, identity } = task;
-  const say = speaker(the);
   const ending = endOf(the);
-  say('starting');
-  const gate = await openGate(inputs.access, clock);
-  if (gate.cluster.kind === 'refused') {
-    say('refused', { message: gate.cluster.message });
-    return;
-  }
-  const { cluster } = gate.cluster;
-  const namespace = inputs.namespace ?? cluster.namespace ?? 'default';
-  const { name, priority } = inputs;
-  const newcomer = newParticipant({
-    cluster,
+  report('starting');
+  const found = await findClusterFor(inputs.access, clock, process.env);
+  if (found.cluster.kind === 'refused')
+    return report('refused', { message: found.cluster.message, noCredentials: found.cluster.absent === true });
+  const participant = newParticipant({
+    ...inputs,
+    cluster: found.cluster.cluster,
     clock,
-    namespace,
-    name,
     identity,
     about: task.about,
-    priority,
-    timings: inputs.timings,
     createIfAbsent: true,
     legacyExpiry: false,
-    onWatchTrouble: (message) => log('debug', message),
   });
-  say('starting', { namespace });
-  const tell = tellOf(newcomer, log, inputs.mode === 'hold' ? 'the steps of the job go on WITHOUT it' : '');
-  let lock: HeldLock | undefined;
-  const emit = (event: LockEvent) => {
-    tell(event);
-    if (event.type === 'waiting') say('waiting', { position: event.position, heldBy: event.heldBy.map(wordsFor) });
-    if (event.type === 'renewed' && lock) say(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.stopBy) });
+  report('starting', { namespace: participant.me.namespace });
+  const logEvent = logEvents(participant, log, inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '');
+  const onEvent: Emit = (event) => {
+    logEvent(event);
+    if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
+    if (event.type === 'renewed')
+      report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
   };
   const startedAt = clock.now();
   // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
-  const extended = inputs.mode === 'acquire' && (await holdsAlready(newcomer));
-  if (extended) say('starting', { extended });
-  const signal = extended ? undefined : ending;
-  const acquisition = await acquire({ ...newcomer, emit }, { timeoutMs: inputs.timeoutMs, signal });
+  const extended = inputs.mode === 'acquire' && (await holdsAlready(participant));
+  if (extended) report('starting', { extended });
+  const request = { timeoutMs: inputs.timeoutMs, signal: ending, onEvent };
+  const acquisition = await acquire(participant, extended ? endedOnceQueued(request) : request);
   if (acquisition.kind !== 'held') {
-    const { phase, ...why } = whyNot(acquisition, gate.explain401);
-    say(phase, why);
-    return;
+    const { phase, ...why } = whyNot(acquisition, found.explain401);
+    return report(phase, why);
   }
-  lock = acquisition.lock;
-  const { token, transitions } = lock;
-  const waitedMs = clock.now() - startedAt;
-  const acquiredAt = new Date().toISOString();
-  // A policy may have wanted another id than the one that the step has written down.
-  say('held', {
-    holder: lock.holder,
+  const { lock } = acquisition;
+  const { holder, token, transitions } = lock;
+  report('held', {
+    // A policy may have wanted another id than the one that the step has written down.
+    holder,
     token,
     transitions,
-    waitedMs,
+    waitedMs: clock.now() - startedAt,
     position: 0,
-    acquiredAt,
-    stopBy: toMachineTime(clock, lock.stopBy()),
+    acquiredAt: clock.wall().toISOString(),
+    stopBy: toMachineTime(clock, lock.deadlines().stopBy),
   });
-  if (inputs.mode === 'acquire') {
-    lock.abandon();
-    return;
-  }
+  if (inputs.mode === 'acquire') return lock.abandon();
+  await holdUntilEnd(lock, ending, the);
+}
+
+async function holdUntilEnd(lock: HeldLock, ending: AbortSignal, { task, clock, log, session, report }: Keeper): Promise<void> {
+  const { inputs } = task;
   const since = clock.now();
-  await holdUntil(ending, lock, the, say);
+  lock.stopRequested.addEventListener('abort', () => report('stop-requested', { message: describeStop(stopRequestOf(lock)) }));
+  await untilAborted(AbortSignal.any([ending, lock.lost]));
+  if (ending.aborted && !session.has('release')) log('error', `releasing the lock: ${ending.reason}`);
   const heldMs = clock.now() - since;
   if (lock.isLost()) {
     const message = (lock.lost.reason as Error).message;
-    say('lost', { message, heldMs });
-    if (inputs.onLost === 'cancel') await cancelRun(inputs.githubToken ?? '', log);
+    report('lost', { message, heldMs });
+    if (inputs.onLost === 'cancel') await cancelRun(inputs.githubToken ?? '', log, process.env);
     // What is left of it, if anything is; whoever has the lock now is not touched.
     await lock.release();
     return;
   }
   const released = await lock.release();
-  // The steps go on, or have gone on, without it: that is a loss, however well it was given back.
+  // The steps go on, or have gone on, without it: that is a loss, however well it was released.
   if (session.has('taken') && !session.has('release'))
-    say('lost', { message: `it was given back before the end of the job: ${ending.reason}`, heldMs });
-  else if (released.kind === 'failed') say('not-released', { message: released.message, heldMs });
-  else say('released', { heldMs });
+    report('lost', { message: `it was released before the end of the job: ${ending.reason}`, heldMs });
+  else if (released.kind === 'failed') report('not-released', { message: released.message, heldMs });
+  else report('released', { heldMs });
 }
 
-type Say = (phase: Phase, more?: Partial<Status>) => void;
+type Report = (phase: Phase, more?: Partial<Status>) => void;
 
-function speaker({ task, session, log }: Keeper): Say {
+function reporter({ task, session, log }: Omit<Keeper, 'report' | 'clock'>): Report {
   let last: Status = {
     phase: 'starting',
     keeper: nameOf(process.pid),
@@ -158,39 +161,28 @@ function speaker({ task, session, log }: Keeper): Say {
       session.write(last);
     } catch (error) {
       // The lock is held all the same; whoever reads an old status takes it for lost rather than for held.
-      log('error', `can't write the status: ${(error as Error).message}`);
+      log('error', `cannot write the status: ${(error as Error).message}`);
     }
   };
 }
 
-function whyNot(
-  acquisition: Exclude<Acquisition, { kind: 'held' }>,
-  explain401: () => string,
-): { phase: Phase } & Partial<Status> {
+function whyNot(acquisition: NotAcquired, explain401: () => string): { phase: Phase } & Partial<Status> {
   switch (acquisition.kind) {
     case 'busy': {
       const { waitedMs, position, heldBy } = acquisition;
-      return { phase: 'busy', waitedMs, position, heldBy: heldBy.map(wordsFor) };
+      return { phase: 'busy', waitedMs, position, heldBy: heldBy.map(summariseHolder) };
     }
     case 'aborted':
       return { phase: 'aborted' };
     case 'refused':
-      return { phase: 'refused', message: acquisition.message + (acquisition.status === 401 ? explain401() : '') };
+      return acquisition.reason === 'credentials'
+        ? { phase: 'refused', message: acquisition.message + explain401(), noCredentials: true }
+        : { phase: 'refused', message: acquisition.message };
     case 'unreachable':
       return { phase: 'unreachable', message: acquisition.message };
     default:
       return acquisition satisfies never;
   }
-}
-
-async function holdUntil(ending: AbortSignal, lock: HeldLock, { session, log }: Keeper, say: Say): Promise<void> {
-  lock.stopRequested.addEventListener('abort', () => {
-    const { by, reason } = stopRequestOf(lock);
-    say('stop-requested', { message: `${by || 'somebody'} asks for the lock${reason ? `: ${reason}` : ''}` });
-  });
-  const over = AbortSignal.any([ending, lock.lost]);
-  if (!over.aborted) await new Promise((resolve) => over.addEventListener('abort', resolve, { once: true }));
-  if (ending.aborted && !session.has('release')) log('error', `giving the lock back: ${ending.reason}`);
 }
 
 /** Aborts when the lock is not wanted any more, with the reason as a sentence. */

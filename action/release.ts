@@ -1,22 +1,22 @@
 /**
- * The end of a held lock: the keeper gives it back, and if it can't any more, this does. What is in the Lease under another name is never
+ * The end of a held lock: the keeper releases it, and if it can't any more, this does. What is in the Lease under another name is never
  * touched. Whether the lock was held all the time is judged by what the keeper last wrote down.
  */
-import { endGroup, getState, info, startGroup } from '@actions/core';
+import { endGroup, getState, info, setOutput, startGroup } from '@actions/core';
 import { systemClock } from '../src/clock.ts';
-import { withdraw } from '../src/lock/release.ts';
-import { isCurrent } from './check.ts';
-import { visit } from './connect.ts';
+import { isAlive } from '../src/guard/proc-stat.ts';
+import { release, sharedIdentity } from '../src/lock/index.ts';
+import { describeLease } from '../src/names.ts';
+import { connect } from './connect.ts';
 import type { Inputs } from './inputs.ts';
-import { isAlive, isFinal, type Session, type Status } from './job-state.ts';
-import { logOf, untilEnded } from './keeper-client.ts';
-import { fail, subjectOf, summarise, warn } from './report.ts';
+import { isCurrent, isFinal, logOf, type Session, type Status, untilEnded } from './job-state.ts';
+import { fail, note, summarise, warn } from './report.ts';
 
 /** Beyond the two requests that releasing takes. */
 const SPARE_MS = 3000;
 
-export async function letGo(session: Session, inputs: Inputs): Promise<void> {
-  if (!session.exists()) return await letGoBlindly(inputs);
+export async function releaseHeld(session: Session, inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
+  if (!session.exists()) return await releaseWithoutFolder(inputs, env);
   const before = session.status();
   // Taken down before the release: what is late by then was late while the steps ran.
   const wasCurrent = before !== undefined && isCurrent(before);
@@ -27,16 +27,16 @@ export async function letGo(session: Session, inputs: Inputs): Promise<void> {
   replay(session);
   if (status && isFinal(status)) return await conclude(status, inputs);
   if (status?.extended) return;
-  await standIn(status, { wasCurrent, ended }, inputs);
+  await releaseForKeeper(status, { wasCurrent, ended }, { inputs, env });
 }
 
-/** Hung, or stopped: what it holds is given back without it. Where a start can't be seen, the id may be another process's by now. */
+/** It hangs, or was stopped: what it holds is released without it. Where a start can't be seen, the id may be another process's by now. */
 function endKeeper({ keeper }: Status): void {
   if (keeper.startedTicks !== undefined && isAlive(keeper)) process.kill(keeper.pid, 'SIGKILL');
 }
 
 function replay(session: Session): void {
-  startGroup('k8s-lease-lock: what the keeper of the lock said');
+  startGroup('k8s-lease-lock: log of the process that renewed the lock');
   info(logOf(session).trimEnd());
   endGroup();
 }
@@ -45,10 +45,10 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
   switch (status.phase) {
     case 'lost':
       await summarise(status, status.heldMs, 'lost');
-      return sayLost(`${subjectOf(status)} was lost at ${status.since}: ${status.message}`, inputs);
+      return reportLost(`${describeLease(status)} was lost at ${status.since}: ${status.message}`, inputs);
     case 'not-released':
       await summarise(status, status.heldMs, 'held, not released');
-      return warn('k8s-lease-lock: not released', `${subjectOf(status)} is free when it expires: ${status.message}`);
+      return warn('k8s-lease-lock: not released', `${describeLease(status)} is free when it expires: ${status.message}`);
     case 'released':
       return await summarise(status, status.heldMs, 'held');
     default:
@@ -56,42 +56,57 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
   }
 }
 
-function sayLost(message: string, { onLost }: Inputs): void {
+function reportLost(message: string, { onLost }: Inputs): void {
   const title = 'k8s-lease-lock: lost';
-  const told = `${message}. From then on the steps ran without the lock (docs/action.md#lost)`;
-  if (onLost === 'warn') warn(title, told);
-  else fail(title, told);
+  const text = `${message}. From then on the steps ran without the lock (docs/action.md#lost)`;
+  if (onLost === 'warn') warn(title, text);
+  else fail(title, text);
 }
 
-/** A step has cleared the job's temporary folder; the keeper has then given the lock back. */
-async function letGoBlindly(inputs: Inputs): Promise<void> {
-  const failed = await withdrawAsOurselves(inputs);
-  const subject = subjectOf({ name: inputs.name, namespace: inputs.namespace ?? '' });
+/** A step has cleared the job's temporary folder; the keeper has then released the lock. */
+async function releaseWithoutFolder(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
+  const failed = await tryRelease(inputs, env);
+  const subject = describeLease(inputs);
   if (getState('acquired') === 'true')
-    sayLost(`${subject} was given back before the end of the job, when its folder in RUNNER_TEMP was removed`, inputs);
+    reportLost(`${subject} was released before the end of the job, when its folder in RUNNER_TEMP was removed`, inputs);
   else if (failed !== undefined) warn('k8s-lease-lock: not released', `${subject} is free when it expires: ${failed}`);
 }
 
-/** Why it could not be done. */
-async function withdrawAsOurselves(inputs: Inputs, holder = getState('holder')): Promise<string | undefined> {
-  const visited = await visit(inputs, { id: holder, nonce: getState('nonce') });
-  if (visited.kind === 'refused') return visited.message;
-  const released = await withdraw(visited.participant, undefined);
-  visited.participant.client.close();
+/** Why the lock could not be released. */
+async function tryRelease(inputs: Inputs, env: NodeJS.ProcessEnv, holder = getState('holder')): Promise<string | undefined> {
+  const connected = await connect(inputs, { id: holder, nonce: getState('nonce') }, env);
+  if (connected.kind === 'refused') return connected.message;
+  const released = await release(connected.participant, undefined);
+  connected.participant.client.close();
   return released.kind === 'failed' ? released.message : undefined;
 }
 
-async function standIn(
+async function releaseForKeeper(
   status: Status | undefined,
   { wasCurrent, ended }: { wasCurrent: boolean; ended: boolean },
-  inputs: Inputs,
+  { inputs, env }: { inputs: Inputs; env: NodeJS.ProcessEnv },
 ): Promise<void> {
-  const failed = await withdrawAsOurselves(inputs, status?.holder);
+  const failed = await tryRelease(inputs, env, status?.holder);
   const held = status?.token !== undefined;
-  const subject = subjectOf(status ?? { name: inputs.name, namespace: inputs.namespace ?? '' });
-  const cause = ended || !status ? 'the process that kept it was killed' : 'the process that kept it hung';
-  if (held && !wasCurrent) return sayLost(`${subject} was lost: ${cause}, and nothing renewed it in time`, inputs);
+  const subject = describeLease(status ?? inputs);
+  const cause = ended || !status ? 'the process that renewed it was killed' : 'the process that renewed it did not respond';
+  if (held && !wasCurrent) return reportLost(`${subject} was lost: ${cause}, and nothing renewed it in time`, inputs);
   if (held && status) await summarise(status, undefined, 'held');
   if (failed !== undefined) warn('k8s-lease-lock: not released', `${subject} is free when it expires: ${cause}, and ${failed}`);
-  else if (held) info(`${subject}: ${cause}; given back without it, in time`);
+  else if (held) info(`${subject}: ${cause}; released without it, in time`);
+}
+
+/** `mode: release`: releases what another job has acquired under a holder that both know. */
+export async function releaseShared(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
+  const holder = inputs.holder ?? '';
+  const connected = await connect(inputs, sharedIdentity(holder), env);
+  if (connected.kind === 'refused') return fail('k8s-lease-lock: not released', connected.message);
+  const { participant, explain401 } = connected;
+  const released = await release(participant, undefined);
+  participant.client.close();
+  setOutput('acquired', false);
+  if (released.kind === 'failed')
+    fail('k8s-lease-lock: not released', released.message + (released.reason === 'credentials' ? explain401() : ''));
+  else if (released.kind === 'gone')
+    note('k8s-lease-lock: nothing to release', `${describeLease(participant.me)} was not held by ${holder}`);
 }

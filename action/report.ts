@@ -1,7 +1,6 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
 import { error, notice, setOutput, setSecret, summary, warning } from '@actions/core';
-import type { Holder } from '../src/protocol/document.ts';
-import { formatDuration } from '../src/protocol/timings.ts';
+import { formatDuration } from '../src/durations.ts';
 import type { Inputs } from './inputs.ts';
 import type { Status } from './job-state.ts';
 
@@ -33,16 +32,6 @@ export function setOutputs(acquired: boolean, outcome: Outcome): void {
     'held-by': heldBy.join('; '),
   };
   for (const [output, value] of Object.entries(outputs)) setOutput(output, value);
-}
-
-export const subjectOf = ({ name, namespace }: Pick<Status, 'name' | 'namespace'>): string =>
-  `Lease ${namespace ? `${namespace}/` : ''}${name}`;
-
-/** For the output held-by, the annotation and the summary. */
-export function wordsFor({ id, since, about: { reason, url } }: Holder): string {
-  const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
-  // In one line: a blank one would end a table of the summary, and make Markdown of the rest.
-  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
 }
 
 /** One row; never a reason to fail. */

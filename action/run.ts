@@ -3,79 +3,60 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getState, saveState } from '@actions/core';
 import { later, systemClock, waitUntil } from '../src/clock.ts';
-import { EXIT } from '../src/guard/exit-codes.ts';
-import { guard } from '../src/guard/guard.ts';
-import type { LockEvent } from '../src/lock/events.ts';
-import { withdraw } from '../src/lock/release.ts';
-import { type Log, logTo } from '../src/log.ts';
+import { logEvents } from '../src/guard/event-log.ts';
+import { type GuardOutcome, guard } from '../src/guard/guard.ts';
+import { isAlive, nameOf, type ProcessName } from '../src/guard/proc-stat.ts';
+import { describeNotAcquired, describeStop, summariseHolder } from '../src/lock/describe.ts';
+import { type LockEvent, release } from '../src/lock/index.ts';
+import { logTo } from '../src/log.ts';
 import { parseLease } from '../src/protocol/document.ts';
-import { visit } from './connect.ts';
+import { findMine } from '../src/protocol/me.ts';
+import { type Connected, connect } from './connect.ts';
 import { entry, identityOf, tempFolder } from './github-context.ts';
 import { InputError, type Inputs } from './inputs.ts';
-import { isAlive, nameOf, type ProcessName } from './job-state.ts';
-import { fail, note, type Outcome, setOutputs, summarise, warn, wordsFor } from './report.ts';
+import { fail, note, type Outcome, setOutputs, summarise, warn } from './report.ts';
 
 const STDOUT = 1;
-/** On a code of its own, to tell it from the command's. */
-const BUSY = 200;
-/** Of the ten seconds that a cancelled step has: what is left is for SIGKILL, and for giving the lock back. */
+/** Of the ten seconds that a cancelled step has: what is left is for SIGKILL, and for releasing the lock. */
 const CANCEL_MS = 3000;
 
-export async function runUnderLock(inputs: Inputs & { run: string }): Promise<void> {
-  const identity = identityOf(inputs);
+const ON_LOSS = { fail: 'stopping the command', cancel: 'stopping the command', warn: 'the command goes on WITHOUT the lock' };
+
+export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS.ProcessEnv): Promise<void> {
+  const identity = identityOf(inputs, env);
   saveState('holder', identity.id);
   saveState('nonce', identity.nonce);
   saveState('step', nameOf(process.pid));
-  const visited = await visit(inputs, identity);
-  if (visited.kind === 'refused') return fail('k8s-lease-lock: not acquired', visited.message);
-  const { participant, namespace, clock, explain401 } = visited;
+  const connected = await connect(inputs, identity, env);
+  if (connected.kind === 'refused') return fail('k8s-lease-lock: not acquired', connected.message);
+  const { participant, clock } = connected;
   if (inputs.workingDirectory !== undefined) enter(inputs.workingDirectory);
-  const script = writeScript(inputs);
-  let outcome: Outcome = { name: inputs.name, namespace, holder: identity.id, waitedMs: 0, position: 0, heldBy: [] };
-  let acquired = false;
-  let lost = '';
-  const listen = (event: LockEvent) => {
-    // A policy may have wanted another id; what cleans up after this step has to know.
-    const { id } = participant.me;
-    if (id !== outcome.holder) saveState('holder', id);
-    outcome = { ...outcome, holder: id };
-    if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(wordsFor) };
-    if (event.type === 'lost') lost = event.reason;
-    if (event.type !== 'acquired') return;
-    const { waitedMs, token, transitions } = event;
-    acquired = true;
-    outcome = { ...outcome, waitedMs, token, transitions, position: 0 };
-    setOutputs(true, outcome);
-  };
-  const startedAt = clock.now();
-  const { log, last } = remembering(logTo({ clock, format: 'text', level: 'info', fd: STDOUT }));
+  const script = writeScript(inputs, env);
+  const seen = watchOutcome(connected, identity.id);
+  const log = logTo({ clock, format: 'text', level: 'info', fd: STDOUT });
+  const logEvent = logEvents(participant, log, ON_LOSS[inputs.onLost]);
   try {
-    const code = await guard({
+    const outcome = await guard({
       participant,
       argv: script.argv,
-      env: commandEnvironment(),
+      env: commandEnvironment(env),
       timeoutMs: inputs.timeoutMs,
-      onBusy: inputs.onBusy === 'skip' ? 'fail' : inputs.onBusy,
-      onLost: inputs.onLost === 'warn' ? 'warn' : 'stop',
+      onBusy: inputs.onBusy,
+      whenLost: inputs.onLost === 'warn' ? 'go-on' : 'stop',
       orphans: 'stop',
-      conflictExitCode: BUSY,
       endWithinMs: CANCEL_MS,
       // Always: a cancelled step is killed without its children.
       watchdog: [process.execPath, entry('watchdog')],
       terminal: false,
       descriptors: [],
       log,
-      listen,
+      onEvent(event) {
+        logEvent(event);
+        seen.onEvent(event);
+      },
     });
     await log.flush();
-    const heldMs = acquired ? clock.now() - startedAt - outcome.waitedMs : undefined;
-    if (!acquired) {
-      outcome = { ...outcome, waitedMs: clock.now() - startedAt };
-      setOutputs(false, outcome);
-    }
-    await summarise(outcome, heldMs, acquired ? `command ended with ${code}` : 'not acquired');
-    if (lost && inputs.onLost === 'warn') warn('k8s-lease-lock: lost', `${lost}; the command went on without the lock`);
-    conclude(code, { acquired, skip: inputs.onBusy === 'skip', said: last() + (code === EXIT.refused.code ? explain401() : '') });
+    await report(outcome, seen, { ...connected, inputs });
   } finally {
     script.remove();
     participant.client.close();
@@ -83,29 +64,113 @@ export async function runUnderLock(inputs: Inputs & { run: string }): Promise<vo
   }
 }
 
-function conclude(code: number, { acquired, skip, said }: { acquired: boolean; skip: boolean; said: string }): void {
-  if (code === 0) return;
-  if (!acquired && code === BUSY && skip) note('k8s-lease-lock: skipped', said);
-  else if (!acquired) fail('k8s-lease-lock: not acquired', said);
-  else if (code === EXIT.lost.code && /lost/.test(said)) fail('k8s-lease-lock: lost', said);
-  else fail('k8s-lease-lock: the command failed', `it ended with exit code ${code}`);
+/** What happened so far, for outputs and summary. */
+interface Seen {
+  onEvent(event: LockEvent): void;
+  outcome(): Outcome;
+  acquired(): boolean;
+  /** Why the lock was lost. */
+  lost(): string | undefined;
+  elapsedMs(): number;
 }
 
-/** The last error, or the last line: what an annotation says. */
-function remembering(log: Log): { log: Log; last(): string } {
-  let error = '';
-  const say = (...[level, message, fields]: Parameters<Log>) => {
-    if (level === 'error') error = message;
-    log(level, message, fields);
+function watchOutcome({ participant, clock }: Connected & { kind: 'participant' }, holder: string): Seen {
+  const { name, namespace } = participant.me;
+  const startedAt = clock.now();
+  let outcome: Outcome = { name, namespace, holder, waitedMs: 0, position: 0, heldBy: [] };
+  let acquired = false;
+  let lost: string | undefined;
+  return {
+    onEvent(event) {
+      // What cleans up after this step has to know.
+      if (event.type === 'renamed') saveState('holder', event.id);
+      if (event.type === 'renamed') outcome = { ...outcome, holder: event.id };
+      if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(summariseHolder) };
+      if (event.type === 'lost') lost = event.reason;
+      if (event.type !== 'acquired') return;
+      const { waitedMs, token, transitions } = event;
+      acquired = true;
+      outcome = { ...outcome, waitedMs, token, transitions, position: 0 };
+      setOutputs(true, outcome);
+    },
+    outcome: () => outcome,
+    acquired: () => acquired,
+    lost: () => lost,
+    elapsedMs: () => clock.now() - startedAt,
   };
-  return { log: Object.assign(say, { flush: log.flush }), last: () => error };
+}
+
+interface ReportContext extends Omit<Connected & { kind: 'participant' }, 'kind'> {
+  inputs: Inputs;
+}
+
+async function report(outcome: GuardOutcome, seen: Seen, context: ReportContext): Promise<void> {
+  const { inputs } = context;
+  const lost = seen.lost();
+  if (seen.acquired()) {
+    await summarise(seen.outcome(), seen.elapsedMs() - seen.outcome().waitedMs, describeEnd(outcome));
+    if (lost && inputs.onLost === 'warn') warn('k8s-lease-lock: lost', `${lost}; the command went on without the lock`);
+  } else {
+    const missed = { ...seen.outcome(), waitedMs: seen.elapsedMs() };
+    setOutputs(false, missed);
+    await summarise(missed, undefined, 'not acquired');
+  }
+  const annotation = annotationOf(outcome, context);
+  if (!annotation) return;
+  const [annotate, title, message] = annotation;
+  annotate(title, message);
+}
+
+function describeEnd(outcome: GuardOutcome): string {
+  if (outcome.kind !== 'ended') return `command stopped: ${outcome.kind}`;
+  return `command ended with ${'code' in outcome.end ? outcome.end.code : outcome.end.signal}`;
+}
+
+type Annotate = (title: string, message: string) => void;
+
+/** The one annotation of the step: `fail` also makes it fail. */
+function annotationOf(
+  outcome: GuardOutcome,
+  { inputs, participant: { me, clock }, explain401 }: ReportContext,
+): [Annotate, title: string, message: string] | undefined {
+  switch (outcome.kind) {
+    case 'ended':
+      if ('code' in outcome.end && outcome.end.code === 0) return undefined;
+      return [
+        fail,
+        'k8s-lease-lock: the command failed',
+        'code' in outcome.end ? `it ended with exit code ${outcome.end.code}` : `it ended by ${outcome.end.signal}`,
+      ];
+    case 'lost':
+      return [fail, 'k8s-lease-lock: lost', `the lock was lost: ${outcome.reason}; the command was stopped`];
+    case 'stopped':
+      return [fail, 'k8s-lease-lock: stopped', `the command was stopped: ${describeStop(outcome.request)}`];
+    case 'overdue':
+      return [fail, 'k8s-lease-lock: the command failed', `it did not end on ${outcome.signal}, and was stopped`];
+    case 'interrupted':
+      return [fail, 'k8s-lease-lock: not acquired', `ended by ${outcome.signal} before the command was started`];
+    case 'not-acquired': {
+      const { acquisition } = outcome;
+      const message = describeNotAcquired(acquisition, me, clock.wall());
+      if (acquisition.kind === 'busy' && inputs.onBusy === 'skip') return [note, 'k8s-lease-lock: skipped', message];
+      const hint = acquisition.kind === 'refused' && acquisition.reason === 'credentials' ? explain401() : '';
+      return [fail, 'k8s-lease-lock: not acquired', message + hint];
+    }
+    case 'deadlock':
+      return [fail, 'k8s-lease-lock: not acquired', outcome.message];
+    case 'no-watchdog':
+    case 'not-started':
+      return [fail, 'k8s-lease-lock: the command failed', outcome.message];
+    default:
+      return outcome satisfies never;
+  }
 }
 
 function enter(folder: string): void {
   try {
     process.chdir(folder);
   } catch (error) {
-    throw new InputError(`working-directory: ${folder} can't be entered (${(error as NodeJS.ErrnoException).code})`);
+    throw new InputError(`working-directory: ${folder} cannot be entered (${(error as NodeJS.ErrnoException).code})`);
   }
 }
 
@@ -118,14 +183,17 @@ const SHELLS: Record<string, { argv: readonly [string, ...string[]]; extension: 
   powershell: { argv: ['powershell', '-command', '. "{0}"'], extension: '.ps1' },
 };
 
-function writeScript({ run, shell }: { run: string; shell: string }): { argv: readonly [string, ...string[]]; remove(): void } {
+function writeScript(
+  { run, shell }: { run: string; shell: string },
+  env: NodeJS.ProcessEnv,
+): { argv: readonly [string, ...string[]]; remove(): void } {
   const [file = 'bash', ...args] = shell.split(/\s+/).filter(Boolean);
   if (!shell.includes('{0}') && !SHELLS[shell])
     throw new InputError(
-      `shell: it is "${shell}": write one of ${Object.keys(SHELLS).join(', ')}, or a command with {0} for the script`,
+      `shell: invalid value "${shell}": use one of ${Object.keys(SHELLS).join(', ')}, or a command with {0} for the script`,
     );
   const { argv, extension } = SHELLS[shell] ?? { argv: [file, ...args] as const, extension: '' };
-  const folder = mkdtempSync(join(tempFolder(), 'k8s-lease-lock-run-'));
+  const folder = mkdtempSync(join(tempFolder(env), 'k8s-lease-lock-run-'));
   const script = join(folder, `script${extension}`);
   writeFileSync(script, `${run}\n`);
   chmodSync(script, 0o700);
@@ -137,9 +205,9 @@ function writeScript({ run, shell }: { run: string; shell: string }): { argv: re
 }
 
 /** What a step of its own would have: not our inputs, nor what only actions get. */
-function commandEnvironment(): NodeJS.ProcessEnv {
+function commandEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const ours = /^(INPUT_|STATE_|ACTIONS_(?!ID_TOKEN_))/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)));
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !ours.test(name)));
 }
 
 /** In a container nobody tells a cancelled step: it is told here, as the runner would, and given the time that stopping its command takes. */
@@ -158,21 +226,20 @@ const SPARE_MS = 3000;
 const LOOK_MS = 50;
 
 /** The step was killed before it could leave. A lock under which its command may still be ending is left to expire. */
-export async function leaveAfterRun(inputs: Inputs): Promise<void> {
+export async function leaveAfterRun(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
   if (getState('done') !== '') return;
   await endStep(inputs);
   const identity = { id: getState('holder'), nonce: getState('nonce') };
-  const visited = await visit(inputs, identity);
-  if (visited.kind === 'refused') return;
-  const { participant } = visited;
+  const connected = await connect(inputs, identity, env);
+  if (connected.kind === 'refused') return;
+  const { participant } = connected;
   const answer = await participant.client.read({ timeoutMs: inputs.timings.requestTimeoutMs });
   const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
   if (parsed?.kind === 'state') {
     const { waiters, holders } = parsed.state;
-    const isMe = (entry: { id: string; nonce: string }) => entry.id === identity.id && entry.nonce === identity.nonce;
-    if (holders.some(isMe))
+    if (findMine(holders, identity))
       warn('k8s-lease-lock: not released', 'the step was killed while its command ran: the lock is free when it expires');
-    else if (waiters.some(isMe)) await withdraw(participant, parsed.state);
+    else if (findMine(waiters, identity)) await release(participant, parsed.state);
   }
   participant.client.close();
 }

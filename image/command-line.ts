@@ -3,7 +3,7 @@
  * command, byte for byte. Node's own parser, since a library would cost half of what a guard takes to start.
  */
 import { parseArgs } from 'node:util';
-import { parseDuration } from '../src/protocol/timings.ts';
+import { parseDuration } from '../src/durations.ts';
 
 export interface Option {
   name: string;
@@ -11,7 +11,10 @@ export interface Option {
   /** How the value is written; absent for a flag. */
   value?: string;
   choices?: readonly string[];
+  /** The value that is read where none is given. */
   default?: string;
+  /** What it means that none is given, where that is not a value. */
+  unset?: string;
   meaning: string;
 }
 
@@ -37,12 +40,11 @@ export function readCommandLine(shape: CommandLineShape, argv: readonly string[]
   const given = optionsPart(shape, argv);
   const values = valuesOf(shape, given.options);
   if (values.has('help')) return { kind: 'help', text: helpFor(shape) };
-  if (shape.operands === 'none' && given.operands.length > 0)
-    throw new UsageError(`"${given.operands[0]}" is one argument too many`);
-  return { kind: 'read', read: reader(values, env), operands: given.operands };
+  if (shape.operands === 'none' && given.operands.length > 0) throw new UsageError(`unexpected argument "${given.operands[0]}"`);
+  return { kind: 'read', read: reader(shape, values, env), operands: given.operands };
 }
 
-const HELP: Option = { name: 'help', alias: 'h', meaning: 'show this' };
+const HELP: Option = { name: 'help', alias: 'h', meaning: 'show this help' };
 
 type ParseOptions = Record<string, { type: 'string' | 'boolean'; short?: string; multiple: true }>;
 
@@ -78,11 +80,11 @@ function valuesOf(shape: CommandLineShape, args: string[]): Map<string, string[]
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const option = known.get(token.name);
-    if (!option) throw new UsageError(`there is no option ${token.rawName}`);
+    if (!option) throw new UsageError(`unknown option ${token.rawName}`);
     if (option.value !== undefined && token.value === undefined)
-      throw new UsageError(`--${option.name} has no value: write ${option.value} behind it`);
+      throw new UsageError(`--${option.name} needs a value: --${option.name} ${option.value}`);
     if (option.value === undefined && token.value !== undefined && !/^(true|false)$/.test(token.value))
-      throw new UsageError(`--${option.name} is "${token.value}": write it alone, or with true or false`);
+      throw new UsageError(`invalid value "${token.value}" for --${option.name}: use it alone, or with true or false`);
     values.set(option.name, [...(values.get(option.name) ?? []), token.value ?? 'true']);
   }
   return values;
@@ -93,20 +95,23 @@ export interface Reader {
   /** Of an option that may be given several times; it has no variable. */
   texts(name: string): readonly string[];
   flag(name: string): boolean;
+  /** In milliseconds. This and the following: that given, else the option's default, else undefined. */
   duration(name: string): number | undefined;
   integer(name: string, range: { from: number; to: number }): number | undefined;
   choice<T extends string>(name: string, choices: readonly T[]): T | undefined;
 }
 
-/** Reads an option from the command line, else from its variable; every complaint names the one that it was. */
-function reader(values: Map<string, string[]>, env: Env): Reader {
+/** Reads an option from the command line, else from its variable, else its default; every complaint names the one that it was. */
+function reader({ options }: CommandLineShape, values: Map<string, string[]>, env: Env): Reader {
   const find = (name: string): { value: string; where: string } | undefined => {
     const [given, ...more] = values.get(name) ?? [];
-    if (more.length > 0) throw new UsageError(`--${name} is given ${more.length + 1} times`);
+    if (more.length > 0) throw new UsageError(`--${name} is given ${more.length + 1} times: give it once`);
     if (given !== undefined) return { value: given, where: `--${name}` };
     const variable = variableOf(name);
     const value = env[variable];
-    return value === undefined || value === '' ? undefined : { value, where: variable };
+    if (value !== undefined && value !== '') return { value, where: variable };
+    const otherwise = options.find((option) => option.name === name)?.default;
+    return otherwise === undefined ? undefined : { value: otherwise, where: `--${name}` };
   };
   return {
     text(name) {
@@ -119,7 +124,7 @@ function reader(values: Map<string, string[]>, env: Env): Reader {
       const found = find(name);
       if (!found) return false;
       if (found.value !== 'true' && found.value !== 'false')
-        throw new UsageError(`${found.where} is "${found.value}": write true or false`);
+        throw new UsageError(`invalid value "${found.value}" for ${found.where}: use true or false`);
       return found.value === 'true';
     },
     duration(name) {
@@ -134,14 +139,15 @@ function reader(values: Map<string, string[]>, env: Env): Reader {
       if (!found) return undefined;
       const number = /^-?\d{1,10}$/.test(found.value) ? Number(found.value) : Number.NaN;
       if (!(number >= from && number <= to))
-        throw new UsageError(`${found.where} is "${found.value}": write a whole number from ${from} to ${to}`);
+        throw new UsageError(`invalid value "${found.value}" for ${found.where}: use a whole number from ${from} to ${to}`);
       return number;
     },
     choice(name, choices) {
       const found = find(name);
       if (!found) return undefined;
       const choice = choices.find((known) => known === found.value);
-      if (choice === undefined) throw new UsageError(`${found.where} is "${found.value}": write one of ${choices.join(', ')}`);
+      if (choice === undefined)
+        throw new UsageError(`invalid value "${found.value}" for ${found.where}: use one of ${choices.join(', ')}`);
       return choice;
     },
   };
@@ -151,7 +157,8 @@ const HELP_COLUMN = 40;
 const HELP_WIDTH = 110;
 
 function helpFor({ usage, options }: CommandLineShape): string {
-  const lines = [...options, HELP].map(({ name, alias, value, choices, default: otherwise, meaning }) => {
+  const lines = [...options, HELP].map(({ name, alias, value, choices, default: preset, unset, meaning }) => {
+    const otherwise = preset ?? unset;
     const variable = name === HELP.name ? '' : ` [${variableOf(name)}]`;
     const told = `${meaning}${variable}${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`;
     const written = `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? ` ${value}` : ''}`;

@@ -1,23 +1,23 @@
 #!/usr/bin/env node
-/** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
-import { EXIT } from '../src/guard/exit-codes.ts';
 import { VERSION } from '../src/version.ts';
+/** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
+import { EXIT } from './exit-codes.ts';
 import { workloadEnvironment } from './pod/workload-environment.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
-  run     run a command under a lock of a Kubernetes cluster
-  hold    hold a lock for the other containers of a Pod, as its sidecar
-  probe   whether that sidecar holds it
-  acquire take a lock that release gives back; nobody renews it
-  release give it back
-  rbac    print the least rights for a lock, for kubectl apply
-  inject  print manifests with annotated Pods guarded, for kubectl apply
-  install copy the guard into a volume, for a container of another image
-  serve   a small server for Leases, for laptops, demos and tests (it is no cluster)
-  demo    three guards and one lock: who waits, who runs when
+  run      run a command under a lock of a Kubernetes cluster
+  hold     hold a lock for the other containers of a Pod, as its sidecar
+  probe    check whether that sidecar holds the lock
+  acquire  take a lock that "release" releases; it is not renewed
+  release  release a lock taken by "acquire"
+  rbac     print the least Role and RoleBinding for a lock, for kubectl apply
+  inject   print manifests with annotated Pods guarded, for kubectl apply
+  install  copy the guard into a volume, for a container of another image
+  serve    run a small server for Leases, for laptops, demos and tests (not a cluster)
+  demo     show three guards and one lock: who waits, who runs when
 
-  k8s-lease-lock COMMAND --help    what a command takes
+  k8s-lease-lock COMMAND --help    show the options of a command
   k8s-lease-lock --version
 `;
 
@@ -32,7 +32,7 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case 'acquire':
       return await (await import('./commands/acquire.ts')).acquire(argv, workloadEnvironment(process.env));
     case 'release':
-      return await (await import('./commands/acquire.ts')).release(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/release.ts')).release(argv, workloadEnvironment(process.env));
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':
@@ -53,7 +53,7 @@ async function main([command, ...argv]: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     default:
-      process.stderr.write(command === undefined ? USAGE : `k8s-lease-lock: there is no command "${command}"\n\n${USAGE}`);
+      process.stderr.write(command === undefined ? USAGE : `k8s-lease-lock: unknown command "${command}"\n\n${USAGE}`);
       return EXIT.usage.code;
   }
 }

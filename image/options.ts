@@ -1,29 +1,35 @@
-/** The options of all commands that want a lock, each once, with its default and meaning; and what those of `run` are together. */
+/**
+ * The options of all commands that want a lock, each once, with its default and meaning: help prints this table, and settings are read by it. Each
+ * command picks its own (commands/).
+ */
+import { formatDuration } from '../src/durations.ts';
+import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
+import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
+import { DEFAULT_LEASE_DURATION, type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Option, type Reader, readCommandLine, UsageError } from './command-line.ts';
 
-/** Of no service that is registered anywhere. */
-export const PROBE_PORT = 17_474;
 export const HOLD_FOLDER = '/run/lease-lock';
+const ON_LOST = ['stop', 'warn'] as const;
+const ORPHANS = ['stop', 'wait'] as const;
+const LOG_FORMATS = ['text', 'json'] as const;
 
 const OPTIONS = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
-  { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: "the context's or the Pod's", meaning: 'namespace of the Lease' },
-  { name: 'timeout', value: 'DURATION', default: 'for ever', meaning: 'how long to wait for the lock; 0 tries once' },
+  { name: 'namespace', alias: 'n', value: 'NAMESPACE', unset: "the context's or the Pod's", meaning: 'namespace of the Lease' },
+  { name: 'timeout', value: 'DURATION', unset: 'no limit', meaning: 'how long to wait for the lock; 0 tries once' },
   {
     name: 'on-busy',
     value: 'WHAT',
-    choices: ['wait', 'fail', 'skip'],
+    choices: ON_BUSY,
     default: 'wait',
-    meaning:
-      'wait for the lock; or fail (exit 75) or skip (exit 0) where it is not free, or not within --timeout where that is given',
+    meaning: 'wait for the lock; or fail (exit 75) or skip (exit 0) if the lock is not free (or not free within --timeout)',
   },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',
     value: 'DURATION',
-    default: '60s',
+    default: DEFAULT_LEASE_DURATION,
     meaning: 'how long the lock outlives a guard that has died; it is renewed four times within',
   },
   {
@@ -35,14 +41,14 @@ const OPTIONS = [
   {
     name: 'on-lost',
     value: 'WHAT',
-    choices: ['stop', 'warn'],
+    choices: ON_LOST,
     default: 'stop',
-    meaning: 'stop the command when the lock is lost; or only warn, and let it go on without',
+    meaning: 'stop the command when the lock is lost; or only warn, and let it continue without the lock',
   },
   {
     name: 'orphans',
     value: 'WHAT',
-    choices: ['stop', 'wait'],
+    choices: ORPHANS,
     default: 'stop',
     meaning: 'stop the processes that the command leaves behind when it ends; or wait for them, and keep the lock as long',
   },
@@ -58,64 +64,70 @@ const OPTIONS = [
     default: '1',
     meaning: 'how many the Pod has, beside init containers: they may be stopped one after the other',
   },
-  { name: 'probe-port', value: 'PORT', default: String(PROBE_PORT), meaning: "where the kubelet's probes ask for /held" },
+  {
+    name: 'status-port',
+    value: 'PORT',
+    unset: 'none',
+    meaning: 'serve /held and /healthz (for probes) and /metrics (Prometheus) on this port',
+  },
   {
     name: 'dir',
     value: 'DIR',
     default: HOLD_FOLDER,
-    meaning: 'folder of a volume (emptyDir): it tells a restarted container that it is one',
+    meaning: 'directory on an emptyDir volume; lets a restarted sidecar detect that it was restarted',
   },
-  { name: 'health-port', value: 'PORT', meaning: 'serve /healthz (held, and in time) and /metrics (Prometheus) on this port' },
-  { name: 'holder', value: 'ID', default: 'the Pod or the host', meaning: 'who holds the lock; a random part is added to it' },
-  { name: 'reason', value: 'TEXT', meaning: 'why, for those who wait' },
-  { name: 'url', value: 'URL', meaning: 'where to look, for those who wait' },
+  {
+    name: 'holder',
+    value: 'ID',
+    unset: 'the Pod or the host',
+    meaning: 'name shown as holder (a random suffix is added)',
+  },
+  { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
+  { name: 'url', value: 'URL', meaning: 'link shown to waiters, such as the CI run' },
   { name: 'conflict-exit-code', alias: 'E', value: 'CODE', default: '75', meaning: 'exit code when the lock was not acquired' },
-  { name: 'no-create', meaning: 'refuse a Lease that does not exist instead of making it' },
+  { name: 'no-create', meaning: 'fail if the Lease does not exist instead of creating it' },
   { name: 'legacy-expiry', meaning: 'write the time of expiry into renewTime, for locks shared with K8SLock 0.2.5' },
   {
     name: 'kubeconfig',
     value: 'FILE',
-    default: 'KUBECONFIG, ~/.kube/config, else the Pod',
+    unset: 'KUBECONFIG, ~/.kube/config, else the Pod',
     meaning: 'kubeconfig to find the cluster in',
   },
-  { name: 'context', value: 'NAME', default: 'the current one', meaning: 'context of the kubeconfig' },
+  { name: 'context', value: 'NAME', unset: 'the current one', meaning: 'context of the kubeconfig' },
   { name: 'server', value: 'URL', meaning: 'API server, instead of a kubeconfig' },
   { name: 'token-file', value: 'FILE', meaning: 'bearer token for --server; read again when it changes' },
   {
     name: 'certificate-authority',
     value: 'FILE',
-    default: "the system's",
+    unset: "the system's",
     meaning: 'CA certificates (PEM) for --server; read again when they change',
   },
-  { name: 'log-format', value: 'FORMAT', choices: ['text', 'json'], default: 'text', meaning: 'how the guard writes to stderr' },
-  { name: 'quiet', alias: 'q', meaning: 'write errors only' },
-  { name: 'verbose', alias: 'v', meaning: 'write every renewal, too' },
+  { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },
+  { name: 'quiet', alias: 'q', meaning: 'log errors only' },
+  { name: 'verbose', alias: 'v', meaning: 'log every renewal as well' },
 ] as const satisfies readonly Option[];
 
 type OptionName = (typeof OPTIONS)[number]['name'];
 
-/** These options, in the order of the list above; `otherwise` replaces what a default is called where it is another. */
-export function pick(names: readonly OptionName[], otherwise: { [name in OptionName]?: string | undefined } = {}): Option[] {
-  return OPTIONS.filter(({ name }) => names.includes(name)).map((option) =>
-    option.name in otherwise ? withDefault(option, otherwise[option.name]) : option,
-  );
+/** Replaces what an option of the table does where it is not given; undefined: it has no default. */
+type Overrides = { [name in OptionName]?: { default: string } | { unset: string } | undefined };
+
+/** These options, in the order of the table. */
+export function pick(names: readonly OptionName[], overrides: Overrides = {}): Option[] {
+  return OPTIONS.filter(({ name }) => names.includes(name)).map((option: Option) => {
+    if (!(option.name in overrides)) return option;
+    const { default: _, unset: __, ...bare } = option;
+    return { ...bare, ...overrides[option.name as OptionName] };
+  });
 }
 
-function withDefault(option: Option, otherwise: string | undefined): Option {
-  const { default: _, ...bare } = option;
-  return otherwise === undefined ? bare : { ...bare, default: otherwise };
-}
-
-/** What everybody may say who wants a lock. */
+/** Options of every command that wants a lock. */
 export const JOINING = [
   ...(['name', 'namespace', 'lease-duration', 'holder', 'legacy-expiry', 'kubeconfig', 'context', 'server'] as const),
   ...(['token-file', 'certificate-authority', 'log-format', 'quiet', 'verbose'] as const),
 ] as const satisfies readonly OptionName[];
-/** Those of them who may have to wait for it. */
+/** Options of those that may have to wait for it. */
 export const WAITING = [...JOINING, 'priority', 'reason', 'url', 'no-create'] as const satisfies readonly OptionName[];
-const HOLDING: readonly OptionName[] = ['pod-grace', 'containers', 'probe-port', 'dir'];
-
-export const RUN_OPTIONS = pick(OPTIONS.map(({ name }) => name).filter((name) => !HOLDING.includes(name)));
 
 export interface JoinSettings {
   name: string;
@@ -136,28 +148,21 @@ export interface JoinSettings {
   level: 'error' | 'info' | 'debug';
 }
 
-/** How long to wait, and what not to have it means. */
+/** How long to wait, and what follows if the lock is not acquired. */
 export interface WaitSettings {
   timeoutMs: number | undefined;
-  onBusy: 'wait' | 'fail' | 'skip';
+  onBusy: OnBusy;
   conflictExitCode: number;
-}
-
-export interface RunSettings extends JoinSettings, WaitSettings {
-  onLost: 'stop' | 'warn';
-  orphans: 'stop' | 'wait';
-  healthPort: number | undefined;
-  argv: readonly [string, ...string[]];
 }
 
 export type Line<Settings> =
   | { kind: 'settings'; settings: Settings }
   | { kind: 'help'; text: string }
   | { kind: 'usage'; message: string }
-  /** Each value is right, together they are not. */
+  /** Each value is valid, the combination is not. */
   | { kind: 'configuration'; message: string };
 
-/** Together they are not right: the message is a sentence. */
+/** The combination of values is invalid: the message is a sentence. */
 export class ConfigurationError extends Error {}
 
 /** One command line of one command: `settingsOf` may throw UsageError and ConfigurationError. */
@@ -177,10 +182,27 @@ export function readLine<Settings>(
   }
 }
 
-/** To be called last: a value that is none is complained of before a sum that does not hold. */
-export function settled(result: TimingsResult): Timings {
-  if (result.kind === 'refused') throw new ConfigurationError(result.message);
+/** Call last: report invalid values before durations that do not fit together. */
+export function settled(result: TimingsResult, names: TimingNames): Timings {
+  if (result.kind !== 'timings') throw new ConfigurationError(describeTimings(result, names));
   return result.timings;
+}
+
+/** From --lease-duration and --kill-grace. */
+export function killGraceTimings(read: Reader): Timings {
+  const graceMs = given(read.duration('kill-grace'));
+  return settled(timings(given(read.duration('lease-duration')), graceMs), {
+    duration: 'lease duration',
+    grace: `a kill grace of ${formatDuration(graceMs)}`,
+    shorterGrace: 'kill grace',
+    stopping: 'stopping the command',
+  });
+}
+
+/** What the table has a default for is never undefined. */
+export function given<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('this option has no default');
+  return value;
 }
 
 export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
@@ -189,13 +211,13 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
   const holder = read.text('holder');
   const quiet = read.flag('quiet');
   const verbose = read.flag('verbose');
-  if (name === undefined) throw new UsageError('no lock is named: give --name');
+  if (name === undefined) throw new UsageError('--name is required: the name of the lock');
   const problem =
     problemOfName(name) ??
     (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
     (holder === undefined ? undefined : problemOfHolder(holder));
   if (problem !== undefined) throw new UsageError(problem);
-  if (quiet && verbose) throw new UsageError('--quiet and --verbose contradict each other');
+  if (quiet && verbose) throw new UsageError('--quiet and --verbose cannot be combined');
   return {
     name,
     namespace,
@@ -210,7 +232,7 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
     server: read.text('server'),
     tokenFile: read.text('token-file'),
     certificateAuthority: read.text('certificate-authority'),
-    logFormat: read.choice('log-format', ['text', 'json'] as const) ?? 'text',
+    logFormat: given(read.choice('log-format', LOG_FORMATS)),
     level: quiet ? ('error' as const) : verbose ? ('debug' as const) : ('info' as const),
   };
 }
@@ -218,29 +240,10 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
 export function waitSettings(read: Reader): WaitSettings {
   return {
     timeoutMs: read.duration('timeout'),
-    onBusy: read.choice('on-busy', ['wait', 'fail', 'skip'] as const) ?? 'wait',
-    conflictExitCode: read.integer('conflict-exit-code', { from: 0, to: 255 }) ?? 75,
+    onBusy: given(read.choice('on-busy', ON_BUSY)),
+    conflictExitCode: given(read.integer('conflict-exit-code', { from: 0, to: 255 })),
   };
 }
 
-const RUN_USAGE =
-  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
-
-export function readRunCommandLine(argv: readonly string[], env: Env): Line<RunSettings> {
-  return readLine({ usage: RUN_USAGE, options: RUN_OPTIONS, operands: 'command' }, runSettings, argv, env);
-}
-
-function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSettings {
-  const joined = joinSettings(read);
-  if (file === undefined) throw new UsageError('no command is given: k8s-lease-lock run --name NAME -- command [arguments...]');
-  if (file === '') throw new UsageError('the command is an empty text');
-  return {
-    ...joined,
-    ...waitSettings(read),
-    onLost: read.choice('on-lost', ['stop', 'warn'] as const) ?? 'stop',
-    orphans: read.choice('orphans', ['stop', 'wait'] as const) ?? 'stop',
-    healthPort: read.integer('health-port', { from: 0, to: 65_535 }),
-    argv: [file, ...args],
-    timings: settled(timings(read.duration('lease-duration') ?? 60_000, read.duration('kill-grace') ?? 10_000)),
-  };
-}
+export const readOnLost = (read: Reader) => given(read.choice('on-lost', ON_LOST));
+export const readOrphans = (read: Reader) => given(read.choice('orphans', ORPHANS));

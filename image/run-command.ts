@@ -1,17 +1,17 @@
-/** From the settings of a command line to a participant of the lock, for every command that wants it: with a log, a cluster, and an identity. */
-import { hostname, userInfo } from 'node:os';
-import { type Cluster, findCluster } from '../src/api/cluster.ts';
+/** Runs a command of the command line: with a log, a cluster, and the settings; and makes participants of the lock for it. */
+import type { Cluster } from '../src/api/cluster.ts';
+import { findCluster } from '../src/api/find-cluster.ts';
 import { type Clock, systemClock } from '../src/clock.ts';
-import { EXIT } from '../src/guard/exit-codes.ts';
-import { type Identity, newIdentity } from '../src/lock/identity.ts';
-import type { Participant } from '../src/lock/index.ts';
-import { newParticipant } from '../src/lock/new-participant.ts';
+import { hostInfo } from '../src/host.ts';
+import { type Identity, newIdentity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
+import { UsageError } from './command-line.ts';
+import { EXIT } from './exit-codes.ts';
 import type { JoinSettings, Line } from './options.ts';
 
 const STDERR = 2;
 
-export interface Surroundings {
+export interface CommandContext {
   clock: Clock;
   log: Log;
   cluster: Cluster;
@@ -19,12 +19,12 @@ export interface Surroundings {
   podToken: string | undefined;
 }
 
+type Act<Settings> = (settings: Settings, context: CommandContext) => Promise<number>;
+
 /** Does what the command line asks for, or says why not; returns the exit code. Whatever was logged is written by then. */
-export async function obey<Settings extends JoinSettings>(
-  command: string,
-  line: Line<Settings>,
-  env: NodeJS.ProcessEnv,
-  act: (settings: Settings, surroundings: Surroundings) => Promise<number>,
+export async function runCommand<Settings extends JoinSettings>(
+  { command, line, env }: { command: string; line: Line<Settings>; env: NodeJS.ProcessEnv },
+  act: Act<Settings>,
 ): Promise<number> {
   switch (line.kind) {
     case 'help':
@@ -35,21 +35,31 @@ export async function obey<Settings extends JoinSettings>(
     case 'configuration':
       return complain(line.message, EXIT.configuration.code);
     case 'settings':
-      return await within(line.settings, env, act);
+      return await withContext(line.settings, env, act);
     default:
       return line satisfies never;
   }
 }
 
-function complain(message: string, code: number): number {
+/** For a command that needs no cluster: a bad command line becomes a sentence and an exit code. */
+export async function reportUsage(command: string, act: () => number | Promise<number>): Promise<number> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    return complain(`${error.message} (see "k8s-lease-lock ${command} --help")`, EXIT.usage.code);
+  }
+}
+
+export function complain(message: string, code: number): number {
   process.stderr.write(`k8s-lease-lock: ${message}\n`);
   return code;
 }
 
-async function within<Settings extends JoinSettings>(
+async function withContext<Settings extends JoinSettings>(
   settings: Settings,
   env: NodeJS.ProcessEnv,
-  act: (settings: Settings, surroundings: Surroundings) => Promise<number>,
+  act: Act<Settings>,
 ): Promise<number> {
   const clock = systemClock();
   const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR });
@@ -57,7 +67,7 @@ async function within<Settings extends JoinSettings>(
     const found = await findCluster({ ...settings, env });
     if (found.kind === 'cluster') {
       const { cluster } = found;
-      return await act(settings, { clock, log, cluster, podToken: await podTokenOf(cluster) });
+      return await act(settings, { clock, log, cluster, podToken: await cluster.podToken() });
     }
     log('error', found.message);
     return EXIT.configuration.code;
@@ -66,36 +76,19 @@ async function within<Settings extends JoinSettings>(
   }
 }
 
-/** The token is looked at for the Pod that it names; whether it is any good is for the API server to say. */
-async function podTokenOf(cluster: Cluster): Promise<string | undefined> {
-  if (cluster.source !== 'the Pod') return undefined;
-  const { headers } = await cluster.credentials(false);
-  return headers.authorization?.replace(/^Bearer /, '');
-}
-
 /** `identity` undefined: a new one, for this process alone. */
 export function participantOf(
   settings: JoinSettings,
-  { clock, log, cluster, podToken }: Surroundings,
+  { clock, cluster, podToken }: CommandContext,
   identity?: Identity,
-): Omit<Participant, 'emit'> {
+): Participant {
   const { holder, reason, url } = settings;
-  const host = hostname();
+  const { host, user } = hostInfo();
   return newParticipant({
     ...settings,
-    namespace: settings.namespace ?? cluster.namespace ?? 'default',
     cluster,
     clock,
     identity: identity ?? newIdentity({ prefix: holder, token: podToken, host }),
-    about: { who: userName(), reason, url, host },
-    onWatchTrouble: (message) => log('debug', message),
+    about: { who: user, reason, url, host },
   });
-}
-
-function userName(): string | undefined {
-  try {
-    return userInfo().username;
-  } catch {
-    return undefined; // A container's user often has no name.
-  }
 }

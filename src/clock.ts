@@ -32,6 +32,14 @@ export function waitUntil(clock: Clock, when: Monotonic, signal?: AbortSignal): 
   });
 }
 
+/** Resolves when the signal aborts; immediately if it has. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 /**
  * Longest sleep of one operating-system timer. Timers stand still while a machine is suspended, so a long one would be late by the
  * whole suspension; in slices it is late by one slice at most. Smaller costs wake-ups, larger lets a command run on after a resume.

@@ -38,7 +38,7 @@ const ours = (path: string) =>
 
 test('the check sees the sources', () => {
   assert.deepEqual([...new Set(sources.map(layerOf))].sort(), Object.keys(ALLOWED).sort());
-  assert.ok(ours('src/guard/guard.ts').includes('src/clock.ts'));
+  assert.ok(ours('src/guard/guard.ts').includes('src/lock/index.ts'));
 });
 
 test('imports go downward only', () => {
@@ -48,6 +48,19 @@ test('imports go downward only', () => {
       .map((target) => `${path} imports ${target}`),
   );
   assert.deepEqual(wrong, []);
+});
+
+test('no two files import each other, however far apart', () => {
+  const circles: string[] = [];
+  const seen = new Set<string>();
+  const visit = (path: string, trail: string[]) => {
+    if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path].join(' -> '));
+    if (trail.includes(path) || seen.has(path)) return;
+    for (const target of ours(path)) visit(target, [...trail, path]);
+    seen.add(path);
+  };
+  for (const path of sources) visit(path, []);
+  assert.deepEqual(circles, []);
 });
 
 test('protocol/ does no I/O and knows no clock: time is an argument', () => {

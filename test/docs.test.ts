@@ -10,9 +10,9 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Option } from '../image/command-line.ts';
-import { HOLD_OPTIONS, readHoldCommandLine } from '../image/hold-options.ts';
-import { RUN_OPTIONS } from '../image/options.ts';
-import { EXIT } from '../src/guard/exit-codes.ts';
+import { HOLD_OPTIONS, readHoldCommandLine } from '../image/commands/hold.ts';
+import { RUN_OPTIONS } from '../image/commands/run.ts';
+import { EXIT } from '../image/exit-codes.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { startLeaseServer } from '../src/server/server.ts';
 import { useCluster } from './harness/cluster.ts';
@@ -56,9 +56,9 @@ const TABLES: Record<string, { file: string; make(): string }> = {
 };
 
 function optionsTable(options: readonly Option[]): string {
-  const rows = options.map(({ name, alias, value, choices, default: otherwise, meaning }) => {
+  const rows = options.map(({ name, alias, value, choices, default: preset, unset, meaning }) => {
     const written = choices ? choices.join('\\|') : value;
-    return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, otherwise ?? ''];
+    return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, preset ?? unset ?? ''];
   });
   return table(['option', '', 'default'], rows);
 }

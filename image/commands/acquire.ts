@@ -1,77 +1,95 @@
 /**
- * `k8s-lease-lock acquire` and `release`: a lock over several processes, as two commands that know the same holder. Nothing renews it in between,
- * and nothing is stopped when its time is over: for pipelines, and for Pods where a sidecar is not to be had.
+ * `k8s-lease-lock acquire`: takes a lock for a process that "k8s-lease-lock release" ends, both of which know the same holder. Nothing renews it in
+ * between, and nothing is stopped when its time is over: for pipelines, and for Pods where a sidecar is not possible.
  */
-
-import { tellOf } from '../../src/guard/event-log.ts';
-import { EXIT } from '../../src/guard/exit-codes.ts';
-import { notHeld } from '../../src/guard/not-held.ts';
+import { formatDuration } from '../../src/durations.ts';
+import { logEvents } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
-import { podOf, sharedIdentity } from '../../src/lock/identity.ts';
-import { acquire as acquireLock, type Participant, type Released } from '../../src/lock/index.ts';
-import { holdsAlready } from '../../src/lock/new-participant.ts';
-import { withdraw } from '../../src/lock/release.ts';
-import { formatDuration } from '../../src/protocol/timings.ts';
-import { type AcquireSettings, readAcquireCommandLine, readReleaseCommandLine } from '../hold-options.ts';
-import type { JoinSettings } from '../options.ts';
-import { obey, participantOf, type Surroundings } from '../run-command.ts';
+import {
+  acquire as acquireLock,
+  endedOnceQueued,
+  holdsAlready,
+  type Participant,
+  podOf,
+  sharedIdentity,
+  timeoutOf,
+} from '../../src/lock/index.ts';
+import { timings } from '../../src/protocol/timings.ts';
+import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
+import {
+  type JoinSettings,
+  joinSettings,
+  type Line,
+  pick,
+  readLine,
+  settled,
+  WAITING,
+  type WaitSettings,
+  waitSettings,
+} from '../options.ts';
+import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+
+export interface AcquireSettings extends JoinSettings, WaitSettings {}
+
+const USAGE =
+  'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
+  'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
+  '(docs/sidecar.md#acquire-and-release).';
+const OPTIONS = pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code'], {
+  'lease-duration': undefined,
+  holder: { unset: 'the Pod' },
+});
+
+/** What a lock without a command is called in refusals: it has no grace. */
+export const NO_GRACE = { duration: 'lease duration', grace: 'its renewal', shorterGrace: undefined, stopping: 'reserve' };
+
+function readSettings(read: Reader): AcquireSettings {
+  const durationMs = read.duration('lease-duration');
+  if (durationMs === undefined)
+    throw new UsageError('--lease-duration is required: a lock taken by "acquire" is not renewed, so it must outlast the work');
+  return { ...joinSettings(read), ...waitSettings(read), timings: settled(timings(durationMs, 0), NO_GRACE) };
+}
+
+export function readAcquireCommandLine(argv: readonly string[], env: Env): Line<AcquireSettings> {
+  return readLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, readSettings, argv, env);
+}
 
 export async function acquire(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return await obey('acquire', readAcquireCommandLine(argv, env), env, take);
+  return await runCommand({ command: 'acquire', line: readAcquireCommandLine(argv, env), env }, acquireForOthers);
 }
 
-export async function release(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return await obey('release', readReleaseCommandLine(argv, env), env, giveBack);
-}
-
-async function take(settings: AcquireSettings, surroundings: Surroundings): Promise<number> {
-  const { clock, log } = surroundings;
-  const participant = shared(settings, surroundings);
+async function acquireForOthers(settings: AcquireSettings, context: CommandContext): Promise<number> {
+  const { clock, log } = context;
+  const participant = sharedParticipant(settings, context);
   if (!participant) return EXIT.configuration.code;
-  const inbox = openSignalInbox();
-  const { onBusy, conflictExitCode } = settings;
-  const timeoutMs = settings.timeoutMs ?? (onBusy === 'wait' ? undefined : 0);
-  // Whoever adds time to a lock of his does not lose it by being ended meanwhile.
-  const signal = (await holdsAlready(participant)) ? undefined : inbox.ending;
-  const acquisition = await acquireLock(participant, { timeoutMs, signal });
-  if (acquisition.kind !== 'held') return notHeld(acquisition, { clock, log, onBusy, conflictExitCode, ending: inbox.ending });
+  const { ending } = openSignalInbox();
+  const { onBusy } = settings;
+  const request = {
+    timeoutMs: timeoutOf(settings.timeoutMs, onBusy),
+    signal: ending,
+    onEvent: logEvents(participant, log, ''),
+  };
+  // A process that adds time to a lock of its own does not lose it by being ended meanwhile.
+  const extends_ = await holdsAlready(participant);
+  const acquisition = await acquireLock(participant, extends_ ? endedOnceQueued(request) : request);
+  if (acquisition.kind === 'aborted') {
+    log('error', `not acquired: ended by ${ending.reason} while waiting`);
+    return signalled(ending.reason);
+  }
+  if (acquisition.kind !== 'held') return reportNotAcquired(acquisition, { ...settings, participant, log });
   const { lock } = acquisition;
   lock.abandon();
-  const left = formatDuration(Math.max(0, lock.expiresAt() - clock.now()));
-  log('info', `it is held as ${lock.holder} for ${left} at most: nobody renews it`);
+  const left = formatDuration(Math.max(0, lock.deadlines().expiresAt - clock.now()));
+  log('info', `held as ${lock.holder} for ${left} at most: it is not renewed`);
   return 0;
 }
 
-async function giveBack(settings: JoinSettings, surroundings: Surroundings): Promise<number> {
-  const { log } = surroundings;
-  const participant = shared(settings, surroundings);
-  if (!participant) return EXIT.configuration.code;
-  const { me } = participant;
-  const subject = `Lease ${me.namespace}/${me.name}`;
-  const released: Released = await withdraw(participant, undefined);
-  switch (released.kind) {
-    case 'released':
-      log('info', `released ${subject}`);
-      return 0;
-    case 'gone':
-      log('error', `${subject} was not held by ${me.id}: it has expired and was taken, or was never acquired under this name`);
-      return EXIT.lost.code;
-    case 'failed':
-      log('error', `not released: ${released.message}; it expires by itself`);
-      return EXIT.unreachable.code;
-    default:
-      return released satisfies never;
-  }
-}
-
-/** Whoever gives the same holder is the same; in a Pod that is the Pod. */
-function shared(settings: JoinSettings, surroundings: Surroundings): Participant | undefined {
-  const { log, podToken } = surroundings;
-  const id = settings.holder ?? podOf(podToken);
-  if (id === undefined) {
-    log('error', 'who holds it? Outside of a Pod acquire and release need the same --holder, such as --holder pipeline-4711');
-    return undefined;
-  }
-  const participant = participantOf(settings, surroundings, sharedIdentity(id));
-  return { ...participant, emit: tellOf(participant, log, '') };
+/** Everyone who gives the same holder is the same participant; in a Pod that is the Pod. */
+export function sharedParticipant(settings: JoinSettings, context: CommandContext): Participant | undefined {
+  const id = settings.holder ?? podOf(context.podToken);
+  if (id !== undefined) return participantOf(settings, context, sharedIdentity(id));
+  const message = '--holder is required outside a Pod: "acquire" and "release" must name the same holder';
+  context.log('error', `${message}, such as --holder pipeline-4711`);
+  return undefined;
 }

@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import yargs from 'yargs';
-import { EXIT } from '../../src/guard/exit-codes.ts';
 import { startLeaseServer } from '../../src/server/server.ts';
+import { EXIT } from '../exit-codes.ts';
 import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
 /** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */

@@ -4,20 +4,90 @@
  */
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { later, NEVER, waitUntil } from '../../src/clock.ts';
-import { tellOf } from '../../src/guard/event-log.ts';
-import { EXIT } from '../../src/guard/exit-codes.ts';
-import { notHeld } from '../../src/guard/not-held.ts';
+import { later, untilAborted, waitUntil } from '../../src/clock.ts';
+import { formatDuration } from '../../src/durations.ts';
+import { logEvents } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
-import type { LockEvent } from '../../src/lock/events.ts';
-import type { Identity } from '../../src/lock/identity.ts';
-import { acquire, type HeldLock, type Participant, type Released, stopRequestOf } from '../../src/lock/index.ts';
-import { withdraw } from '../../src/lock/release.ts';
+import { describeStop } from '../../src/lock/describe.ts';
+import { acquire, type Emit, type HeldLock, type Identity, type Released, release, stopRequestOf } from '../../src/lock/index.ts';
 import type { Log } from '../../src/log.ts';
-import { type HoldSettings, readHoldCommandLine } from '../hold-options.ts';
-import { type HeldPage, type HeldState, serveHeld } from '../pod/held-page.ts';
+import { describeLease } from '../../src/names.ts';
+import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
+import type { Env, Reader } from '../command-line.ts';
+import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
+import {
+  ConfigurationError,
+  given,
+  type JoinSettings,
+  joinSettings,
+  type Line,
+  pick,
+  readLine,
+  settled,
+  WAITING,
+} from '../options.ts';
 import { podEvents } from '../pod/pod-events.ts';
-import { obey, participantOf, type Surroundings } from '../run-command.ts';
+import { type HeldState, STATUS_PORT, type StatusServer, serveStatus } from '../pod/status-server.ts';
+import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+
+export interface HoldSettings extends JoinSettings {
+  dir: string;
+  statusPort: number;
+}
+
+/**
+ * From the first 503 to the first SIGTERM: three seconds until two probes have failed, a second apart and with a second for an answer, as docs/sidecar.md has
+ * them; and two in which the kubelet's one worker for the Pod may be busy with it.
+ */
+const NOTICED_MS = 5000;
+/** What the kubelet grants each container that has used its grace up, in a preStop hook. */
+const LAST_MS = 2000;
+const SHORTEST_MS = 60_000;
+
+const USAGE =
+  'Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (docs/sidecar.md).';
+export const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'status-port', 'dir'], {
+  'lease-duration': { unset: '60s, or what --pod-grace needs' },
+  'status-port': { default: String(STATUS_PORT) },
+});
+
+export function readHoldCommandLine(argv: readonly string[], env: Env): Line<HoldSettings> {
+  return readLine({ usage: USAGE, options: HOLD_OPTIONS, operands: 'none' }, holdSettings, argv, env);
+}
+
+function holdSettings(read: Reader): HoldSettings {
+  const joined = joinSettings(read);
+  const graceMs = given(read.duration('pod-grace'));
+  const containers = given(read.integer('containers', { from: 1, to: 100 }));
+  return {
+    ...joined,
+    dir: given(read.text('dir')),
+    statusPort: given(read.integer('status-port', { from: 0, to: 65_535 })),
+    timings: podTimings(graceMs, containers, read.duration('lease-duration')),
+  };
+}
+
+/** Of it the sidecar waits LAST_SECONDS_MS before it releases the lock, and then needs some for its requests. */
+const SHORTEST_GRACE_MS = 7000;
+
+function podTimings(graceMs: number, containers: number, durationMs: number | undefined): Timings {
+  if (graceMs < SHORTEST_GRACE_MS)
+    throw new ConfigurationError(
+      `--pod-grace ${formatDuration(graceMs)} leaves the sidecar no time to release the lock: set terminationGracePeriodSeconds of the Pod to ` +
+        `${SHORTEST_GRACE_MS / 1000} or more (docs/sidecar.md#how-a-pod-ends)`,
+    );
+  // Unless all fail in the same moment, the kubelet stops one container after the other, each with the whole grace.
+  const killGraceMs = NOTICED_MS + containers * (graceMs + LAST_MS);
+  const grace =
+    `a Pod grace of ${formatDuration(graceMs)} and ${formatDuration(LAST_MS)} for each of its containers (${containers}), and ` +
+    `${formatDuration(NOTICED_MS)} until the kubelet knows`;
+  return settled(timings(durationMs ?? shortest(killGraceMs, { fromMs: SHORTEST_MS }), killGraceMs), {
+    duration: 'lease duration',
+    grace,
+    shorterGrace: undefined,
+    stopping: 'stopping the containers',
+  });
+}
 
 /**
  * From the kubelet's SIGTERM until the lock is given back. It comes when the other containers have ended, or when their time is over: then they and
@@ -28,99 +98,104 @@ const LAST_SECONDS_MS = 4000;
 const LAST_QUESTION_MS = 1000;
 
 export async function hold(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  return await obey('hold', readHoldCommandLine(argv, env), env, holdForPod);
+  return await runCommand({ command: 'hold', line: readHoldCommandLine(argv, env), env }, holdForPod);
 }
 
-type Holding = Surroundings & { settings: HoldSettings; page: HeldPage; ending: AbortSignal };
+type Holding = CommandContext & { settings: HoldSettings; status: StatusServer; ending: AbortSignal };
 
-async function holdForPod(settings: HoldSettings, surroundings: Surroundings): Promise<number> {
-  const { log } = surroundings;
+async function holdForPod(settings: HoldSettings, context: CommandContext): Promise<number> {
+  const { log } = context;
   if (!(await stat(settings.dir).catch(() => undefined))?.isDirectory()) {
     log(
       'error',
-      `--dir ${settings.dir} is no folder: mount a volume there (emptyDir), so that a restart is known (docs/sidecar.md#restarts)`,
+      `--dir ${settings.dir} is not a directory: mount an emptyDir there, so that a restart can be detected (docs/sidecar.md#restarts)`,
     );
     return EXIT.configuration.code;
   }
   const { ending } = openSignalInbox();
-  const page = await serveHeld(settings.probePort, log);
-  if (page.kind === 'refused') {
-    log('error', page.message);
+  const status = await serveStatus(settings.statusPort, context);
+  if (status.kind === 'refused') {
+    log('error', status.message);
     return EXIT.configuration.code;
   }
-  const holding = { ...surroundings, settings, page, ending };
+  const holding = { ...context, settings, status, ending };
   const before = await heldBefore(settings.dir);
   return before ? await afterRestart(before, holding) : await holdFromStart(holding);
 }
 
 async function holdFromStart(holding: Holding): Promise<number> {
-  const { settings, clock, log, ending } = holding;
+  const { settings, status, log, ending } = holding;
   const participant = participantOf(settings, holding);
-  const tell = tellOf(participant, log, 'the kubelet stops the containers that ask for it');
-  const events = podEvents(participant.me, holding);
-  const emit = (event: LockEvent) => {
-    tell(event);
-    events.listen(event);
+  const { me } = participant;
+  const logEvent = logEvents(participant, log, 'the kubelet will stop containers whose probe asks /held');
+  const events = podEvents(me, holding);
+  const onEvent: Emit = (event) => {
+    logEvent(event);
+    status.onEvent(event);
+    events.onEvent(event);
   };
   try {
-    const acquisition = await acquire({ ...participant, emit }, { signal: ending });
-    if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, { ...participant, emit }, holding);
-    return notHeld(acquisition, { clock, log, onBusy: 'wait', conflictExitCode: EXIT.notAcquired.code, ending });
+    const acquisition = await acquire(participant, { signal: ending, onEvent });
+    if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, me.nonce, holding);
+    if (acquisition.kind !== 'aborted')
+      return reportNotAcquired(acquisition, { participant, log, onBusy: 'wait', conflictExitCode: EXIT.notAcquired.code });
+    log('error', `not acquired: ended by ${ending.reason} while waiting`);
+    return signalled(ending.reason);
   } finally {
     await events.sent();
   }
 }
 
-async function holdUntilEnd(lock: HeldLock, { me }: Participant, holding: Holding): Promise<number> {
-  const { settings, clock, log, page, ending } = holding;
+async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Promise<number> {
+  const { settings, log, status, ending } = holding;
   const mark = markIn(settings.dir);
   const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
   let relied = false;
   let marking: Promise<void> | undefined;
-  page.tells(async () => {
+  status.answerHeld(async () => {
     const state = stateOf(lock);
     if (!state.held || relied) return state;
     try {
       // Before anybody relies on it: what then starts must not outlive this process unseen.
-      marking ??= writeFile(mark, JSON.stringify({ id: me.id, nonce: me.nonce }), { flush: true });
+      marking ??= writeFile(mark, JSON.stringify({ id: lock.holder, nonce }), { flush: true });
       await marking;
     } catch (error) {
       marking = undefined;
-      log('error', `can't write into --dir ${settings.dir}: ${(error as Error).message}`);
-      return { held: false, words: `held, but its mark can't be written: ${(error as Error).message}` };
+      log('error', `cannot write to --dir ${settings.dir}: ${(error as Error).message}`);
+      return { held: false, message: `held, but its mark cannot be written: ${(error as Error).message}` };
     }
     // It may be over since: then nobody has heard a yes, and nobody shall.
-    if (over.aborted) return { held: false, words: GIVEN_BACK };
+    if (over.aborted) return { held: false, message: RELEASED_EARLY };
     relied = true;
     return stateOf(lock);
   });
-  await waitUntil(clock, NEVER, over);
+  await untilAborted(over);
   if (!relied) {
     // Nothing has started, so that nothing would ever end this Pod: out of the way, to come again.
-    page.tells(() => ({ held: false, words: GIVEN_BACK }));
+    status.answerHeld(() => ({ held: false, message: RELEASED_EARLY }));
     await marking?.catch(() => {});
     // One that stays is taken for a restart: the Pod then has to be ended from outside.
     await rm(mark, { force: true }).catch(() => {});
     return exitCode(await lock.release(), { lock, log });
   }
-  await waitUntil(clock, NEVER, ending);
+  await untilAborted(ending);
   const wasLost = lock.isLost();
-  if (await isStillAsked(page, holding)) {
+  if (await isStillAsked(holding)) {
     lock.abandon();
     return EXIT.lost.code;
   }
   return exitCode(await lock.release(), { lock, log, wasLost });
 }
 
-const GIVEN_BACK = 'given back before anything started';
+const RELEASED_EARLY = 'released before anything started';
 
 /** True, and said, if somebody asks in the last seconds, when nobody should be there any more. */
-async function isStillAsked(page: HeldPage, { clock, log }: Surroundings): Promise<boolean> {
+async function isStillAsked({ status, clock, log }: Holding): Promise<boolean> {
   const from = later(clock.now(), LAST_QUESTION_MS);
   let asked = false;
-  page.tells(() => {
+  status.answerHeld(() => {
     asked ||= clock.now() >= from;
-    return { held: false, words: 'this Pod is ending' };
+    return { held: false, message: 'this Pod is ending' };
   });
   await waitUntil(clock, later(clock.now(), LAST_SECONDS_MS));
   if (asked)
@@ -135,34 +210,32 @@ function exitCode(
   released: Released,
   { lock, log, wasLost = lock.isLost() }: { lock: HeldLock; log: Log; wasLost?: boolean },
 ): number {
-  if (released.kind === 'gone' && !wasLost)
-    log('error', 'there was nothing left to give back: somebody else has taken or cleared the lock');
+  if (released.kind === 'gone' && !wasLost) log('error', 'nothing to release: another client has taken or cleared the lock');
   if (wasLost || released.kind === 'gone') return EXIT.lost.code;
   return released.kind === 'failed' ? EXIT.unreachable.code : 0;
 }
 
 /** What the kubelet's probes are told, looked up at every question. */
 function stateOf(lock: HeldLock): HeldState {
-  if (lock.isLost()) return { held: false, words: `lost: ${(lock.lost.reason as Error).message}` };
-  if (!lock.stopRequested.aborted) return { held: true, words: `held as ${lock.holder}` };
-  const { by, reason } = stopRequestOf(lock);
-  return { held: false, words: `asked to stop by ${by || 'somebody'}${reason ? `: ${reason}` : ''}` };
+  if (lock.isLost()) return { held: false, message: `lost: ${(lock.lost.reason as Error).message}` };
+  if (!lock.stopRequested.aborted) return { held: true, message: `held as ${lock.holder}` };
+  return { held: false, message: describeStop(stopRequestOf(lock)) };
 }
 
 /** Nobody has renewed meanwhile, and whoever is running does not know it. It is not held again: the kubelet is to stop the Pod. */
 async function afterRestart(before: Identity, holding: Holding): Promise<number> {
-  const { settings, clock, log, page, ending } = holding;
-  const words =
-    'the container that held the lock was restarted: it is not held any more, and this Pod has to end (docs/sidecar.md#restarts)';
-  log('error', words);
-  page.tells(() => ({ held: false, words }));
-  await waitUntil(clock, NEVER, ending);
-  if (await isStillAsked(page, holding)) return EXIT.lost.code;
+  const { settings, log, status, ending } = holding;
+  const message =
+    'the container that held the lock was restarted: it is no longer held, and this Pod must end (docs/sidecar.md#restarts)';
+  log('error', message);
+  status.answerHeld(() => ({ held: false, message }));
+  await untilAborted(ending);
+  if (await isStillAsked(holding)) return EXIT.lost.code;
   const participant = participantOf(settings, holding, before);
-  const released = await withdraw({ ...participant, emit: () => {} }, undefined);
-  const subject = `Lease ${participant.me.namespace}/${participant.me.name}`;
-  if (released.kind === 'released') log('info', `released ${subject}, which the first one held`);
-  if (released.kind === 'failed') log('error', `not released: ${released.message}; it expires by itself`);
+  const released = await release(participant, undefined);
+  const subject = describeLease(participant.me);
+  if (released.kind === 'released') log('info', `released ${subject}, held by this sidecar before its restart`);
+  if (released.kind === 'failed') log('error', `not released: ${released.message}; the lock expires by itself`);
   return EXIT.lost.code;
 }
 

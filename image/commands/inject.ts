@@ -1,12 +1,13 @@
 /**
- * `k8s-lease-lock inject`: the manifests in files, with the guard in each Pod and template that asks for it by annotations; for clusters that can not run
+ * `k8s-lease-lock inject`: the manifests in files, with the guard in each Pod and template that asks for it by annotations; for clusters that cannot run
  * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
  */
 import { readFileSync } from 'node:fs';
-import { EXIT } from '../../src/guard/exit-codes.ts';
 import { type Option, readCommandLine, UsageError } from '../command-line.ts';
+import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
+import { complain, reportUsage } from '../run-command.ts';
 
 const OPTIONS: readonly Option[] = [
   {
@@ -15,26 +16,22 @@ const OPTIONS: readonly Option[] = [
     value: 'FILE',
     meaning: 'manifests, YAML or JSON; - is the standard input; may be given several times (required)',
   },
-  { name: 'image', value: 'IMAGE', default: `the annotation's, else ${DEFAULT_IMAGE}`, meaning: 'image of the guard, for all' },
+  { name: 'image', value: 'IMAGE', unset: `the annotation's, else ${DEFAULT_IMAGE}`, meaning: 'image of the guard, for all' },
 ];
 
 const USAGE =
   'Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (docs/inject.md).';
 
 export async function inject(argv: readonly string[]): Promise<number> {
-  try {
+  return await reportUsage('inject', () => {
     // Its options are not those of run: no variable is meant for them.
     const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
     if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
     if (line.kind === 'help') return 0;
     const files = line.read.texts('filename');
-    if (files.length === 0) throw new UsageError('no manifest is named: give -f FILE, or -f - for the standard input');
+    if (files.length === 0) throw new UsageError('-f is required: a file with manifests, or - for the standard input');
     return print(files, line.read.text('image'));
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`k8s-lease-lock: ${error.message} (see "k8s-lease-lock inject --help")\n`);
-    return EXIT.usage.code;
-  }
+  });
 }
 
 /** All or nothing: half of it would be applied as if it were the whole. */
@@ -48,7 +45,7 @@ function print(files: readonly string[], image: string | undefined): number {
     if (done.kind === 'refused') problems.push(...done.problems.map((problem) => `${name}: ${problem}`));
     else printed += `${separator(printed, done.text)}${done.text}`;
   }
-  for (const problem of problems) process.stderr.write(`k8s-lease-lock: ${problem}\n`);
+  for (const problem of problems) complain(problem, EXIT.configuration.code);
   if (problems.length > 0) return EXIT.configuration.code;
   process.stdout.write(printed);
   return 0;
@@ -63,6 +60,6 @@ function read(file: string): string | { problem: string } {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (error) {
-    return { problem: `can't be read: ${(error as Error).message}` };
+    return { problem: `cannot be read: ${(error as Error).message}` };
   }
 }

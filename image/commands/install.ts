@@ -4,7 +4,7 @@
  */
 import { chmod, copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../exit-codes.ts';
 
 export async function install(argv: readonly string[]): Promise<number> {
   const [to, ...more] = argv;

@@ -1,19 +1,21 @@
 /** `k8s-lease-lock probe`: whether the sidecar of this Pod holds its lock, as an exit code; for an init container, or a script. */
-import { EXIT } from '../../src/guard/exit-codes.ts';
-import { readProbeCommandLine } from '../hold-options.ts';
-import { askHeld } from '../pod/held-page.ts';
+import { type Env, readCommandLine } from '../command-line.ts';
+import { pick } from '../options.ts';
+import { askHeld, STATUS_PORT } from '../pod/status-server.ts';
+import { complain, reportUsage } from '../run-command.ts';
 
 const PATIENCE_MS = 1000;
+const USAGE =
+  'Usage: k8s-lease-lock probe [options]\n\nExits with 0 if the sidecar of this Pod ("k8s-lease-lock hold") holds its lock, else with 1.';
+const OPTIONS = pick(['status-port'], { 'status-port': { default: String(STATUS_PORT) } });
 
-export async function probe(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const line = readProbeCommandLine(argv, env);
-  if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
-  if (line.kind === 'help') return 0;
-  if (line.kind !== 'settings') {
-    process.stderr.write(`k8s-lease-lock: ${line.message} (see "k8s-lease-lock probe --help")\n`);
-    return EXIT.usage.code;
-  }
-  const { held, words } = await askHeld(line.settings.probePort, PATIENCE_MS);
-  if (!held) process.stderr.write(`k8s-lease-lock: not held: ${words}\n`);
-  return held ? 0 : 1;
+export async function probe(argv: readonly string[], env: Env): Promise<number> {
+  return await reportUsage('probe', async () => {
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
+    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') return 0;
+    const port = line.read.integer('status-port', { from: 1, to: 65_535 }) ?? STATUS_PORT;
+    const { held, message } = await askHeld(port, PATIENCE_MS);
+    return held ? 0 : complain(`not held: ${message}`, 1);
+  });
 }

@@ -1,11 +1,13 @@
 /** `k8s-lease-lock rbac`: prints the least rights that a participant needs, as manifests for kubectl apply. docs/rbac.md says what each is for. */
-import { EXIT } from '../../src/guard/exit-codes.ts';
+
+import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { type Option, type Reader, readCommandLine, UsageError } from '../command-line.ts';
+import { reportUsage } from '../run-command.ts';
 
 const OPTIONS: readonly Option[] = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
-  { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: 'default', meaning: 'namespace of the Lease' },
+  { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: DEFAULT_NAMESPACE, meaning: 'namespace of the Lease' },
   {
     name: 'for',
     value: 'WHOM',
@@ -18,24 +20,20 @@ const USAGE =
   'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.';
 
 export async function rbac(argv: readonly string[]): Promise<number> {
-  try {
+  return await reportUsage('rbac', () => {
     // Its options are not those of run: no variable is meant for them.
     const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
     process.stdout.write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
     return 0;
-  } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    process.stderr.write(`k8s-lease-lock: ${error.message} (see "k8s-lease-lock rbac --help")\n`);
-    return EXIT.usage.code;
-  }
+  });
 }
 
 function manifestsOf(read: Reader): string {
   const name = read.text('name');
-  const namespace = read.text('namespace') ?? 'default';
+  const namespace = read.text('namespace') ?? DEFAULT_NAMESPACE;
   const whom = read.text('for');
-  if (name === undefined) throw new UsageError('no lock is named: give --name');
-  if (whom === undefined) throw new UsageError('nobody is named: give --for serviceaccount:NAMESPACE/NAME');
+  if (name === undefined) throw new UsageError('--name is required: the name of the lock');
+  if (whom === undefined) throw new UsageError('--for is required: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME');
   const problem = problemOfName(name) ?? problemOfNamespace(namespace);
   if (problem !== undefined) throw new UsageError(problem);
   const subject = subjectOf(whom);
@@ -47,8 +45,7 @@ function manifestsOf(read: Reader): string {
   };
   const manifests = grant({ name: `lease-lock-${name}`, namespace }, rule, subject);
   if (read.flag('events')) {
-    if (subject.namespace === undefined)
-      throw new UsageError('--events is for the Pods of a service account: write --for serviceaccount:…');
+    if (subject.namespace === undefined) throw new UsageError('--events requires --for serviceaccount:NAMESPACE/NAME');
     const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] };
     manifests.push(...grant({ name: 'lease-lock-events', namespace: subject.namespace }, events, subject));
   }
@@ -84,6 +81,6 @@ function subjectOf(whom: string): Subject {
     return { kind: kind === 'user' ? 'User' : 'Group', name: rest, apiGroup: 'rbac.authorization.k8s.io' };
   const [namespace = '', name = '', ...more] = rest.split('/');
   if (kind === '' || name === '' || more.length > 0 || problemOfNamespace(namespace) !== undefined)
-    throw new UsageError(`--for is "${whom}": write serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME`);
+    throw new UsageError(`invalid value "${whom}" for --for: use serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME`);
   return { kind: 'ServiceAccount', name, namespace };
 }

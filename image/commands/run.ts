@@ -1,61 +1,112 @@
 /** `k8s-lease-lock run`: a command under a lock. Reads its settings, finds the cluster, and hands both to the guard. */
-
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { logEvents } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { endsWithInit } from '../../src/guard/watchdog-needed.ts';
-import { type RunSettings, readRunCommandLine } from '../options.ts';
+import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { EXIT, reportOutcome } from '../exit-codes.ts';
+import {
+  type JoinSettings,
+  joinSettings,
+  killGraceTimings,
+  type Line,
+  pick,
+  readLine,
+  readOnLost,
+  readOrphans,
+  WAITING,
+  type WaitSettings,
+  waitSettings,
+} from '../options.ts';
 import { podEvents } from '../pod/pod-events.ts';
-import { selfWith } from '../respawn.ts';
-import { obey, participantOf, type Surroundings } from '../run-command.ts';
+import { serveStatus } from '../pod/status-server.ts';
+import { respawn } from '../respawn.ts';
+import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+
+export interface RunSettings extends JoinSettings, WaitSettings {
+  onLost: 'stop' | 'warn';
+  orphans: 'stop' | 'wait';
+  statusPort: number | undefined;
+  argv: readonly [string, ...string[]];
+}
+
+const USAGE =
+  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
+export const RUN_OPTIONS = pick([
+  ...WAITING,
+  ...(['timeout', 'on-busy', 'kill-grace', 'on-lost', 'orphans', 'status-port', 'conflict-exit-code'] as const),
+]);
+
+export function readRunCommandLine(argv: readonly string[], env: Env): Line<RunSettings> {
+  return readLine({ usage: USAGE, options: RUN_OPTIONS, operands: 'command' }, runSettings, argv, env);
+}
+
+function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSettings {
+  const joined = joinSettings(read);
+  if (file === undefined) throw new UsageError('no command given: k8s-lease-lock run --name NAME -- command [arguments...]');
+  if (file === '') throw new UsageError('the command is an empty string');
+  return {
+    ...joined,
+    ...waitSettings(read),
+    onLost: readOnLost(read),
+    orphans: readOrphans(read),
+    statusPort: read.integer('status-port', { from: 0, to: 65_535 }),
+    argv: [file, ...args],
+    timings: killGraceTimings(read),
+  };
+}
 
 /**
  * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. It compiles and collects on its own thread: in so small
- * a heap one that compiles beside may wait for a collection while the process ends, which then waits for that thread, for ever.
+ * a heap one that compiles beside may wait for a collection while the process ends, which then never ends.
  */
 const WATCHDOG_FLAGS = [
   ...['--max-old-space-size=16', '--max-semi-space-size=1', '--single-threaded-gc'],
   ...['--no-concurrent-sparkplug', '--no-concurrent-recompilation'],
 ];
 
-/** Loaded only where it is asked for: the metrics library costs what the rest of the guard does. */
-async function serveHealth(...args: Parameters<typeof import('../pod/health.ts').serveHealth>) {
-  return await (await import('../pod/health.ts')).serveHealth(...args);
-}
+const ON_LOSS = {
+  stop: 'stopping the command',
+  warn: 'the command goes on WITHOUT the lock (--on-lost warn)',
+};
 
 export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const descriptors = inheritedDescriptors();
-  return await obey('run', readRunCommandLine(argv, env), env, (settings, surroundings) =>
-    runUnderLock(settings, surroundings, { env, descriptors }),
+  return await runCommand({ command: 'run', line: readRunCommandLine(argv, env), env }, (settings, context) =>
+    runUnderLock(settings, context, { env, descriptors }),
   );
 }
 
 async function runUnderLock(
   settings: RunSettings,
-  surroundings: Surroundings,
+  context: CommandContext,
   { env, descriptors }: { env: NodeJS.ProcessEnv; descriptors: number[] },
 ): Promise<number> {
-  const { clock, log } = surroundings;
-  const participant = participantOf(settings, surroundings);
-  const health = settings.healthPort === undefined ? undefined : await serveHealth(settings.healthPort, { clock, log });
-  if (health?.kind === 'refused') {
-    log('error', health.message);
+  const { log } = context;
+  const participant = participantOf(settings, context);
+  const status = settings.statusPort === undefined ? undefined : await serveStatus(settings.statusPort, context);
+  if (status?.kind === 'refused') {
+    log('error', status.message);
     return EXIT.configuration.code;
   }
-  const events = podEvents(participant.me, surroundings);
-  const code = await guard({
+  const events = podEvents(participant.me, context);
+  const logEvent = logEvents(participant, log, ON_LOSS[settings.onLost]);
+  const outcome = await guard({
     ...settings,
     participant,
     env,
-    watchdog: endsWithInit() ? undefined : selfWith(WATCHDOG_FLAGS, 'watchdog'),
+    whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
+    watchdog: endsWithInit() ? undefined : respawn(WATCHDOG_FLAGS, 'watchdog'),
     terminal: process.stdin.isTTY === true,
     descriptors,
     log,
-    listen(event) {
-      health?.listen(event);
-      events.listen(event);
+    onEvent(event) {
+      logEvent(event);
+      status?.onEvent(event);
+      events.onEvent(event);
     },
   });
+  const code = reportOutcome(outcome, { ...settings, participant, log });
   await events.sent();
   return code;
 }

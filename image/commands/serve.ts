@@ -1,7 +1,7 @@
 /** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
 import yargs from 'yargs';
-import { EXIT } from '../../src/guard/exit-codes.ts';
 import { startLeaseServer } from '../../src/server/server.ts';
+import { EXIT } from '../exit-codes.ts';
 
 export async function serve(argv: readonly string[]): Promise<number> {
   const options = await readOptions(argv);
@@ -10,7 +10,7 @@ export async function serve(argv: readonly string[]): Promise<number> {
   try {
     const server = await startLeaseServer({ ...options, report });
     report(`serving Leases at ${server.url}, ${options.data ? `kept in ${options.data}` : 'in memory'}`);
-    report('this is no Kubernetes cluster: no users, no TLS, one process; for laptops, demos and tests');
+    report('this is not a Kubernetes cluster: no users, no TLS, one process; for laptops, demos and tests');
     await new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => resolve());
     });
@@ -25,7 +25,9 @@ export async function serve(argv: readonly string[]): Promise<number> {
 async function readOptions(argv: readonly string[]): Promise<{ port: number; data?: string } | number> {
   let complaint: string | undefined;
   const parser = yargs([...argv])
-    .usage('Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is no cluster.')
+    .usage(
+      'Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is not a cluster.',
+    )
     .help(false)
     .version(false)
     .option('port', { type: 'string', requiresArg: true, description: 'port on 127.0.0.1; 0 takes a free one (default: 8001)' })
@@ -41,7 +43,8 @@ async function readOptions(argv: readonly string[]): Promise<{ port: number; dat
     process.stdout.write(`${await parser.getHelp()}\n`);
     return 0;
   }
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) complaint ??= `--port is "${port}": write a number from 0 to 65535`;
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535)
+    complaint ??= `invalid value "${port}" for --port: use a number from 0 to 65535`;
   if (complaint === undefined) return { port: Number(port), ...(data !== undefined && { data }) };
   process.stderr.write(`k8s-lease-lock: ${complaint} (see "k8s-lease-lock serve --help")\n`);
   return EXIT.usage.code;

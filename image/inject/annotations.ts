@@ -2,6 +2,9 @@
  * The annotations by which a Pod asks to be guarded: the one list of them. deploy/inject says the same to the API server, and docs/inject.md to people;
  * tests hold all three together.
  */
+import { ON_BUSY } from '../../src/lock/index.ts';
+import { DEFAULT_LEASE_DURATION } from '../../src/protocol/timings.ts';
+
 export const PREFIX = 'lease-lock.nullplatform.com/';
 
 export const DEFAULT_IMAGE = 'ghcr.io/nullplatform/k8s-lease-lock:v1';
@@ -17,17 +20,17 @@ export const ANNOTATIONS: readonly Annotation[] = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock; with it, the Pod is guarded' },
   { name: 'namespace', value: 'NAMESPACE', default: "the Pod's", meaning: 'namespace of the lock' },
   { name: 'mode', value: 'wrap|sidecar', default: 'wrap where it can be', meaning: 'how it is guarded' },
-  { name: 'timeout', value: 'DURATION', default: 'for ever', meaning: 'how long to wait for the lock (wrap only)' },
-  { name: 'on-busy', value: 'wait|fail|skip', default: 'wait', meaning: 'what to do where the lock is not free (wrap only)' },
+  { name: 'timeout', value: 'DURATION', default: 'no limit', meaning: 'how long to wait for the lock (wrap only)' },
+  { name: 'on-busy', value: ON_BUSY.join('|'), default: 'wait', meaning: 'what to do where the lock is not free (wrap only)' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',
     value: 'DURATION',
-    default: '60s; of a sidecar, what its Pod needs',
+    default: `${DEFAULT_LEASE_DURATION}; of a sidecar, what its Pod needs`,
     meaning: 'how long the lock outlives a guard that has died',
   },
   { name: 'kill-grace', value: 'DURATION', default: '10s', meaning: 'between SIGTERM and SIGKILL of the command (wrap only)' },
-  { name: 'reason', value: 'TEXT', meaning: 'why, for those who wait' },
+  { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
   { name: 'image', value: 'IMAGE', default: DEFAULT_IMAGE, meaning: 'image of the guard' },
   { name: 'injected', value: 'wrap|sidecar', meaning: 'written by the injection alone: how the Pod is guarded' },
 ];

@@ -1,5 +1,5 @@
 /** A Pod, or a template of Pods, as the injection looks at it: raw, or already injected; what its annotations ask for, and by which mode. */
-import { PROBE_PORT } from '../options.ts';
+import { STATUS_PORT } from '../pod/status-server.ts';
 import { HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
 
 export interface Container {
@@ -29,8 +29,6 @@ export interface PodTemplate {
   spec: PodSpec;
 }
 
-export type Mode = 'wrap' | 'sidecar';
-
 export const VOLUME = 'lease-lock';
 export const MOUNT = '/lease-lock';
 export const INSTALL = 'lease-lock-install';
@@ -39,7 +37,7 @@ export const CHECK = 'lease-lock-check';
 export const OURS: readonly string[] = [INSTALL, SIDECAR, CHECK];
 
 /** How the kubelet asks the sidecar: as docs/sidecar.md has it, since the sum of `hold` counts on it. */
-export const ASKS = { httpGet: { path: '/held', port: PROBE_PORT }, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 };
+export const ASKS = { httpGet: { path: '/held', port: STATUS_PORT }, periodSeconds: 1, timeoutSeconds: 1, failureThreshold: 2 };
 
 export interface GuardedPod {
   spec: PodSpec;

@@ -3,8 +3,8 @@
  * words in the same order; test/image/inject holds the two against each other.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { parseDuration } from '../../src/durations.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { parseDuration } from '../../src/protocol/timings.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
 import {
   ASKS,

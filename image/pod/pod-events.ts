@@ -2,21 +2,20 @@
  * What happens to a Pod's lock as Events of that Pod, for `kubectl describe pod`. A courtesy: where it is not allowed, or the API server does not
  * answer, nothing is said and nothing waits. docs/rbac.md has the right that it takes.
  */
-
 import type { Cluster } from '../../src/api/cluster.ts';
 import { connect } from '../../src/api/http.ts';
 import { type Clock, later, waitUntil } from '../../src/clock.ts';
-import { holders } from '../../src/guard/event-log.ts';
-import type { Emit, LockEvent } from '../../src/lock/events.ts';
-import { podOf } from '../../src/lock/identity.ts';
+import { formatDuration } from '../../src/durations.ts';
+import { describeHolders, describePosition } from '../../src/lock/describe.ts';
+import { type Emit, type LockEvent, podOf } from '../../src/lock/index.ts';
 import type { Log } from '../../src/log.ts';
-import { microTime } from '../../src/protocol/document.ts';
-import type { Me } from '../../src/protocol/rules.ts';
-import { formatDuration } from '../../src/protocol/timings.ts';
+import { describeLease } from '../../src/names.ts';
+import { microTime } from '../../src/protocol/lease.ts';
+import type { Me } from '../../src/protocol/me.ts';
 import { USER_AGENT } from '../../src/version.ts';
 
 export interface PodEvents {
-  listen: Emit;
+  onEvent: Emit;
   /** Resolves when what was said is sent, or soon. */
   sent(): Promise<void>;
 }
@@ -27,7 +26,7 @@ const PATIENCE_MS = 500;
 /** Of the API. */
 const NOTE_LIMIT = 1024;
 
-interface Words {
+interface Notice {
   type: 'Normal' | 'Warning';
   reason: string;
   action: string;
@@ -39,14 +38,14 @@ export function podEvents(
   { clock, cluster, log, podToken }: { clock: Clock; cluster: Cluster; log: Log; podToken: string | undefined },
 ): PodEvents {
   const [, namespace, name, uid] = podOf(podToken)?.split('/') ?? [];
-  if (namespace === undefined || name === undefined) return { listen: () => {}, sent: async () => {} };
+  if (namespace === undefined || name === undefined) return { onEvent: () => {}, sent: async () => {} };
   const connection = connect(cluster, clock, USER_AGENT);
-  const subject = `Lease ${me.namespace}/${me.name}`;
+  const subject = describeLease(me);
   let allowed = true;
   let waits = false;
   let last = Promise.resolve();
 
-  const send = async (words: Words) => {
+  const send = async (notice: Notice) => {
     if (!allowed) return;
     const event = {
       apiVersion: 'events.k8s.io/v1',
@@ -56,8 +55,8 @@ export function podEvents(
       reportingController: 'lease-lock.nullplatform.com/guard',
       reportingInstance: name.slice(0, 128),
       regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
-      ...words,
-      note: words.note.slice(0, NOTE_LIMIT),
+      ...notice,
+      note: notice.note.slice(0, NOTE_LIMIT),
     };
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     const reply = await connection.send({ method: 'POST', path, body: JSON.stringify(event), timeoutMs: REQUEST_MS });
@@ -71,12 +70,12 @@ export function podEvents(
   };
 
   return {
-    listen(event) {
+    onEvent(event) {
       // One tells that it waits; its place in the line is for the log.
       if (event.type === 'waiting' && waits) return;
       waits ||= event.type === 'waiting';
-      const words = wordsOf(event, subject, clock);
-      if (words) last = last.then(() => send(words));
+      const notice = noticeOf(event, subject, clock);
+      if (notice) last = last.then(() => send(notice));
     },
     async sent() {
       const done = new AbortController();
@@ -87,14 +86,14 @@ export function podEvents(
   };
 }
 
-function wordsOf(event: LockEvent, subject: string, clock: Clock): Words | undefined {
-  const normal = (reason: string, action: string, note: string): Words => ({ type: 'Normal', reason, action, note });
+function noticeOf(event: LockEvent, subject: string, clock: Clock): Notice | undefined {
+  const normal = (reason: string, action: string, note: string): Notice => ({ type: 'Normal', reason, action, note });
   switch (event.type) {
     case 'waiting':
       return normal(
         'LockWaiting',
         'Wait',
-        `Waiting for ${subject}, ${event.position} before me: ${holders(event.heldBy, clock.wall())}`,
+        `Waiting for ${subject}, ${describePosition(event.position)}: ${describeHolders(event.heldBy, clock.wall())}`,
       );
     case 'acquired':
       return normal(

@@ -5,7 +5,7 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { type Clock, later } from '../clock.ts';
-import { formatDuration } from '../protocol/timings.ts';
+import { formatDuration } from '../durations.ts';
 import type { Cluster, Credentials } from './cluster.ts';
 
 export type Reply =
@@ -174,11 +174,11 @@ const SENTENCES: Record<string, string> = {
   ECONNREFUSED: 'the connection was refused: nothing listens there',
   ECONNRESET: 'the connection was reset',
   EPIPE: 'the connection was closed',
-  ENOTFOUND: 'its host name is not known',
-  EAI_AGAIN: 'its host name could not be looked up',
+  ENOTFOUND: 'host name not found (DNS)',
+  EAI_AGAIN: 'the host name could not be looked up (DNS)',
   ETIMEDOUT: 'the connection timed out',
-  EHOSTUNREACH: 'its host can not be reached',
-  ENETUNREACH: 'its network can not be reached',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not trusted: name its certificate authority',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted: name its certificate authority',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted: name its certificate authority',

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import type { KubeConfig } from '@kubernetes/client-node';
-import type { Cluster, ClusterOptions, ClusterResult, Credentials } from './cluster.ts';
+import { type Cluster, type ClusterOptions, type ClusterResult, type Credentials, DEFAULT_NAMESPACE } from './cluster.ts';
 import { proxyFor } from './proxy.ts';
 import { serverUrl } from './server-url.ts';
 
@@ -110,10 +110,10 @@ function clusterOf(config: KubeConfig, { named, env, reload }: Source): ClusterR
     if (renew) current = await reload().catch(() => current);
     return await credentialsOf(current, proxy);
   };
-  const namespace = config.getContextObject(name)?.namespace ?? 'default';
+  const namespace = config.getContextObject(name)?.namespace || DEFAULT_NAMESPACE;
   return {
     kind: 'cluster',
-    cluster: { server, source: `${named}, context ${name}`, namespace, credentials },
+    cluster: { server, source: `${named}, context ${name}`, namespace, credentials, podToken: async () => undefined },
   };
 }
 

@@ -2,10 +2,11 @@
  * Watches one Lease until undone, reconnecting by itself from where it was. What it delivers are hints. A connection that says nothing for
  * longer than a bookmark takes is cut, since it may be half open; where something may have been missed, that is a hint, too.
  */
-import { type Clock, later, waitUntil } from '../clock.ts';
-import type { RawLease } from '../protocol/document.ts';
+import { backoffMs } from '../backoff.ts';
+import { type Clock, later, untilAborted, waitUntil } from '../clock.ts';
+import type { RawLease } from '../protocol/lease.ts';
+import type { Answer, WatchEvent } from './answers.ts';
 import type { Connection, Reply } from './http.ts';
-import type { Answer, WatchEvent } from './lease-client.ts';
 
 /** API servers send a bookmark about once a minute, so that silence for longer means that nothing comes through. */
 const SILENCE_MS = 90_000;
@@ -14,8 +15,14 @@ const LASTS_SECONDS = 300;
 const ANSWER_MS = 10_000;
 const RETRY_MS = 500;
 const RETRY_LIMIT_MS = 30_000;
-/** A Lease is at most 1.5 MB: a line longer than this is none. */
+/** A Lease is at most 1.5 MB: a longer line is something else. */
 const LINE_LIMIT = 8 * 1024 * 1024;
+
+export interface WatchListener {
+  onEvent(event: WatchEvent): void;
+  /** There is no watch just now, with the reason as a sentence: nothing is wrong with the lock then, only slower. */
+  onTrouble(trouble: { message: string; retryInMs: number }): void;
+}
 
 export interface WatchOptions {
   connection: Connection;
@@ -25,10 +32,9 @@ export interface WatchOptions {
   random(): number;
   /** What an answer other than 200 means. */
   describe(reply: Reply): Answer;
-  onEvent(event: WatchEvent): void;
+  listener: WatchListener;
   /** The version after which events are wanted; undefined: whatever is there, first. */
   since: string | undefined;
-  onWatchTrouble(message: string): void;
 }
 
 export function watchLease(options: WatchOptions): () => void {
@@ -38,7 +44,7 @@ export function watchLease(options: WatchOptions): () => void {
 }
 
 async function keepWatching(options: WatchOptions, undone: AbortSignal): Promise<void> {
-  const { clock, random, describe, onEvent, onWatchTrouble } = options;
+  const { clock, random, describe, listener } = options;
   let { since } = options;
   let failures = 0;
   while (!undone.aborted) {
@@ -46,17 +52,17 @@ async function keepWatching(options: WatchOptions, undone: AbortSignal): Promise
     if (undone.aborted) return;
     const answer = end.reply.kind === 'reply' && end.reply.status === 200 ? undefined : describe(end.reply);
     failures = answer ? failures + 1 : 0;
-    if (answer && 'message' in answer) onWatchTrouble(answer.message);
     if (end.broken || answer) {
       // The version may be too old, or of a future that a restored backup has undone. Starting anew tells nothing of a Lease that is gone.
-      if (since !== undefined) onEvent({ lease: undefined });
+      if (since !== undefined) listener.onEvent({ lease: undefined });
       since = undefined;
     } else {
       since = end.since;
     }
     const asked = answer?.kind === 'failed' ? (answer.retryAfterMs ?? 0) : 0;
-    const backoff = Math.min(RETRY_LIMIT_MS, RETRY_MS * 2 ** Math.min(failures, 10)) * (0.5 + random() / 2);
-    await waitUntil(clock, later(clock.now(), Math.max(asked, backoff)), undone);
+    const retryInMs = Math.max(asked, backoffMs(failures, { firstMs: RETRY_MS, limitMs: RETRY_LIMIT_MS }, random));
+    if (answer && 'message' in answer) listener.onTrouble({ message: answer.message, retryInMs });
+    await waitUntil(clock, later(clock.now(), retryInMs), undone);
   }
 }
 
@@ -70,7 +76,7 @@ interface WatchEnd {
 
 /** One connection, from its request to its end. */
 async function watchOnce(
-  { connection, path, clock, random, onEvent, since }: WatchOptions,
+  { connection, path, clock, random, listener, since }: WatchOptions,
   undone: AbortSignal,
 ): Promise<WatchEnd> {
   const cut = new AbortController();
@@ -90,14 +96,14 @@ async function watchOnce(
     const said = readLine(line);
     if (said === 'broken') return breakOff();
     end.since = said.version ?? end.since;
-    if (said.event) onEvent(said.event);
+    if (said.event) listener.onEvent(said.event);
   });
   let closed = () => {};
   const close = new Promise<void>((resolve) => {
     closed = resolve;
   });
   heard();
-  const listener = {
+  const stream = {
     onData(text: string) {
       heard();
       if (!lines(text)) breakOff();
@@ -106,8 +112,8 @@ async function watchOnce(
   };
   const query = `timeoutSeconds=${Math.round(LASTS_SECONDS * (1 + random()))}${since === undefined ? '' : `&resourceVersion=${since}`}`;
   try {
-    const reply = await connection.stream({ method: 'GET', path: `${path}&${query}`, timeoutMs: ANSWER_MS, signal }, listener);
-    if (reply.kind === 'reply' && reply.status === 200) await Promise.race([close, aborted(signal)]);
+    const reply = await connection.stream({ method: 'GET', path: `${path}&${query}`, timeoutMs: ANSWER_MS, signal }, stream);
+    if (reply.kind === 'reply' && reply.status === 200) await Promise.race([close, untilAborted(signal)]);
     return { reply, ...end };
   } finally {
     disarm();
@@ -143,11 +149,4 @@ export function readLine(line: string): Said | 'broken' {
   } catch {
     return 'broken';
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

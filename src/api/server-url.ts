@@ -1,4 +1,4 @@
-/** The URL of an API server without a slash at its end, or undefined where it is none. */
+/** The URL of an API server without a slash at its end, or undefined if the text is not such a URL. */
 export function serverUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;
   const { protocol, host, pathname } = new URL(text);

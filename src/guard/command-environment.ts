@@ -4,7 +4,7 @@
  */
 import type { HeldLock } from '../lock/index.ts';
 import type { Holder } from '../protocol/document.ts';
-import type { Me } from '../protocol/rules.ts';
+import type { Me } from '../protocol/me.ts';
 
 /** Every holder around this process, outermost first, separated by spaces: ids contain none. */
 const ANCESTORS = 'LEASE_LOCK_ANCESTORS';

@@ -1,13 +1,11 @@
 /**
  * A command under a guard: started, signalled, stopped, and known to be gone with all that it has started.
- * Without a terminal it gets a session of its own, so that a signal reaches the whole of it at once and nothing of the guard. With one it stays
+ * Without a terminal it gets a session of its own, so that a signal reaches all of it and nothing of the guard. With one it stays
  * in the guard's: Ctrl-C, Ctrl-Z, the window's size and the foreground are then the terminal's business, as with `env` or `flock`.
  */
 import { spawn } from 'node:child_process';
 import type { Clock } from '../clock.ts';
-import { EXIT, SIGNALLED } from './exit-codes.ts';
-import { type Family, familyOf, livingOf, type StopOptions, signalGroup, stopFamily } from './process-tree.ts';
-import { signalNumber } from './signals.ts';
+import { livingOf, type ProcessTree, signalGroup, type TerminateOptions, terminate, treeOf } from './process-tree.ts';
 
 export interface CommandOptions {
   argv: readonly [string, ...string[]];
@@ -21,16 +19,26 @@ export interface CommandOptions {
   clock: Clock;
 }
 
-export type Started = { kind: 'started'; command: Command } | { kind: 'failed'; code: number; message: string };
+export type Started = { kind: 'started'; command: Command } | NotStarted;
+
+export interface NotStarted {
+  kind: 'not-started';
+  problem: 'not-found' | 'cannot-execute';
+  message: string;
+}
+
+/** How the command's first process ended. */
+export type CommandEnd = { code: number } | { signal: NodeJS.Signals };
 
 export interface Command {
-  readonly family: Family;
-  /** Resolves with the exit code of its first process, as a shell reports it: 128 + n for a signal. */
-  readonly ended: Promise<number>;
+  readonly tree: ProcessTree;
+  /** Resolves when its first process has ended. */
+  readonly ended: Promise<CommandEnd>;
   signal(signal: NodeJS.Signals): void;
   /** How many of its processes are alive. */
   living(): Promise<number>;
-  stop(options: StopOptions): Promise<boolean>;
+  /** SIGTERM, the grace, SIGKILL; false if the end of every process could not be seen. */
+  terminate(options: TerminateOptions): Promise<boolean>;
 }
 
 /** What a terminal sends to the command by itself; passed on, it would arrive twice. */
@@ -42,37 +50,34 @@ export function start({ argv: [file, ...args], env, mark, terminal, descriptors,
     const stdio = Array.from({ length: Math.max(...handed) + 1 }, (_, fd) => (handed.includes(fd) ? ('inherit' as const) : null));
     const child = spawn(file, args, { stdio, detached: !terminal, env });
     child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(file, error)));
-    const ended = new Promise<number>((done) => {
-      child.once('exit', (code, signal) => done(code ?? SIGNALLED + signalNumber(signal)));
+    const ended = new Promise<CommandEnd>((done) => {
+      child.once('exit', (code, signal) => done(signal === null ? { code: code ?? 0 } : { signal }));
     });
     child.once('spawn', () => {
       if (child.pid !== undefined)
-        resolve({ kind: 'started', command: running(familyOf(child.pid, !terminal, mark), ended, clock) });
+        resolve({ kind: 'started', command: running(treeOf(child.pid, !terminal, mark), ended, clock) });
     });
   });
 }
 
-function running(family: Family, ended: Promise<number>, clock: Clock): Command {
+function running(tree: ProcessTree, ended: Promise<CommandEnd>, clock: Clock): Command {
   return {
-    family,
+    tree,
     ended,
     signal(signal) {
-      if (family.ownSession || !OF_THE_TERMINAL.includes(signal)) signalGroup(family, signal, clock);
+      if (tree.ownSession || !OF_THE_TERMINAL.includes(signal)) signalGroup(tree, signal, clock);
     },
-    living: async () => (await livingOf(family, clock)).length,
-    async stop(options) {
-      const gone = await stopFamily(family, clock, options);
-      if (gone) await ended; // Reaped, too: its exit code is known from here on.
+    living: async () => (await livingOf(tree, clock)).length,
+    async terminate(options) {
+      const gone = await terminate(tree, clock, options);
+      if (gone) await ended; // Reaped, too: how it ended is known from here on.
       return gone;
     },
   };
 }
 
-function notStarted(file: string, error: NodeJS.ErrnoException): Started {
-  if (error.code === 'ENOENT') return { kind: 'failed', code: EXIT.notFound.code, message: `${file}: command not found` };
-  return {
-    kind: 'failed',
-    code: EXIT.cannotExecute.code,
-    message: `${file}: can not be executed (${error.code ?? error.message})`,
-  };
+function notStarted(file: string, error: NodeJS.ErrnoException): NotStarted {
+  if (error.code === 'ENOENT') return { kind: 'not-started', problem: 'not-found', message: `${file}: command not found` };
+  const message = `${file}: cannot be executed (${error.code ?? error.message})`;
+  return { kind: 'not-started', problem: 'cannot-execute', message };
 }

@@ -1,26 +1,26 @@
-/** What is said of a lock to the person who started the guard: one line for each thing worth knowing, and nothing twice. */
-import type { LockEvent } from '../lock/events.ts';
-import type { Participant } from '../lock/index.ts';
+/** What happens to a lock as log lines: one for each thing worth knowing, and nothing twice. */
+import { formatDuration } from '../durations.ts';
+import { describeHolders, describePosition, describeStop } from '../lock/describe.ts';
+import type { Emit, Participant } from '../lock/index.ts';
 import type { Log } from '../log.ts';
-import type { Holder } from '../protocol/document.ts';
-import { formatDuration } from '../protocol/timings.ts';
+import { describeLease } from '../names.ts';
 
-export function tellOf(
-  { me, clock }: Pick<Participant, 'me' | 'clock'>,
-  log: Log,
-  /** What follows from a loss, in words. */
-  onLoss: string,
-): (event: LockEvent) => void {
-  const subject = `Lease ${me.namespace}/${me.name}`;
+/** `onLoss`: what follows from a loss, in words. */
+export function logEvents({ me, clock }: Participant, log: Log, onLoss: string): Emit {
+  const subject = describeLease(me);
   let lastTrouble = '';
   return (event) => {
     switch (event.type) {
       case 'waiting':
-        return log('info', `waiting for ${subject}: ${places(event.position)}; ${holders(event.heldBy, clock.wall())}`, {
-          event: event.type,
-          position: event.position,
-          heldBy: event.heldBy.map(({ id, since, about }) => ({ id, since, ...about })),
-        });
+        return log(
+          'info',
+          `waiting for ${subject}: ${describePosition(event.position)}; ${describeHolders(event.heldBy, clock.wall())}`,
+          {
+            event: event.type,
+            position: event.position,
+            heldBy: event.heldBy.map(({ id, since, about }) => ({ id, since, ...about })),
+          },
+        );
       case 'acquired':
         lastTrouble = '';
         return log('info', `acquired ${subject} after ${formatDuration(event.waitedMs)} (token ${event.token})`, {
@@ -34,17 +34,18 @@ export function tellOf(
         lastTrouble = '';
         return log('debug', `renewed ${subject}`, { event: event.type });
       case 'trouble': {
-        // An outage says the same thing many times over.
-        const level = event.message === lastTrouble ? 'debug' : 'info';
-        lastTrouble = event.message;
-        const next =
-          event.doing === 'releasing' ? 'the entry expires by itself' : `trying again in ${formatDuration(event.retryInMs)}`;
-        return log(level, `${event.message}; ${next}`, { event: event.type, doing: event.doing });
+        // A watch is a courtesy: the lock works without. And an outage repeats the same message many times over.
+        const level = event.doing === 'watching' || event.message === lastTrouble ? 'debug' : 'info';
+        if (event.doing !== 'watching') lastTrouble = event.message;
+        return log(level, `${event.message}; trying again in ${formatDuration(event.retryInMs)}`, {
+          event: event.type,
+          doing: event.doing,
+        });
       }
       case 'restored':
-        return log('info', `${subject} was deleted while held, and was put back`, { event: event.type });
+        return log('info', `${subject} was deleted while held, and has been restored`, { event: event.type });
       case 'stop-requested':
-        return log('info', `asked to stop by ${event.request.by || 'somebody'}`, { event: event.type, request: event.request });
+        return log('info', describeStop(event.request), { event: event.type, request: event.request });
       case 'lost':
         return log('error', `lost ${subject}: ${event.reason}; ${onLoss}`, { event: event.type, reason: event.reason });
       case 'released':
@@ -52,30 +53,14 @@ export function tellOf(
           event: event.type,
           heldMs: event.heldMs,
         });
+      case 'release-failed':
+        return log('error', `not released: ${event.message}; the lock expires by itself`, { event: event.type });
+      case 'renamed':
+        return log('debug', `the holder is ${event.id} from now on`, { event: event.type });
       case 'left-queue':
         return log('info', `left the queue of ${subject}`, { event: event.type });
       default:
         return event satisfies never;
     }
   };
-}
-
-function places(position: number): string {
-  return position === 0 ? 'I am next' : `${position} before me`;
-}
-
-/** Each with who, since when and why. */
-export function holders(heldBy: readonly Holder[], now: Date): string {
-  if (heldBy.length === 0) return 'nobody holds it';
-  return `held by ${heldBy.map((holder) => describe(holder, now)).join(' and ')}`;
-}
-
-function describe({ id, since, about }: Holder, now: Date): string {
-  const started = Date.parse(since);
-  // The holder's own wall clock: good enough to tell people, and for nothing else.
-  const time = Number.isNaN(started)
-    ? ''
-    : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
-  const why = [about.reason, about.url].filter(Boolean).join(', ');
-  return `${id}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
 }

@@ -33,3 +33,30 @@ export function readProcess(pid: number): ProcessEntry | undefined {
     return undefined; // Gone between listing and reading.
   }
 }
+
+/** A process id is used again: the start tells, where there is /proc. */
+export interface ProcessName {
+  pid: number;
+  startedTicks: number | undefined;
+}
+
+export function nameOf(pid: number): ProcessName {
+  return { pid, startedTicks: readProcess(pid)?.startedTicks };
+}
+
+/** Whether the process of that name lives, stopped ones included. */
+export function isAlive({ pid, startedTicks }: ProcessName): boolean {
+  if (startedTicks === undefined) return canSignal(pid);
+  const entry = readProcess(pid);
+  return entry !== undefined && !entry.dead && entry.startedTicks === startedTicks;
+}
+
+/** Whether the kernel knows this process, or any of the group -pid; another user's counts. */
+export function canSignal(target: number): boolean {
+  try {
+    process.kill(target, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,79 +1,79 @@
 /**
- * The processes of a command: those of its group and session, its descendants, and whoever carries its mark in the environment, which a daemon
+ * The processes of a command: those of its group and session, its descendants, and those that carry its mark in the environment, which a daemon
  * that left group, session and parent still does. The dead that nobody has reaped don't count: they run no code any more.
- * Not seen: a process that has left all of these *and* cleared its environment; and, outside Linux, whatever has left the group.
+ * Not seen: a process that has left all of these *and* cleared its environment; and, outside Linux, processes that have left the group.
  */
 import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { type Clock, later, type Monotonic, waitUntil } from '../clock.ts';
-import { type ProcessEntry, readProcess } from './proc-stat.ts';
+import { canSignal, type ProcessEntry, readProcess } from './proc-stat.ts';
 
-export interface Family {
+export interface ProcessTree {
   /** Process id of the command itself. */
   leader: number;
   /** It leads a session of its own; else it shares ours with a terminal, and a signal to the group would hit us as well. */
   ownSession: boolean;
   /** A text that only its environment holds, handed down to its children. */
   mark: string;
-  /** When the leader was started, in the kernel's ticks: nothing older is of its family. */
+  /** When the leader was started, in the kernel's ticks: nothing older belongs to its tree. */
   startedTicks: number;
-  /** Who has ever been found, by process id, with its start: once of the family, always of the family, whatever becomes of its parents. */
+  /** All that have ever been found, by process id, with their start: a process that was found once belongs to the tree, whatever becomes of its parents. */
   known: Record<number, number>;
 }
 
-/** How often the process table is looked at while a family is being stopped; a look costs a millisecond or two. */
+/** How often the process table is looked at while a tree is being stopped; a look costs a millisecond or two. */
 const LOOK_MS = 20;
 /** Reading an environment takes microseconds, unless its process is stuck in the kernel: then it is passed over. */
 const READ_MS = 500;
 
-export function familyOf(leader: number, ownSession: boolean, mark: string): Family {
+export function treeOf(leader: number, ownSession: boolean, mark: string): ProcessTree {
   const startedTicks = readProcess(leader)?.startedTicks ?? 0;
   return { leader, ownSession, mark, startedTicks, known: { [leader]: startedTicks } };
 }
 
-/** A family whose leader is not started yet: found by its mark alone. */
-export function familyToBe(mark: string): Family {
+/** The tree of a command that is not started yet: found by its mark alone. */
+export function treeToBe(mark: string): ProcessTree {
   return { leader: NOBODY, ownSession: false, mark, startedTicks: 0, known: {} };
 }
 
 export const NOBODY = 0;
 
-/** Process ids of those that are alive; whoever is found is remembered. */
-export async function livingOf(family: Family, clock: Clock): Promise<number[]> {
+/** Process ids of those that are alive; each is remembered. */
+export async function livingOf(tree: ProcessTree, clock: Clock): Promise<number[]> {
   const table = process.platform === 'linux' ? readTable() : undefined;
   // Without /proc the kernel still answers for the group.
-  if (!table && family.leader === NOBODY) return [];
-  if (!table) return isThere(family.ownSession ? -family.leader : family.leader) ? [family.leader] : [];
+  if (!table && tree.leader === NOBODY) return [];
+  if (!table) return canSignal(tree.ownSession ? -tree.leader : tree.leader) ? [tree.leader] : [];
   const found: ProcessEntry[] = [];
-  const strangers: ProcessEntry[] = [];
+  const others: ProcessEntry[] = [];
   for (const entry of table.values()) {
-    if (entry.dead || entry.startedTicks < family.startedTicks || entry.pid === process.pid) continue;
-    (isKin(entry, family, table) ? found : strangers).push(entry);
+    if (entry.dead || entry.startedTicks < tree.startedTicks || entry.pid === process.pid) continue;
+    (belongs(entry, tree, table) ? found : others).push(entry);
   }
-  const marked = await Promise.all(strangers.map(({ pid }) => carries(pid, family.mark, clock)));
-  const living = [...found, ...strangers.filter((_, i) => marked[i])];
-  for (const { pid, startedTicks } of living) family.known[pid] = startedTicks;
-  for (const pid of Object.keys(family.known)) if (!table.has(Number(pid))) delete family.known[Number(pid)];
+  const marked = await Promise.all(others.map(({ pid }) => carries(pid, tree.mark, clock)));
+  const living = [...found, ...others.filter((_, i) => marked[i])];
+  for (const { pid, startedTicks } of living) tree.known[pid] = startedTicks;
+  for (const pid of Object.keys(tree.known)) if (!table.has(Number(pid))) delete tree.known[Number(pid)];
   return living.map(({ pid }) => pid);
 }
 
 /** Passes a signal on: to the group, not to those that have left it. */
-export function signalGroup(family: Family, signal: NodeJS.Signals, clock: Clock): void {
-  if (family.ownSession) send(-family.leader, signal);
-  else void signalFamily(family, signal, clock);
+export function signalGroup(tree: ProcessTree, signal: NodeJS.Signals, clock: Clock): void {
+  if (tree.ownSession) send(-tree.leader, signal);
+  else void signalProcessTree(tree, signal, clock);
 }
 
-/** To the whole group at once where it is the family's own, and to each of the others. */
-export async function signalFamily(family: Family, signal: NodeJS.Signals, clock: Clock): Promise<void> {
-  // Looked for first: who loses its parent to the signal is found by it no more.
-  const living = await livingOf(family, clock);
-  if (family.ownSession) send(-family.leader, signal);
+/** To the whole group where it is the tree's own, and to each of the others. */
+export async function signalProcessTree(tree: ProcessTree, signal: NodeJS.Signals, clock: Clock): Promise<void> {
+  // Looked for first: a process that loses its parent to the signal is no longer found by it.
+  const living = await livingOf(tree, clock);
+  if (tree.ownSession) send(-tree.leader, signal);
   for (const pid of living) {
-    if (!family.ownSession || readProcess(pid)?.group !== family.leader) send(pid, signal);
+    if (!tree.ownSession || readProcess(pid)?.group !== tree.leader) send(pid, signal);
   }
 }
 
-export interface StopOptions {
+export interface TerminateOptions {
   /** Between SIGTERM and SIGKILL. */
   graceMs: number;
   /** What is given to SIGKILL where `until` is past. */
@@ -85,16 +85,20 @@ export interface StopOptions {
 }
 
 /** SIGTERM, the grace, SIGKILL. True once every process is gone, false if that could not be seen in time. */
-export async function stopFamily(family: Family, clock: Clock, { graceMs, reapMs, until, hurry }: StopOptions): Promise<boolean> {
+export async function terminate(
+  tree: ProcessTree,
+  clock: Clock,
+  { graceMs, reapMs, until, hurry }: TerminateOptions,
+): Promise<boolean> {
   const graceEnds = later(clock.now(), graceMs);
-  await signalFamily(family, 'SIGTERM', clock);
+  await signalProcessTree(tree, 'SIGTERM', clock);
   // A stopped process gets its SIGTERM only once it goes on.
-  await signalFamily(family, 'SIGCONT', clock);
-  if (await isGone(family, clock, { until: () => Math.min(graceEnds, until()) as Monotonic, hurry })) return true;
+  await signalProcessTree(tree, 'SIGCONT', clock);
+  if (await waitUntilGone(tree, clock, { until: () => Math.min(graceEnds, until()) as Monotonic, hurry })) return true;
   const reaped = later(clock.now(), reapMs);
-  return await isGone(family, clock, {
+  return await waitUntilGone(tree, clock, {
     until: () => Math.max(reaped, until()) as Monotonic,
-    eachLook: () => signalFamily(family, 'SIGKILL', clock),
+    eachLook: () => signalProcessTree(tree, 'SIGKILL', clock),
   });
 }
 
@@ -105,16 +109,16 @@ interface GoneOptions {
 }
 
 /** Waits until all are gone, or for `until`. */
-export async function isGone(family: Family, clock: Clock, { until, hurry, eachLook }: GoneOptions): Promise<boolean> {
+export async function waitUntilGone(tree: ProcessTree, clock: Clock, { until, hurry, eachLook }: GoneOptions): Promise<boolean> {
   for (;;) {
     await eachLook?.();
-    if ((await livingOf(family, clock)).length === 0) return true;
+    if ((await livingOf(tree, clock)).length === 0) return true;
     if (clock.now() >= until() || hurry?.aborted) return false;
     await waitUntil(clock, later(clock.now(), LOOK_MS), hurry);
   }
 }
 
-function isKin(entry: ProcessEntry, { leader, ownSession, known }: Family, table: Map<number, ProcessEntry>): boolean {
+function belongs(entry: ProcessEntry, { leader, ownSession, known }: ProcessTree, table: Map<number, ProcessEntry>): boolean {
   if (ownSession && (entry.group === leader || entry.session === leader)) return true;
   for (let at: ProcessEntry | undefined = entry, steps = 0; at && steps < 1000; at = table.get(at.parent), steps++) {
     // The start as well: a process id is used again.
@@ -145,15 +149,6 @@ async function carries(pid: number, mark: string, clock: Clock): Promise<boolean
   undo();
   // In a variable of ours: a workflow hands the holder's name on to later steps in variables of its own, and those are none of the command.
   return text.split('\0').some((variable) => variable.startsWith('LEASE_LOCK_') && variable.includes(mark));
-}
-
-function isThere(target: number): boolean {
-  try {
-    process.kill(target, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 function send(target: number, signal: NodeJS.Signals): void {

@@ -1,4 +1,4 @@
-/** Signals to the guard, kept from killing it: whoever runs a command decides what becomes of them. */
+/** Signals to the guard, kept from killing it: the guard decides what becomes of them. */
 import { constants } from 'node:os';
 
 /** Those that end a wait, as they would end any other program; all of FORWARDED reach the command once it runs. */

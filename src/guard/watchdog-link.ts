@@ -2,19 +2,19 @@
  * The guard's end of its watchdog: started and ready before the lock is asked for, told every deadline, replaced if it dies.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type Clock, later, type Monotonic, toMachineTime, waitUntil } from '../clock.ts';
-import type { HeldLock } from '../lock/index.ts';
+import { type Clock, later, toMachineTime, waitUntil } from '../clock.ts';
 import type { Log } from '../log.ts';
+import { type Deadlines, standInFor } from '../protocol/deadlines.ts';
 import type { Timings } from '../protocol/timings.ts';
-import type { Family } from './process-tree.ts';
-import type { Message } from './watchdog.ts';
+import type { ProcessTree } from './process-tree.ts';
+import type { Deadline, Message } from './watchdog.ts';
 
 export interface WatchdogLink {
   /** Resolves once it listens, or once it is clear that it does not. */
   readonly ready: Promise<boolean>;
-  watch(family: Family): void;
+  watch(tree: ProcessTree): void;
   /** After every renewal. */
-  renewed(lock: Pick<HeldLock, 'stopBy' | 'expiresAt'>): void;
+  renewed(deadlines: Deadlines): void;
   stopping(): void;
   /** Lets it go: it ends by itself once nothing of the command is left. */
   end(): void;
@@ -66,8 +66,8 @@ export function startWatchdog({ argv: [file, ...args], clock, timings, log }: Wa
 
   return {
     ready: launch(),
-    watch: (family) => tell({ kind: 'command', family }),
-    renewed: (lock) => tell({ kind: 'deadline', deadline: deadlineOf(lock, clock, timings) }),
+    watch: (tree) => tell({ kind: 'command', tree }),
+    renewed: (deadlines) => tell({ kind: 'deadline', deadline: deadlineOf(deadlines, clock, timings) }),
     stopping: () => tell({ kind: 'stopping' }),
     end() {
       ended = true;
@@ -77,13 +77,8 @@ export function startWatchdog({ argv: [file, ...args], clock, timings, log }: Wa
   };
 }
 
-/** Half of the margin late, so that a guard that does its work is not interfered with; the other half is left to the end. */
-function deadlineOf(
-  { stopBy, expiresAt }: Pick<HeldLock, 'stopBy' | 'expiresAt'>,
-  clock: Clock,
-  { marginMs, killGraceMs, killBudgetMs }: Timings,
-) {
-  const reapMs = killBudgetMs - killGraceMs;
-  const at = (when: Monotonic, ms: number) => toMachineTime(clock, later(when, ms));
-  return { termAt: at(stopBy(), marginMs / 2), killAt: at(expiresAt(), -reapMs - marginMs / 2), graceMs: killGraceMs, reapMs };
+function deadlineOf(deadlines: Deadlines, clock: Clock, timings: Timings): Deadline {
+  const { terminateAt, killAt } = standInFor(deadlines, timings);
+  const { killGraceMs: graceMs, reapMs } = timings;
+  return { terminateAt: toMachineTime(clock, terminateAt), killAt: toMachineTime(clock, killAt), graceMs, reapMs };
 }

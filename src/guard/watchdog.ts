@@ -7,18 +7,18 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER, waitUntil } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { type Family, livingOf, NOBODY, stopFamily } from './process-tree.ts';
+import { livingOf, NOBODY, type ProcessTree, terminate } from './process-tree.ts';
 
 /** One line of what a guard writes to its watchdog. */
 export type Message =
-  | { kind: 'command'; family: Family }
+  | { kind: 'command'; tree: ProcessTree }
   | { kind: 'deadline'; deadline: Deadline }
   /** The guard stops the command by itself: only the end of the grace is left to watch. */
   | { kind: 'stopping' };
 
 export interface Deadline {
   /** From when a silent guard is stood in for. */
-  termAt: MachineTime;
+  terminateAt: MachineTime;
   /** From when on SIGKILL. */
   killAt: MachineTime;
   graceMs: number;
@@ -31,8 +31,8 @@ export const READY = 'ready';
 interface Watch {
   clock: Clock;
   log: Log;
-  family: Family | undefined;
-  termAt: Monotonic;
+  tree: ProcessTree | undefined;
+  terminateAt: Monotonic;
   killAt: Monotonic;
   graceMs: number;
   reapMs: number;
@@ -45,8 +45,8 @@ export async function keepWatch(input: Readable, { clock, log }: { clock: Clock;
   const watch: Watch = {
     clock,
     log,
-    family: undefined,
-    termAt: NEVER,
+    tree: undefined,
+    terminateAt: NEVER,
     killAt: NEVER,
     graceMs: 0,
     reapMs: 0,
@@ -54,22 +54,22 @@ export async function keepWatch(input: Readable, { clock, log }: { clock: Clock;
     disarm: () => {},
   };
   for await (const line of createInterface({ input })) {
-    hear(watch, JSON.parse(line) as Message);
+    onMessage(watch, JSON.parse(line) as Message);
     arm(watch);
   }
   watch.disarm();
   await watch.acting;
-  if (watch.family && (await appears(watch.family, clock))) await standIn(watch, 'its guard has died');
+  if (watch.tree && (await appears(watch.tree, clock))) await standIn(watch, 'its guard has died');
 }
 
 /** Long enough for a process that has been forked to carry its own environment. */
 const EXEC_MS = 1000;
 
-/** Whether any of the family lives. One that is just being started when its guard dies is waited for. */
-async function appears(family: Family, clock: Clock): Promise<boolean> {
-  const until = later(clock.now(), family.leader === NOBODY ? EXEC_MS : 0);
+/** Whether any of the tree lives. One that is just being started when its guard dies is waited for. */
+async function appears(tree: ProcessTree, clock: Clock): Promise<boolean> {
+  const until = later(clock.now(), tree.leader === NOBODY ? EXEC_MS : 0);
   for (;;) {
-    if ((await livingOf(family, clock)).length > 0) return true;
+    if ((await livingOf(tree, clock)).length > 0) return true;
     if (clock.now() >= until) return false;
     await waitUntil(clock, later(clock.now(), LOOK_MS));
   }
@@ -77,21 +77,21 @@ async function appears(family: Family, clock: Clock): Promise<boolean> {
 
 const LOOK_MS = 20;
 
-function hear(watch: Watch, message: Message): void {
+function onMessage(watch: Watch, message: Message): void {
   switch (message.kind) {
     case 'command':
-      watch.family = message.family;
+      watch.tree = message.tree;
       return;
     case 'deadline': {
-      const { termAt, killAt, graceMs, reapMs } = message.deadline;
-      watch.termAt = fromMachineTime(watch.clock, termAt);
+      const { terminateAt, killAt, graceMs, reapMs } = message.deadline;
+      watch.terminateAt = fromMachineTime(watch.clock, terminateAt);
       watch.killAt = fromMachineTime(watch.clock, killAt);
       watch.graceMs = graceMs;
       watch.reapMs = reapMs;
       return;
     }
     case 'stopping':
-      watch.termAt = watch.killAt;
+      watch.terminateAt = watch.killAt;
       return;
     default:
       message satisfies never;
@@ -100,8 +100,8 @@ function hear(watch: Watch, message: Message): void {
 
 function arm(watch: Watch): void {
   watch.disarm();
-  if (!watch.family || watch.termAt === NEVER) return;
-  watch.disarm = watch.clock.at(watch.termAt, () => {
+  if (!watch.tree || watch.terminateAt === NEVER) return;
+  watch.disarm = watch.clock.at(watch.terminateAt, () => {
     // Once it is over it may be needed again: the guard may have started its command late.
     watch.acting ??= standIn(watch, 'its guard has been silent for too long').finally(() => {
       watch.acting = undefined;
@@ -110,11 +110,11 @@ function arm(watch: Watch): void {
 }
 
 async function standIn(watch: Watch, why: string): Promise<void> {
-  const { clock, family, log, graceMs, reapMs } = watch;
-  if (!family || (await livingOf(family, clock)).length === 0) return;
+  const { clock, tree, log, graceMs, reapMs } = watch;
+  if (!tree || (await livingOf(tree, clock)).length === 0) return;
   log('error', `watchdog: stopping the command, since ${why}`, { event: 'watchdog' });
   // Nobody is left to renew: the grace may last until shortly before the lock can pass on, and not longer.
-  const gone = await stopFamily(family, clock, {
+  const gone = await terminate(tree, clock, {
     graceMs: Math.min(graceMs, Math.max(0, watch.killAt - clock.now())),
     reapMs,
     until: () => later(watch.killAt, reapMs),

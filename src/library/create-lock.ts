@@ -1,15 +1,16 @@
 /**
- * The modern door: a lock by its name, acquired as an object that says when it is lost. Promised: while `signal` has not aborted, nobody else
+ * `createLock`: a lock by its name, acquired as an object that says when it is lost. Promised: while `signal` has not aborted, nobody else
  * who follows the protocol has the lock. Not promised: that your code stops when it aborts; that is your part, within `stopWithin`.
  */
-import { acquire as acquireLock } from '../lock/acquire.ts';
-import { type HeldLock, type Participant, stopRequestOf } from '../lock/participant.ts';
+import { acquire as acquireLock, type HeldLock, type Participant, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../names.ts';
+import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
-import { errorOf, identityWith, lostError, openDoor } from './participants.ts';
+import { identityWith, type Participants, participantsOf } from './participants.ts';
 import { statusOf } from './status.ts';
-import type { Duration, LockStopRequest, ReleaseResult } from './types.ts';
+import { errorOf, lostError, requestOf } from './translate.ts';
+import type { Duration, ReleaseResult } from './types.ts';
 import {
   ACCESS_OPTIONS,
   accessOf,
@@ -34,43 +35,15 @@ const OPTIONS = [
 
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
-  onlyKnown({ ...options }, OPTIONS, 'createLock');
-  const given = { ...options } as Record<string, unknown>;
-  const name = text(given, 'name');
-  if (name === undefined) throw wrong('name is missing: it is the name of the lock, and of its Lease');
-  const namespace = text(given, 'namespace');
-  const holder = text(given, 'holder');
-  const problem =
-    problemOfName(name) ??
-    (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
-    (holder === undefined ? undefined : problemOfHolder(holder));
-  if (problem !== undefined) throw wrong(problem);
-  const usualPriority = integer(given, 'priority') ?? 0;
-  const door = openDoor({
-    name,
-    namespace,
-    access: accessOf(options),
-    identity: identityWith(holder),
-    about: { reason: text(given, 'reason'), url: text(given, 'url') },
-    timings: timingsFor(
-      duration(options.leaseDuration, 'leaseDuration') ?? 60_000,
-      duration(options.stopWithin, 'stopWithin') ?? 0,
-      renewalOf(options.renewEvery),
-    ),
-    createIfAbsent: flag(given, 'createIfAbsent', true),
-    legacyExpiry: flag(given, 'legacyExpiry', false),
-    labels: labelsOf(options.labels),
-    onEvent: callback(options.onEvent, 'onEvent'),
-  });
+  const { participants, priority } = readOptions(options);
 
   const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
     onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'priority'], 'acquire');
     const wanted = { ...request } as Record<string, unknown>;
     const signal = signalOf(request.signal);
-    const otherwise = oneOf(wanted, 'onBusy', ['wait', 'fail']) === 'fail' ? 0 : undefined;
-    const timeoutMs = duration(request.timeout, 'timeout') ?? otherwise;
-    const participant = await door.join(integer(wanted, 'priority') ?? usualPriority);
-    const acquisition = await acquireLock(participant, { timeoutMs, signal });
+    const timeoutMs = timeoutOf(duration(request.timeout, 'timeout'), oneOf(wanted, 'onBusy', ['wait', 'fail']));
+    const { participant, onEvent } = await participants.create(integer(wanted, 'priority') ?? priority);
+    const acquisition = await acquireLock(participant, { timeoutMs, signal, onEvent });
     if (acquisition.kind === 'held') return heldOf(participant, acquisition.lock);
     participant.client.close();
     throw errorOf(acquisition, participant, signal);
@@ -98,14 +71,46 @@ export function createLock(options: CreateLockOptions): Lock {
         await held.release();
       }
     },
-    status: async () => await statusOf(await door.join(usualPriority)),
+    status: async () => await statusOf((await participants.create(priority)).participant),
   };
+}
+
+function readOptions(options: CreateLockOptions): { participants: Participants; priority: number } {
+  onlyKnown({ ...options }, OPTIONS, 'createLock');
+  const given = { ...options } as Record<string, unknown>;
+  const name = text(given, 'name');
+  if (name === undefined) throw wrong('name is missing: it is the name of the lock, and of its Lease');
+  const namespace = text(given, 'namespace');
+  const holder = text(given, 'holder');
+  const problem =
+    problemOfName(name) ??
+    (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
+    (holder === undefined ? undefined : problemOfHolder(holder));
+  if (problem !== undefined) throw wrong(problem);
+  const priority = integer(given, 'priority') ?? 0;
+  const participants = participantsOf({
+    name,
+    namespace,
+    access: accessOf(options),
+    identity: identityWith(holder),
+    about: { reason: text(given, 'reason'), url: text(given, 'url') },
+    timings: timingsFor(
+      duration(options.leaseDuration ?? DEFAULT_LEASE_DURATION, 'leaseDuration') ?? 0,
+      duration(options.stopWithin, 'stopWithin') ?? 0,
+      renewalOf(options.renewEvery),
+    ),
+    createIfAbsent: flag(given, 'createIfAbsent', true),
+    legacyExpiry: flag(given, 'legacyExpiry', false),
+    labels: labelsOf(options.labels),
+    onEvent: callback(options.onEvent, 'onEvent'),
+  });
+  return { participants, priority };
 }
 
 /** Below a second renewTime, which must grow by one each time, would run ahead of the clock. */
 function renewalOf(renewEvery: Duration | undefined): number | undefined {
   const ms = duration(renewEvery, 'renewEvery');
-  if (ms !== undefined && ms < 1000) throw wrong(`renewEvery is ${ms}ms: it has to be at least 1s`);
+  if (ms !== undefined && ms < 1000) throw wrong(`renewEvery is ${ms}ms: it must be at least 1s`);
   return ms;
 }
 
@@ -114,10 +119,10 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
   const stop = new AbortController();
   const onLost = () => lost.abort(lostError(participant, lock.lost.reason));
   lock.lost.addEventListener('abort', onLost, { once: true });
-  lock.stopRequested.addEventListener('abort', () => stop.abort(requestOf(lock)), { once: true });
+  lock.stopRequested.addEventListener('abort', () => stop.abort(requestOf(stopRequestOf(lock))), { once: true });
   // It may have been asked to stop, or lost, in the moment in which it was acquired.
   if (lock.lost.aborted) onLost();
-  if (lock.stopRequested.aborted) stop.abort(requestOf(lock));
+  if (lock.stopRequested.aborted) stop.abort(requestOf(stopRequestOf(lock)));
   let released: Promise<ReleaseResult> | undefined;
   const release = () => {
     released ??= lock.release().finally(() => participant.client.close());
@@ -137,9 +142,4 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
       await release();
     },
   };
-}
-
-function requestOf(lock: HeldLock): LockStopRequest {
-  const { by, kind, reason } = stopRequestOf(lock);
-  return { by, kind, ...(reason !== undefined && { reason }) };
 }

@@ -1,17 +1,15 @@
 /**
- * The published door: `K8SLock` as its users know it, made safe. It holds at most one lock. `startLocking` keeps the lock until `stopLocking`;
- * `getLock` takes or renews it once, and then it runs out by itself. Nothing is printed; a loss is told, and never an unhandled rejection.
+ * `K8SLock` as users of 0.2.5 know it, made safe. It holds at most one lock. `startLocking` keeps the lock until `stopLocking`;
+ * `getLock` takes or renews it once, and then it runs out by itself. Nothing is printed; a loss is reported, and is never an unhandled rejection.
  */
-
 import { type Clock, systemClock } from '../clock.ts';
-import { acquire } from '../lock/acquire.ts';
-import { type Identity, sharedIdentity } from '../lock/identity.ts';
-import type { HeldLock, Participant } from '../lock/participant.ts';
+import { acquire, type HeldLock, type Identity, type Participant, sharedIdentity } from '../lock/index.ts';
 import { problemOfName, problemOfNamespace } from '../names.ts';
-import type { Timings } from '../protocol/timings.ts';
+import { longestRenewEveryMs, type Timings } from '../protocol/timings.ts';
 import type { K8SLockOptions, LockInfo } from './k8slock-options.ts';
 import type { LockError } from './lock-error.ts';
-import { type Door, errorOf, hook, identityWith, lostError, openDoor } from './participants.ts';
+import { hook, identityWith, type Participants, participantsOf } from './participants.ts';
+import { errorOf, lostError } from './translate.ts';
 import { accessOf, callback, duration, flag, labelsOf, text, timingsFor, wrong } from './validate-options.ts';
 
 interface Take {
@@ -45,7 +43,7 @@ export class K8SLock {
   /** Whether a Lease that does not exist is made. */
   readonly createLeaseIfNotExist: boolean;
 
-  readonly #door: Door;
+  readonly #participants: Participants;
   readonly #onLost: (error: LockError) => void;
   /** For what must not keep the process running: a lock that nobody renews. */
   readonly #background: Clock = systemClock({ background: true });
@@ -76,7 +74,7 @@ export class K8SLock {
     this.#onLost = hook((error: LockError) => onLost?.(error));
     const leaseMs = this.leaseDurationInSeconds * 1000;
     const tryMs = duration(options.lockTryInterval ?? undefined, 'lockTryInterval');
-    this.#door = openDoor({
+    this.#participants = participantsOf({
       name: leaseName,
       namespace: this.namespace,
       access: accessOf({ kubeConfig: options.kubeConfig ?? undefined }),
@@ -132,7 +130,7 @@ export class K8SLock {
     this.#held = undefined;
     this.#lost = undefined;
     await this.#alone(false, async () => {
-      if (held) await letGo(held);
+      if (held) await releaseHeld(held);
     });
   }
 
@@ -159,7 +157,7 @@ export class K8SLock {
     });
   }
 
-  /** One after the other: all that this instance asks is asked by one participant, and one who lets go must not end what another has just got. */
+  /** Serialised: all operations of one instance act as one participant, and a late stopLocking must not release a lock acquired after it. */
   async #alone<T>(waits: boolean, act: () => Promise<T>): Promise<T> {
     while (this.#busy) await this.#busy.done;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -173,11 +171,11 @@ export class K8SLock {
   }
 
   async #acquire({ kept, timeoutMs, signal }: Take): Promise<boolean> {
-    const participant = await this.#door.join(0);
-    const acquisition = await acquire(participant, { timeoutMs, signal });
+    const { participant, onEvent } = await this.#participants.create(0);
+    const acquisition = await acquire(participant, { timeoutMs, signal, onEvent });
     if (acquisition.kind === 'held') {
       if (!signal.aborted) return this.#hold(participant, acquisition.lock, kept);
-      await letGo({ participant, lock: acquisition.lock });
+      await releaseHeld({ participant, lock: acquisition.lock });
       return false;
     }
     participant.client.close();
@@ -212,7 +210,7 @@ export class K8SLock {
     } else {
       lock.abandon();
       participant.client.close();
-      const left = lock.stopBy() - participant.clock.now();
+      const left = lock.deadlines().stopBy - participant.clock.now();
       held.disarm = this.#background.at((this.#background.now() + left) as ReturnType<Clock['now']>, () =>
         this.#lose(held, new Error('it was not renewed by getLock, nor kept by startLocking')),
       );
@@ -253,18 +251,16 @@ function identityOf(
 function timingsOf(leaseMs: number, { refreshLockInterval, stopWithin }: K8SLockOptions): Timings {
   const derived = timingsFor(leaseMs, duration(stopWithin, 'stopWithin') ?? 0);
   const wanted = duration(refreshLockInterval ?? undefined, 'refreshLockInterval') || derived.renewEveryMs;
-  const { requestTimeoutMs, killBudgetMs, marginMs } = derived;
-  const longest = leaseMs - 2 * requestTimeoutMs - killBudgetMs - marginMs;
   // Below a second renewTime, which must grow by one each time, would run ahead of the clock.
-  return { ...derived, renewEveryMs: Math.min(longest, Math.max(1000, wanted)) };
+  return { ...derived, renewEveryMs: Math.min(longestRenewEveryMs(derived), Math.max(1000, wanted)) };
 }
 
 function stillHolds({ lock, kept, participant, lost }: Hold): boolean {
   if (lost.signal.aborted) return false;
-  return kept ? !lock.isLost() : participant.clock.now() < lock.stopBy();
+  return kept ? !lock.isLost() : participant.clock.now() < lock.deadlines().stopBy;
 }
 
-async function letGo({ participant, lock, disarm }: Pick<Hold, 'participant' | 'lock'> & Partial<Hold>): Promise<void> {
+async function releaseHeld({ participant, lock, disarm }: Pick<Hold, 'participant' | 'lock'> & Partial<Hold>): Promise<void> {
   disarm?.();
   await lock.release();
   participant.client.close();

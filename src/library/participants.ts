@@ -1,21 +1,18 @@
 /**
- * What the two doors of the library share: finding the cluster, making a participant, and turning what the core says into the values and
- * errors that users see. Nothing is printed, and nothing that a user's hook throws reaches the lock.
+ * What createLock and K8SLock share: finding the cluster, and making a participant of the lock for each acquisition. Nothing is printed, and
+ * nothing that a user's hook throws reaches the lock.
  */
-
-import { type Cluster, findCluster } from '../api/cluster.ts';
+import type { Cluster } from '../api/cluster.ts';
+import { findCluster } from '../api/find-cluster.ts';
 import { systemClock } from '../clock.ts';
-import type { LockEvent as CoreEvent } from '../lock/events.ts';
-import { type Identity, newIdentity } from '../lock/identity.ts';
-import { newParticipant } from '../lock/new-participant.ts';
-import type { Acquisition, Participant } from '../lock/participant.ts';
-import type { Holder, Waiter } from '../protocol/document.ts';
+import { type Emit, type Identity, newIdentity, newParticipant, type Participant } from '../lock/index.ts';
 import type { Timings } from '../protocol/timings.ts';
 import { LockError } from './lock-error.ts';
-import { surroundings } from './process-info.ts';
-import type { ClusterAccess, LockEvent, LockHolder, LockWaiter } from './types.ts';
+import { processInfo } from './process-info.ts';
+import { eventOf } from './translate.ts';
+import type { ClusterAccess, LockEvent } from './types.ts';
 
-export interface DoorOptions {
+export interface ParticipantOptions {
   name: string;
   namespace: string | undefined;
   access: ClusterAccess;
@@ -29,12 +26,18 @@ export interface DoorOptions {
   onEvent: ((event: LockEvent) => void) | undefined;
 }
 
-export interface Door {
-  /** A participant of its own for each acquisition: two of one process exclude each other like any others. Rejects with a LockError. */
-  join(priority: number): Promise<Participant>;
+/** One participant, and what passes its events on to the user. */
+export interface Joined {
+  participant: Participant;
+  onEvent: Emit;
 }
 
-export function openDoor(options: DoorOptions): Door {
+export interface Participants {
+  /** A participant of its own for each acquisition: two of one process exclude each other like any others. Rejects with a LockError. */
+  create(priority: number): Promise<Joined>;
+}
+
+export function participantsOf(options: ParticipantOptions): Participants {
   const clock = systemClock();
   let found: Promise<Cluster> | undefined;
   const cluster = async () => {
@@ -47,30 +50,32 @@ export function openDoor(options: DoorOptions): Door {
     }
   };
   return {
-    async join(priority) {
+    async create(priority) {
       const at = await cluster();
-      const { host, user } = surroundings();
-      const namespace = options.namespace ?? at.namespace ?? 'default';
+      const { host, user } = processInfo();
       const identity = await options.identity(at);
-      // Asked for each event: a policy may want another id than the first (docs/theft.md).
-      const subject = () => ({ lock: `${namespace}/${options.name}`, holder: participant.me.id });
-      const tell = hook((event: LockEvent) => options.onEvent?.(event));
       const about = { who: user, ...options.about, host };
-      const onWatchTrouble = onlyNews((message) =>
-        tell({ ...subject(), type: 'trouble', doing: 'watching', message, retryInMs: undefined }),
-      );
-      const participant = newParticipant({
-        ...options,
-        cluster: at,
-        clock,
-        namespace,
-        identity,
-        about,
-        priority,
-        onWatchTrouble,
-      });
-      return { ...participant, emit: (event) => tell({ ...subject(), ...eventOf(event) }) };
+      const participant = newParticipant({ ...options, cluster: at, clock, identity, about, priority });
+      return { participant, onEvent: listenerOf(participant, options.onEvent) };
     },
+  };
+}
+
+function listenerOf({ me: { namespace, name, id } }: Participant, onEvent: ParticipantOptions['onEvent']): Emit {
+  const tell = hook((event: LockEvent) => onEvent?.(event));
+  let holder = id;
+  let lastTrouble: string | undefined;
+  return (event) => {
+    if (event.type === 'renamed') {
+      holder = event.id;
+      return;
+    }
+    // A watch that can't be had says the same each time that it is tried again.
+    if (event.type === 'trouble' && event.doing === 'watching') {
+      if (event.message === lastTrouble) return;
+      lastTrouble = event.message;
+    }
+    tell({ lock: `${namespace}/${name}`, holder, ...eventOf(event) });
   };
 }
 
@@ -78,7 +83,7 @@ export function openDoor(options: DoorOptions): Door {
 type AnyKubeConfig = Parameters<typeof import('../api/kubeconfig.ts').fromKubeConfigObject>[0];
 
 async function clusterOf({ kubeConfig, ...access }: ClusterAccess): Promise<Cluster> {
-  const { env } = surroundings();
+  const { env } = processInfo();
   const result = kubeConfig
     ? await (await import('../api/kubeconfig.ts')).fromKubeConfigObject(kubeConfig as AnyKubeConfig, env)
     : await findCluster({ ...access, env });
@@ -89,10 +94,9 @@ async function clusterOf({ kubeConfig, ...access }: ClusterAccess): Promise<Clus
 /** Who this is by default: the Pod, if the credentials are a Pod's, else the host; or what was given, and a random part. */
 export function identityWith(prefix: string | undefined): (cluster: Cluster) => Promise<Identity> {
   return async (cluster) => {
-    const { host } = surroundings();
-    const credentials = cluster.source === 'the Pod' ? cluster.credentials(false) : undefined;
-    const headers = (await credentials?.catch(unusable))?.headers ?? {};
-    return newIdentity({ prefix, host, token: headers.authorization?.replace(/^Bearer /, '') });
+    const { host } = processInfo();
+    const token = await cluster.podToken().catch(unusable);
+    return newIdentity({ prefix, host, token });
   };
 }
 
@@ -109,75 +113,4 @@ export function hook<T>(call: (value: T) => unknown): (value: T) => void {
       // As above.
     }
   };
-}
-
-function onlyNews(tell: (message: string) => void): (message: string) => void {
-  let last: string | undefined;
-  return (message) => {
-    if (message === last) return;
-    last = message;
-    tell(message);
-  };
-}
-
-/** The error for an acquisition that was none. */
-export function errorOf(
-  acquisition: Exclude<Acquisition, { kind: 'held' }>,
-  { me }: Participant,
-  signal: AbortSignal | undefined,
-): LockError {
-  const lock = `${me.namespace}/${me.name}`;
-  switch (acquisition.kind) {
-    case 'busy': {
-      const { heldBy, position, waitedMs } = acquisition;
-      const by = heldBy.length > 0 ? `held by ${heldBy.map(({ id }) => id).join(', ')}` : 'passing on to others who wait';
-      const ahead = position > 0 ? `, and ${position} in the queue come first` : '';
-      const message = `the lock ${lock} is ${by}${ahead}; waited ${Math.round(waitedMs / 100) / 10}s. Wait for longer, or try again later`;
-      return new LockError('busy', message, { heldBy: heldBy.map(holderOf) });
-    }
-    case 'aborted':
-      return new LockError('aborted', `waiting for the lock ${lock} was ended by its signal`, { cause: signal?.reason });
-    case 'refused':
-      return new LockError('refused', acquisition.message, { status: acquisition.status || undefined });
-    case 'unreachable':
-      return new LockError('unreachable', acquisition.message);
-    default:
-      return acquisition satisfies never;
-  }
-}
-
-export function lostError({ me }: Participant, cause: unknown): LockError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  const message = `the lock ${me.namespace}/${me.name} is lost: ${why}. Another may run now: stop the work, and acquire the lock anew`;
-  return new LockError('lost', message, { cause });
-}
-
-export function holderOf({ id, since, durationMs, standing, about }: Holder): LockHolder {
-  return { id, since, durationMs, foreign: standing !== 'holds', ...about };
-}
-
-export function waiterOf({ id, since, priority, about }: Waiter): LockWaiter {
-  return { id, since, priority, ...about };
-}
-
-type Plain<T> = T extends unknown ? Omit<T, 'lock' | 'holder'> : never;
-
-/** Without the moments on this process's own scale, which mean nothing to anybody else. */
-function eventOf(event: CoreEvent): Plain<LockEvent> {
-  switch (event.type) {
-    case 'waiting':
-      return { ...event, heldBy: event.heldBy.map(holderOf) };
-    case 'acquired': {
-      const { type, waitedMs, token, transitions } = event;
-      return { type, waitedMs, token, transitions };
-    }
-    case 'renewed':
-      return { type: event.type, queue: event.queue };
-    case 'stop-requested': {
-      const { by, kind, reason } = event.request;
-      return { type: event.type, request: { by, kind, ...(reason !== undefined && { reason }) } };
-    }
-    default:
-      return event;
-  }
 }

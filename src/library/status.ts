@@ -1,11 +1,13 @@
 /** What the Lease of a lock says just now, for those who only look. It changes nothing. */
 
-import { momentOf, type Participant } from '../lock/participant.ts';
+import type { Participant } from '../lock/index.ts';
+import { describeLease } from '../names.ts';
 import { parseLease } from '../protocol/document.ts';
-import { decide, observe } from '../protocol/rules.ts';
+import { whoHolds } from '../protocol/rules.ts';
+import { observe } from '../protocol/sightings.ts';
 import type { LockStatus } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
-import { errorOf, holderOf, waiterOf } from './participants.ts';
+import { errorOf, holderOf, waiterOf } from './translate.ts';
 
 export async function statusOf(participant: Participant): Promise<LockStatus> {
   const { client, clock, me, timings } = participant;
@@ -20,10 +22,13 @@ export async function statusOf(participant: Participant): Promise<LockStatus> {
   if (parsed.kind === 'refused') throw new LockError('refused', parsed.message);
   const { state } = parsed;
   const view = observe(undefined, { state, exists: true, receivedAt: clock.now(), serverMs: answer.serverMs });
-  const decision = decide(view, me, momentOf(participant));
-  if (decision.kind === 'refused' && state.coordinated) throw new LockError('refused', decision.message);
-  // Whoever is dead by the API server's own clock no longer has it.
-  const holders = 'heldBy' in decision ? decision.heldBy : decision.kind === 'claim' ? [] : state.holders;
+  if (state.coordinated)
+    throw new LockError(
+      'refused',
+      `${describeLease(me)} belongs to the API server's coordinated leader election (${state.coordinated})`,
+    );
+  // A holder that is dead by the API server's own clock no longer has it. My own entry, if there is one, counts like any other.
+  const holders = whoHolds(view, { ...me, nonce: '' }, clock.now());
   return {
     exists: true,
     held: holders.length > 0,

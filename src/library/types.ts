@@ -41,7 +41,7 @@ export interface LockWaiter {
   host?: string;
 }
 
-/** Somebody asks the holder to stop. @public */
+/** A request that the holder should stop. @public */
 export interface LockStopRequest {
   /** Who asks. */
   by: string;
@@ -51,25 +51,26 @@ export interface LockStopRequest {
   reason?: string;
 }
 
-/** How letting go of a lock went. After `failed` the lock expires by itself. @public */
+/** How releasing a lock went. After `failed` the lock expires by itself. @public */
 export type ReleaseResult = { kind: 'released' } | { kind: 'gone' } | { kind: 'failed'; message: string };
 
-/** What happens to a lock, told to `onEvent`: for logs and metrics. `lock` is its namespace and name. @public */
+/** What happens to a lock, passed to `onEvent`: for logs and metrics. `lock` is its namespace and name. @public */
 export type LockEvent = { lock: string; holder: string } & (
   | { type: 'waiting'; position: number; queue: number; heldBy: LockHolder[] }
   | { type: 'acquired'; waitedMs: number; token: string; transitions: number }
   | { type: 'renewed'; queue: number }
   | {
       type: 'trouble';
-      doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'releasing' | 'watching';
+      doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'watching';
       message: string;
-      retryInMs: number | undefined;
+      retryInMs: number;
     }
   | { type: 'restored' }
   | { type: 'stop-requested'; request: LockStopRequest }
   | { type: 'lost'; reason: string }
   | { type: 'released'; heldMs: number }
   | { type: 'left-queue' }
+  | { type: 'release-failed'; message: string }
 );
 
 /** What is needed of a KubeConfig of `@kubernetes/client-node`, of any version. @public */

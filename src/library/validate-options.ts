@@ -1,6 +1,8 @@
-/** Options of the library, read once at its door: what is wrong is a LockError that names the option, what it is, and what it may be. */
+/** Options of the library, read once: an invalid option is a LockError that names the option, its value, and what it may be. */
 
-import { parseDuration, type Timings, timings } from '../protocol/timings.ts';
+import { formatDuration, parseDuration } from '../durations.ts';
+import { describeTimings } from '../lock/describe.ts';
+import { type Timings, timings } from '../protocol/timings.ts';
 import { LockError } from './lock-error.ts';
 import type { ClusterAccess, Duration } from './types.ts';
 
@@ -20,31 +22,31 @@ export function onlyKnown(options: Options, known: readonly string[], of: string
 export function text(options: Options, name: string): string | undefined {
   const value = options[name];
   if (value === undefined || (typeof value === 'string' && value !== '')) return value;
-  throw wrong(`${name} is ${shown(value)}: it has to be a text that is not empty`);
+  throw wrong(`${name} is ${shown(value)}: it must be a string that is not empty`);
 }
 
 export function flag(options: Options, name: string, otherwise: boolean): boolean {
   const value = options[name] ?? otherwise;
   if (typeof value === 'boolean') return value;
-  throw wrong(`${name} is ${shown(value)}: it has to be true or false`);
+  throw wrong(`${name} is ${shown(value)}: it must be true or false`);
 }
 
 export function integer(options: Options, name: string): number | undefined {
   const value = options[name];
   if (value === undefined || (typeof value === 'number' && Number.isSafeInteger(value))) return value;
-  throw wrong(`${name} is ${shown(value)}: it has to be a whole number`);
+  throw wrong(`${name} is ${shown(value)}: it must be a whole number`);
 }
 
 export function callback<T extends (...args: never[]) => unknown>(value: T | undefined, name: string): T | undefined {
   if (value === undefined || typeof value === 'function') return value;
-  throw wrong(`${name} is ${shown(value)}: it has to be a function`);
+  throw wrong(`${name} is ${shown(value)}: it must be a function`);
 }
 
 export function oneOf<T extends string>(options: Options, name: string, choices: readonly T[]): T | undefined {
   const value = options[name];
   const choice = choices.find((known) => known === value);
   if (value === undefined || choice !== undefined) return choice;
-  throw wrong(`${name} is ${shown(value)}: it has to be one of ${choices.join(', ')}`);
+  throw wrong(`${name} is ${shown(value)}: it must be one of ${choices.join(', ')}`);
 }
 
 /** In milliseconds. */
@@ -57,19 +59,19 @@ export function duration(value: Duration | undefined, name: string): number | un
     if (parsed.kind === 'duration') return parsed.ms;
     throw wrong(`${name}: ${parsed.message}`);
   }
-  throw wrong(`${name} is ${shown(value)}: it has to be a number of milliseconds, or a text such as "90s"`);
+  throw wrong(`${name} is ${shown(value)}: it must be a number of milliseconds, or a string such as "90s"`);
 }
 
 export function signalOf(value: AbortSignal | undefined): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value;
-  throw wrong(`signal is ${shown(value)}: it has to be an AbortSignal`);
+  throw wrong(`signal is ${shown(value)}: it must be an AbortSignal`);
 }
 
 export function labelsOf(value: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
   if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'object') throw wrong(`labels is ${shown(value)}: it has to be an object of texts`);
+  if (typeof value !== 'object') throw wrong(`labels is ${shown(value)}: it must be an object of strings`);
   const bad = Object.entries(value).find(([, label]) => typeof label !== 'string');
-  if (bad) throw wrong(`the label ${bad[0]} is ${shown(bad[1])}: it has to be a text`);
+  if (bad) throw wrong(`the label ${bad[0]} is ${shown(bad[1])}: it must be a string`);
   return Object.keys(value).length > 0 ? { ...value } : undefined;
 }
 
@@ -82,10 +84,10 @@ export function accessOf(options: ClusterAccess): ClusterAccess {
   if (!kubeConfig) return access;
   if (typeof kubeConfig.getCurrentContext !== 'function')
     throw wrong(
-      'kubeConfig has to be a KubeConfig of @kubernetes/client-node, already loaded; the path of a file goes into kubeconfig',
+      'kubeConfig must be a KubeConfig of @kubernetes/client-node, already loaded; the path of a file goes into kubeconfig',
     );
   const other = names.find((name) => access[name] !== undefined);
-  if (other) throw wrong(`kubeConfig and ${other} are both given: give one of them`);
+  if (other) throw wrong(`kubeConfig and ${other} are both given: use one of them`);
   return { kubeConfig };
 }
 
@@ -93,7 +95,14 @@ export function accessOf(options: ClusterAccess): ClusterAccess {
 export function timingsFor(durationMs: number, stopWithinMs: number, renewEveryMs?: number): Timings {
   const result = timings(durationMs, stopWithinMs, renewEveryMs);
   if (result.kind === 'timings') return result.timings;
-  throw wrong(result.message.replaceAll('kill grace', 'stopWithin').replace('stopping the command', 'stopping the work'));
+  throw wrong(
+    describeTimings(result, {
+      duration: 'lease duration',
+      grace: `a stopWithin of ${formatDuration(stopWithinMs)}`,
+      shorterGrace: 'stopWithin',
+      stopping: 'stopping the work',
+    }),
+  );
 }
 
 function shown(value: unknown): string {

@@ -3,108 +3,125 @@
  * true only by a compare-and-set that was answered; a claim without an answer is read back and confirmed by another before it counts.
  * However it ends, it leaves no entry behind that could have been removed.
  */
-
-import type { Answer } from '../api/lease-client.ts';
+import type { Answer } from '../api/answers.ts';
+import { backoffMs } from '../backoff.ts';
 import { later, type Monotonic, NEVER, waitUntil } from '../clock.ts';
-import { type Holder, newerVersion, parseLease, type RawLease } from '../protocol/document.ts';
-import { absentLease, type Decision, decide, observe, type Reading, type View } from '../protocol/rules.ts';
-import { NOT_YOURS } from './identity.ts';
+import { describeLease } from '../names.ts';
+import { deadlinesOf } from '../protocol/deadlines.ts';
+import { type Holder, parseLease } from '../protocol/document.ts';
+import { newerVersion, type RawLease } from '../protocol/lease.ts';
+import { findMine } from '../protocol/me.ts';
+import { type Decision, decide } from '../protocol/rules.ts';
+import { observe, type Reading, type View } from '../protocol/sightings.ts';
+import { absentLease } from '../protocol/writes.ts';
+import type { Emit } from './events.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
-import { type Attention, payAttention } from './queue-watch.ts';
-import { withdraw } from './release.ts';
-import { hold, stopByOf } from './renew.ts';
+import { type QueueWatch, watchQueue } from './queue-watch.ts';
+import { release } from './release.ts';
+import { hold } from './renew.ts';
 
 /** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
 const SILENCE_MS = 120_000;
-/** First pause after a failed request; it doubles, with jitter, up to the second figure. */
-const RETRY_MS = 200;
-const RETRY_LIMIT_MS = 5000;
+/** After a failed request: doubles up to the limit. */
+const RETRY = { firstMs: 200, limitMs: 5000 };
 /** Spread of those who collided in a write: large enough for ten to find their order in a few rounds. */
 const COLLISION_MS = 50;
 
 interface Wait {
+  /** Replaced where a policy wants another id. */
   participant: Participant;
-  attention: Attention;
+  emit: Emit;
+  queueWatch: QueueWatch;
   startedAt: Monotonic;
   giveUpAt: Monotonic;
   oneTry: boolean;
   signal: AbortSignal | undefined;
+  known: Known;
+  requests: Requests;
+  /** When to read again if there is no news. */
+  pollAt: Monotonic;
+  /** What was last reported of the queue. */
+  reported: string;
+}
+
+/** What I know of the lock, and of my place in it. */
+interface Known {
   view: View | undefined;
-  /** The view is as new as what has been heard: no need to read before deciding. */
+  /** The view is as new as the last hint: no need to read before deciding. */
   fresh: boolean;
+  /** My place in the queue, once I have been seen there: kept if the entry vanishes. */
+  ticket: number | undefined;
   /** Something of mine may stand in the Lease. */
   wrote: boolean;
   /** A write of mine had no answer. */
   inDoubt: boolean;
+}
+
+/** How requests go. */
+interface Requests {
   answeredAt: Monotonic;
   failures: number;
   lastFailure: string | undefined;
   collisions: number;
-  pollAt: Monotonic;
-  told: string;
 }
 
 export async function acquire(participant: Participant, request: AcquireRequest): Promise<Acquisition> {
-  const now = participant.clock.now();
-  const oneTry = request.timeoutMs === 0;
-  const wait: Wait = {
-    participant,
-    attention: payAttention(participant),
-    startedAt: now,
-    // One try has to end, too: two requests, and those that a collision costs.
-    giveUpAt: oneTry ? later(now, 2 * participant.timings.requestTimeoutMs) : later(now, request.timeoutMs ?? NEVER),
-    oneTry,
-    signal: request.signal,
-    view: undefined,
-    fresh: false,
-    wrote: false,
-    inDoubt: false,
-    answeredAt: now,
-    failures: 0,
-    lastFailure: undefined,
-    collisions: 0,
-    pollAt: NEVER,
-    told: '',
-  };
+  const wait = newWait(participant, request);
   try {
     let end: Acquisition | undefined;
     while (!end) end = await step(wait);
-    if (end.kind !== 'held') await leave(wait);
+    if (end.kind !== 'held') await leaveQueue(wait);
     return end;
   } finally {
-    wait.attention.end();
+    wait.queueWatch.end();
   }
+}
+
+function newWait(participant: Participant, { timeoutMs, signal, onEvent = () => {} }: AcquireRequest): Wait {
+  const now = participant.clock.now();
+  const oneTry = timeoutMs === 0;
+  return {
+    participant,
+    emit: onEvent,
+    queueWatch: watchQueue(participant, (trouble) => onEvent({ type: 'trouble', doing: 'watching', ...trouble })),
+    startedAt: now,
+    // One try has to end, too: two requests, and those that a collision costs.
+    giveUpAt: oneTry ? later(now, 2 * participant.timings.requestTimeoutMs) : later(now, timeoutMs ?? NEVER),
+    oneTry,
+    signal,
+    known: { view: undefined, fresh: false, ticket: undefined, wrote: false, inDoubt: false },
+    requests: { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 },
+    pollAt: NEVER,
+    reported: '',
+  };
 }
 
 /** One turn of the loop: the end of it, or undefined to go on. */
 async function step(wait: Wait): Promise<Acquisition | undefined> {
-  const { participant, signal } = wait;
+  const { participant, signal, known } = wait;
+  // 1. Is the wait over?
   if (signal?.aborted) return { kind: 'aborted' };
-  if (participant.clock.now() >= wait.giveUpAt) return gaveUp(wait, [], 0);
-  hear(wait);
-  if (!wait.fresh) return await read(wait);
-  if (!wait.view) return undefined;
-  const decision = decide(wait.view, participant.me, momentOf(participant));
+  if (participant.clock.now() >= wait.giveUpAt) return giveUp(wait, [], 0);
+  // 2. Take in what the watch has brought, and read if that is not the newest.
+  onHints(wait);
+  if (!known.fresh) return await read(wait);
+  if (!known.view) return undefined;
+  // 3. Decide by the rules, and act. A write is answered by the Lease (4. onAnswer), or is a setback (5. onSetback).
+  const decision = decide(known.view, { me: participant.me, ticket: known.ticket }, momentOf(participant));
   switch (decision.kind) {
     case 'refused':
-      return { kind: 'refused', status: 0, message: decision.message };
+      return refusedDocument(decision.message);
     case 'claim':
     case 'confirm':
-      if (decision.kind === 'claim' && !wait.view.exists && !participant.createIfAbsent) return missing(participant);
-      return await take(wait, decision);
+      if (decision.kind === 'claim' && !known.view.exists && !participant.createIfAbsent) return missing(participant);
+      return await claim(wait, decision);
     case 'enqueue':
-      if (wait.oneTry) return gaveUp(wait, decision.heldBy, decision.position);
-      if (!wait.view.exists && !participant.createIfAbsent) return missing(participant);
+      if (wait.oneTry) return giveUp(wait, decision.heldBy, decision.position);
+      if (!known.view.exists && !participant.createIfAbsent) return missing(participant);
       return await enqueue(wait, decision);
-    case 'wait': {
-      if (wait.oneTry) return gaveUp(wait, decision.heldBy, decision.position);
-      tell(wait, decision);
-      wait.attention.at(decision.position, wait.view.state.resourceVersion);
-      if (wait.pollAt === NEVER) wait.pollAt = wait.attention.pollAt(decision.position);
-      await wait.attention.next(Math.min(decision.until, wait.pollAt, wait.giveUpAt) as Monotonic, signal);
-      if (participant.clock.now() >= wait.pollAt) wait.fresh = false;
-      return undefined;
-    }
+    case 'wait':
+      if (wait.oneTry) return giveUp(wait, decision.heldBy, decision.position);
+      return await waitInQueue(wait, decision, known.view.state.resourceVersion);
     default:
       return decision satisfies never;
   }
@@ -113,117 +130,109 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
 async function read(wait: Wait): Promise<Acquisition | undefined> {
   const { client, timings } = wait.participant;
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
-  if (answer.kind === 'lease' || answer.kind === 'absent') {
-    wait.pollAt = NEVER;
-    return see(wait, answer);
-  }
-  return await setback(wait, answer, 'reading');
+  if (answer.kind !== 'lease' && answer.kind !== 'absent') return await onSetback(wait, answer, 'reading');
+  wait.pollAt = NEVER;
+  return onAnswer(wait, answer);
 }
 
 async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Promise<Acquisition | undefined> {
-  const { client, me, timings } = wait.participant;
-  wait.wrote = true;
+  const { client, timings } = wait.participant;
+  wait.known.wrote = true;
   const answer = await client.write(decision.lease, { as: 'waiter', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
-  if (answer.kind !== 'lease') return await setback(wait, answer, 'queueing');
-  me.ticket = decision.ticket;
-  return see(wait, answer);
+  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
+  wait.known.ticket = decision.ticket;
+  return onAnswer(wait, answer);
 }
 
 /** Claims, or confirms a claim. Held only if the answer came while the deadline that counts from the *send* had not passed. */
-async function take(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm' }): Promise<Acquisition | undefined> {
-  const { participant } = wait;
-  const { client, clock, timings, emit } = participant;
-  wait.wrote = true;
+async function claim(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm' }): Promise<Acquisition | undefined> {
+  const { participant, emit } = wait;
+  const { client, clock, timings } = participant;
+  wait.known.wrote = true;
   const sentAt = clock.now();
   const answer = await client.write(decision.lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
-  if (answer.kind !== 'lease') return await setback(wait, answer, 'claiming');
-  const refused = see(wait, answer);
+  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');
+  const refused = onAnswer(wait, answer);
   if (refused) return refused;
-  // Too late to start on: the next turn finds me as the holder, and confirms. Aborted: the next turn gives it back.
-  if (!wait.view || wait.signal?.aborted || clock.now() >= stopByOf(sentAt, timings)) return undefined;
-  const lock = hold(participant, { state: wait.view.state, key: decision.key, sentAt });
-  emit({
-    type: 'acquired',
-    waitedMs: clock.now() - wait.startedAt,
-    token: lock.token,
-    transitions: lock.transitions,
-    stopBy: lock.stopBy(),
-    expiresAt: lock.expiresAt(),
-  });
+  const { view } = wait.known;
+  const { stopBy } = deadlinesOf(sentAt, timings);
+  // Too late to start on: the next turn finds me as the holder, and confirms. Aborted: the next turn releases it.
+  if (!view || wait.signal?.aborted || clock.now() >= stopBy) return undefined;
+  const lock = hold(participant, { state: view.state, key: decision.key, sentAt }, emit);
+  const { token, transitions } = lock;
+  emit({ type: 'acquired', waitedMs: clock.now() - wait.startedAt, token, transitions, deadlines: lock.deadlines() });
   return { kind: 'held', lock };
 }
 
-/** Takes in what a request has answered. */
-function see(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisition | undefined {
-  // What came before the answer is looked at before it: a holder that the answer no longer tells of may still be running.
-  hear(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
-  const now = wait.participant.clock.now();
-  wait.answeredAt = now;
-  wait.failures = 0;
-  wait.lastFailure = undefined;
-  wait.inDoubt = false;
-  wait.collisions = 0;
-  wait.fresh = true;
-  const exists = answer.kind === 'lease';
-  const lease = exists ? answer.lease : absentLease(wait.participant.me);
-  return look(wait, lease, { exists, receivedAt: now, serverMs: exists ? answer.serverMs : undefined });
+async function waitInQueue(wait: Wait, decision: Decision & { kind: 'wait' }, since: string | undefined): Promise<undefined> {
+  const { queueWatch, participant } = wait;
+  reportWaiting(wait, decision);
+  queueWatch.follow(decision.position, since);
+  if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);
+  await queueWatch.waitForChange(Math.min(decision.until, wait.pollAt, wait.giveUpAt) as Monotonic, wait.signal);
+  if (participant.clock.now() >= wait.pollAt) wait.known.fresh = false;
 }
 
-/** Takes in what the watch has said, if it is news. */
-function hear(wait: Wait, upTo?: string): void {
-  for (const { event, receivedAt } of wait.attention.take(upTo)) {
+/** Takes in what a request has answered. */
+function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisition | undefined {
+  // What came before the answer is looked at before it: a holder that the answer no longer shows may still be running.
+  onHints(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
+  const now = wait.participant.clock.now();
+  wait.requests = { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 };
+  wait.known.inDoubt = false;
+  wait.known.fresh = true;
+  const exists = answer.kind === 'lease';
+  const lease = exists ? answer.lease : absentLease(wait.participant.me);
+  return observeLease(wait, lease, { exists, receivedAt: now, serverMs: exists ? answer.serverMs : undefined });
+}
+
+/** Takes in the hints of the watch, as far as they are news. */
+function onHints(wait: Wait, upTo?: string): void {
+  const { known, requests } = wait;
+  for (const { event, receivedAt } of wait.queueWatch.drain(upTo)) {
     const { lease } = event;
-    wait.answeredAt = receivedAt;
-    if (!lease) wait.fresh = false;
-    else if (newerVersion(lease.metadata.resourceVersion, wait.view?.state.resourceVersion)) {
-      // Refused by its version: a read says so in full.
-      if (look(wait, lease, { exists: true, receivedAt })) wait.fresh = false;
+    requests.answeredAt = receivedAt;
+    if (!lease) known.fresh = false;
+    else if (newerVersion(lease.metadata.resourceVersion, known.view?.state.resourceVersion)) {
+      // Refused for its version: a read returns that in full.
+      if (observeLease(wait, lease, { exists: true, receivedAt })) known.fresh = false;
     }
   }
 }
 
-function look(wait: Wait, lease: RawLease, reading: Omit<Reading, 'state'>): Acquisition | undefined {
+function observeLease({ known, participant }: Wait, lease: RawLease, reading: Omit<Reading, 'state'>): Acquisition | undefined {
   const parsed = parseLease(lease);
-  if (parsed.kind === 'refused') return { kind: 'refused', status: 0, message: parsed.message };
-  wait.view = observe(wait.view, { state: parsed.state, ...reading });
-  const { me } = wait.participant;
-  const queued = parsed.state.waiters.find((waiter) => waiter.id === me.id && waiter.nonce === me.nonce);
-  if (queued) me.ticket = queued.ticket;
+  if (parsed.kind === 'refused') return refusedDocument(parsed.message);
+  known.view = observe(known.view, { state: parsed.state, ...reading });
+  known.ticket = findMine(parsed.state.waiters, participant.me)?.ticket ?? known.ticket;
   return undefined;
 }
 
 /** What follows from an answer that is not a Lease. */
-async function setback(wait: Wait, answer: Answer, doing: 'reading' | 'queueing' | 'claiming'): Promise<Acquisition | undefined> {
-  const { clock, emit, random, client } = wait.participant;
-  wait.fresh = false;
+async function onSetback(
+  wait: Wait,
+  answer: Answer,
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random } = wait.participant;
+  const { known, requests } = wait;
+  known.fresh = false;
   switch (answer.kind) {
     case 'refused':
-      if (answer.message.includes(NOT_YOURS) && (await renamed(wait))) return undefined;
-      return { kind: 'refused', status: answer.status, message: answer.message };
+      if (answer.reason === 'not-yours' && (await rename(wait))) return undefined;
+      return answer;
+    // A 409 means: read, and decide again. My own earlier attempt may be the reason.
     case 'conflict':
     // The Lease has gone between reading and writing.
     case 'absent':
       // A proxy may have carried it twice: then this is the answer to the second, and the first was done.
-      wait.inDoubt ||= doing !== 'reading';
-      wait.answeredAt = clock.now();
-      wait.collisions += 1;
-      await pause(wait, random() * COLLISION_MS * Math.min(wait.collisions, 10));
+      known.inDoubt ||= doing !== 'reading';
+      requests.answeredAt = clock.now();
+      requests.collisions += 1;
+      await pause(wait, random() * COLLISION_MS * Math.min(requests.collisions, 10));
       return undefined;
-    case 'failed': {
-      if (wait.signal?.aborted) {
-        wait.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';
-        return undefined;
-      }
-      wait.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';
-      wait.failures += 1;
-      wait.lastFailure = answer.message;
-      if (wait.oneTry || clock.now() >= later(wait.answeredAt, SILENCE_MS)) return unreachable(answer.message, client.server);
-      const retryInMs =
-        answer.retryAfterMs ?? Math.min(RETRY_LIMIT_MS, RETRY_MS * 2 ** Math.min(wait.failures - 1, 10)) * (0.5 + random() / 2);
-      emit({ type: 'trouble', doing, message: answer.message, retryInMs });
-      await pause(wait, retryInMs);
-      return undefined;
-    }
+    case 'failed':
+      return await onFailure(wait, answer, doing);
     case 'lease':
       return undefined;
     default:
@@ -231,14 +240,38 @@ async function setback(wait: Wait, answer: Answer, doing: 'reading' | 'queueing'
   }
 }
 
-/** Whether I am somebody else now: only while nothing of mine can stand in the Lease under the old id. The answer is one, so that it ends. */
-async function renamed(wait: Wait): Promise<boolean> {
+async function onFailure(
+  wait: Wait,
+  answer: Answer & { kind: 'failed' },
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random, client } = wait.participant;
+  const { known, requests } = wait;
+  if (wait.signal?.aborted) {
+    known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';
+    return undefined;
+  }
+  known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';
+  requests.failures += 1;
+  requests.lastFailure = answer.message;
+  if (wait.oneTry || clock.now() >= later(requests.answeredAt, SILENCE_MS)) return unreachable(answer.message, client.server);
+  const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  await pause(wait, retryInMs);
+  return undefined;
+}
+
+/** True if I have another id from now on: only while nothing of mine can stand in the Lease under the old one. */
+async function rename(wait: Wait): Promise<boolean> {
   const { me, timings, whoAmI } = wait.participant;
-  const stands = wait.view && [...wait.view.state.holders, ...wait.view.state.waiters].some(({ nonce }) => nonce === me.nonce);
-  if (!whoAmI || wait.inDoubt || stands) return false;
+  const { state } = wait.known.view ?? {};
+  const stands = state && [...state.holders, ...state.waiters].some(({ nonce }) => nonce === me.nonce);
+  if (!whoAmI || wait.known.inDoubt || stands) return false;
   const id = await whoAmI(timings.requestTimeoutMs);
+  // It always answers the same, so that a second refusal ends the wait.
   if (id === undefined || id === me.id) return false;
-  me.id = id;
+  wait.participant = { ...wait.participant, me: { ...me, id } };
+  wait.emit({ type: 'renamed', id });
   return true;
 }
 
@@ -247,39 +280,37 @@ async function pause(wait: Wait, ms: number): Promise<void> {
   await waitUntil(clock, Math.min(later(clock.now(), ms), wait.giveUpAt) as Monotonic, wait.signal);
 }
 
-function tell(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
+function reportWaiting(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
   const now = JSON.stringify([position, heldBy.map((holder) => holder.key)]);
   // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
-  if (now === wait.told || (heldBy.length === 0 && wait.told !== '')) return;
-  wait.told = now;
-  wait.participant.emit({ type: 'waiting', position, queue: wait.view?.state.waiters.length ?? 0, heldBy });
+  if (now === wait.reported || (heldBy.length === 0 && wait.reported !== '')) return;
+  wait.reported = now;
+  wait.emit({ type: 'waiting', position, queue: wait.known.view?.state.waiters.length ?? 0, heldBy });
 }
 
-function gaveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
+function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
   const { clock, client, me } = wait.participant;
-  if (wait.lastFailure !== undefined) return unreachable(wait.lastFailure, client.server);
-  const decision = wait.view && decide(wait.view, me, momentOf(wait.participant));
+  const { view, ticket } = wait.known;
+  if (wait.requests.lastFailure !== undefined) return unreachable(wait.requests.lastFailure, client.server);
+  const decision = view && decide(view, { me, ticket }, momentOf(wait.participant));
   const last = decision?.kind === 'wait' || decision?.kind === 'enqueue' ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
 }
+
+const refusedDocument = (message: string): Acquisition => ({ kind: 'refused', reason: 'document', status: undefined, message });
 
 function unreachable(message: string, server: string): Acquisition {
   return { kind: 'unreachable', message: `no answer from the API server ${server}: ${message}` };
 }
 
 function missing({ me }: Participant): Acquisition {
-  return {
-    kind: 'refused',
-    status: 404,
-    message: `Lease ${me.namespace}/${me.name} does not exist, and it may not be created (no-create): create it, or allow it to be made`,
-  };
+  const message = `${describeLease(me)} does not exist and creation is disabled: create it, or allow creation`;
+  return { kind: 'refused', reason: 'absent', status: undefined, message };
 }
 
-async function leave(wait: Wait): Promise<void> {
-  if (!wait.wrote) return;
-  const known = wait.inDoubt || !wait.view?.exists ? undefined : wait.view.state;
-  const result = await withdraw(wait.participant, known);
-  if (result.kind === 'released') wait.participant.emit({ type: 'left-queue' });
-  if (result.kind === 'failed')
-    wait.participant.emit({ type: 'trouble', doing: 'releasing', message: result.message, retryInMs: 0 });
+async function leaveQueue({ known, participant, emit }: Wait): Promise<void> {
+  if (!known.wrote) return;
+  const result = await release(participant, known.inDoubt || !known.view?.exists ? undefined : known.view.state);
+  if (result.kind === 'released') emit({ type: 'left-queue' });
+  if (result.kind === 'failed') emit({ type: 'release-failed', message: result.message });
 }

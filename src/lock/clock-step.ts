@@ -5,15 +5,15 @@
 import { type Clock, later } from '../clock.ts';
 
 /** Below it lie time servers that correct a clock by steps. */
-const JUMP_MS = 2000;
+const STEP_MS = 2000;
 
 /** Looks every `everyMs` until undone. */
-export function onWallJump(clock: Clock, everyMs: number, jumped: () => void): () => void {
+export function onClockStep(clock: Clock, everyMs: number, stepped: () => void): () => void {
   let undo = () => {};
   const look = (lastNow: number, lastWall: number) => {
     const now = clock.now();
     const wall = clock.wall().getTime();
-    if (wall - lastWall - (now - lastNow) > JUMP_MS) jumped();
+    if (wall - lastWall - (now - lastNow) > STEP_MS) stepped();
     undo = clock.at(later(now, everyMs), () => look(now, wall));
   };
   look(clock.now(), clock.wall().getTime());

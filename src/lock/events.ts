@@ -1,18 +1,27 @@
-/** What happens to a lock, as values: what is said of it to people, in which words, is the business of those who listen. */
-import type { Monotonic } from '../clock.ts';
+/** What happens to a lock, as values. The words for people are made by those who listen (describe.ts has them). */
+import type { Deadlines } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/document.ts';
 
 export type LockEvent =
   /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all. */
   | { type: 'waiting'; position: number; queue: number; heldBy: Holder[] }
-  | { type: 'acquired'; waitedMs: number; token: string; transitions: number; stopBy: Monotonic; expiresAt: Monotonic }
-  | { type: 'renewed'; queue: number; stopBy: Monotonic; expiresAt: Monotonic }
+  /** An admission policy wants another id than the derived one: from now on this is the participant's. */
+  | { type: 'renamed'; id: string }
+  | { type: 'acquired'; waitedMs: number; token: string; transitions: number; deadlines: Deadlines }
+  | { type: 'renewed'; queue: number; deadlines: Deadlines }
   /** A request failed, and is tried again. */
-  | { type: 'trouble'; doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'releasing'; message: string; retryInMs: number }
+  | {
+      type: 'trouble';
+      doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'watching';
+      message: string;
+      retryInMs: number;
+    }
   | { type: 'restored' }
   | { type: 'stop-requested'; request: StopRequest }
   | { type: 'lost'; reason: string }
   | { type: 'released'; heldMs: number }
-  | { type: 'left-queue' };
+  | { type: 'left-queue' }
+  /** Given up, not tried again: the entry stays until it expires. */
+  | { type: 'release-failed'; message: string };
 
 export type Emit = (event: LockEvent) => void;

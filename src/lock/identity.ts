@@ -3,6 +3,8 @@
  * Pod it is made of the name and uid that the Pod's own token claims. The nonce makes it unique for each run.
  */
 import { createHash, randomBytes } from 'node:crypto';
+import { claimsOf } from '../api/jwt.ts';
+import type { UserInfo } from '../api/self-subject-review.ts';
 
 export interface Identity {
   id: string;
@@ -25,18 +27,9 @@ export function newIdentity({ prefix, token, host }: IdentityOptions): Identity 
   return { nonce, id: `${prefix ?? podOf(token) ?? `user/${escaped(host)}`}/${nonce}`, derived: prefix === undefined };
 }
 
-/** What the policy in deploy/holders says of an id that is none of the caller's. */
-export const NOT_YOURS = 'is not yours: it must be';
-
-/** Who the API server takes a caller for: what a SelfSubjectReview answers. */
-export interface UserInfo {
-  username?: string;
-  extra?: Record<string, string[]>;
-}
-
 const POD_CLAIM = 'authentication.kubernetes.io/pod-';
 
-/** A derived id as that policy wants it of this caller: his Pod, or his name and what the id said before. */
+/** A derived id as the policy in deploy/holders wants it of this caller: its Pod, or its name and what the id was before. */
 export function idOf({ username = '', extra = {} }: UserInfo, { id, nonce }: Pick<Identity, 'id' | 'nonce'>): string {
   const [name] = extra[`${POD_CLAIM}name`] ?? [];
   const [uid] = extra[`${POD_CLAIM}uid`] ?? [];
@@ -44,7 +37,7 @@ export function idOf({ username = '', extra = {} }: UserInfo, { id, nonce }: Pic
   return `user/${escaped(username)}/${id.replace(/^user\//, '')}`;
 }
 
-/** The same for whoever knows the id: for a lock that one process takes and another gives back. Both at once would both have it. */
+/** The same for everyone who knows the id: for a lock that one process takes and another releases. Two at the same time would both have it. */
 export function sharedIdentity(id: string): Identity {
   return { id, nonce: nonceOf(createHash('sha256').update(id).digest().subarray(0, 8)) };
 }
@@ -57,16 +50,10 @@ function nonceOf(bytes: Buffer): string {
     .slice(-10);
 }
 
+/** `pod/<namespace>/<name>/<uid>` of the Pod that a bearer token names; undefined for the token of somebody else. */
 export function podOf(token: string | undefined): string | undefined {
-  const payload = token?.split('.')[1];
-  if (payload === undefined) return undefined;
-  try {
-    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as PodClaims;
-    const { namespace, pod } = claims['kubernetes.io'] ?? {};
-    return namespace && pod?.name && pod.uid ? `pod/${namespace}/${pod.name}/${pod.uid}` : undefined;
-  } catch {
-    return undefined; // Not every token is a JWT.
-  }
+  const { namespace, pod } = claimsOf<PodClaims>(token)?.['kubernetes.io'] ?? {};
+  return namespace && pod?.name && pod.uid ? `pod/${namespace}/${pod.name}/${pod.uid}` : undefined;
 }
 
 interface PodClaims {
@@ -74,8 +61,8 @@ interface PodClaims {
 }
 
 /**
- * Without it the id of `gha:acme` would be the beginning of that of `gha:acme/api`, and one with a quote would not begin in JSON as it is. Just
- * these characters: the policy in deploy/holders writes the same, and has no function for all of them.
+ * So that no id is a prefix of another (gha:acme, gha:acme/api), and every id appears unchanged inside JSON, which the policy in deploy/holders
+ * compares as text. Just these characters: that policy escapes the same, and has no function for all of them.
  */
 export function escaped(text: string): string {
   return text.replace(/[%/ "\\\t\n\r]/g, (character) => encodeURIComponent(character));

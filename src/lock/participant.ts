@@ -1,44 +1,56 @@
-/** One participant of one lock: what it needs to know, what it asks for, and what it may get. The words of lock.ts, without the deeds. */
-
+/** One participant of one lock: what it needs to know, what it asks for, and what it may get. Types, and two helpers. */
+import type { Refusal } from '../api/answers.ts';
 import type { LeaseClient } from '../api/lease-client.ts';
-import type { Clock, Monotonic } from '../clock.ts';
+import type { Clock } from '../clock.ts';
+import type { Deadlines } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/document.ts';
-import type { Me, Moment } from '../protocol/rules.ts';
+import type { Me, Moment } from '../protocol/me.ts';
 import type { Timings } from '../protocol/timings.ts';
 import type { Emit } from './events.ts';
 
-/** All that a participant needs to know or use; made once, passed down. */
+/** All that a participant needs to know or use; made once, passed down, never changed. */
 export interface Participant {
   client: LeaseClient;
   clock: Clock;
   me: Me;
   timings: Timings;
-  /** Whether a Lease that does not exist may be made. */
+  /** Whether a Lease that does not exist may be created. */
   createIfAbsent: boolean;
-  /** How often a waiter reads at least, besides being told of changes; undefined: once a minute. */
+  /** How often a waiter reads at least, besides being notified of changes; undefined: once a minute. */
   pollEveryMs?: number | undefined;
   /** A text never used before: it tells one write of mine from every other. */
   newMark(): string;
   /** 0 <= x < 1, for jitter. */
   random(): number;
-  emit: Emit;
   /** Who I am to the API server: an id in place of my own, where that was derived and a policy wants it otherwise; undefined if it won't say. */
   whoAmI?: ((timeoutMs: number) => Promise<string | undefined>) | undefined;
 }
 
 export interface AcquireRequest {
-  /** Undefined: for ever. 0: one try, without joining the queue. */
+  /** Undefined: indefinitely. 0: one try, without joining the queue. */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Notified of everything that happens to this lock, until it is released or not acquired. */
+  onEvent?: Emit | undefined;
 }
 
-export type Acquisition =
-  | { kind: 'held'; lock: HeldLock }
+export type Acquisition = { kind: 'held'; lock: HeldLock } | NotAcquired;
+
+export type NotAcquired =
   | { kind: 'busy'; heldBy: Holder[]; position: number; waitedMs: number }
   | { kind: 'aborted' }
-  /** `status` 401/403: the API; 0: the rules of the lock. Trying again changes nothing. */
-  | { kind: 'refused'; status: number; message: string }
+  | Refused
   | { kind: 'unreachable'; message: string };
+
+/** Trying again changes nothing: the API server refused, or the Lease cannot be this lock. */
+export interface Refused {
+  kind: 'refused';
+  /** `document`: a Lease of another kind or version, or a full queue. `absent`: it does not exist and must not be created. */
+  reason: Refusal | 'document' | 'absent';
+  /** Of the API server's answer; undefined where it was not the API server that refused. */
+  status: number | undefined;
+  message: string;
+}
 
 export interface HeldLock {
   readonly holder: string;
@@ -51,17 +63,18 @@ export interface HeldLock {
   isLost(): boolean;
   /** Aborts, with a StopRequest as its reason, when somebody asks the holder to stop; the lock stays mine until released. */
   readonly stopRequested: AbortSignal;
-  /** From when on the command must be on its way out. */
-  stopBy(): Monotonic;
-  /** From when on another may have the lock: every process must be gone. */
-  expiresAt(): Monotonic;
-  /** To be called once every process is gone. Ends within two request timeouts; a failure is told, and the lock then expires by itself. */
+  /** By the last renewal. */
+  deadlines(): Deadlines;
+  /** To be called once every process is gone. Ends within two request timeouts; after a failure the lock expires by itself. */
   release(): Promise<Released>;
   /** Ends renewal without releasing: for a command that could not be seen to end. */
   abandon(): void;
 }
 
-export type Released = { kind: 'released' } | { kind: 'gone' } | { kind: 'failed'; message: string };
+export type Released =
+  | { kind: 'released' }
+  | { kind: 'gone' }
+  | { kind: 'failed'; message: string; reason?: Refusal | undefined };
 
 export class LockLostError extends Error {
   override readonly name = 'LockLostError';
@@ -71,4 +84,13 @@ export const stopRequestOf = (lock: HeldLock): StopRequest => lock.stopRequested
 
 export function momentOf({ clock, newMark }: Participant): Moment {
   return { now: clock.now(), wall: clock.wall(), mark: newMark() };
+}
+
+/** What to do where the lock is not free: wait for it; fail; or skip what it is wanted for. */
+export const ON_BUSY = ['wait', 'fail', 'skip'] as const;
+export type OnBusy = (typeof ON_BUSY)[number];
+
+/** How long to wait: a participant that does not want to wait tries once, unless a time to wait is given as well. */
+export function timeoutOf(timeoutMs: number | undefined, onBusy: OnBusy | undefined): number | undefined {
+  return timeoutMs ?? (onBusy === undefined || onBusy === 'wait' ? undefined : 0);
 }

@@ -2,10 +2,10 @@
  * How a waiter learns of changes: a watch for those near the front of the queue, a poll for everyone, slower the further back. A watch
  * event is a hint, and a deletion is no more than a reason to read.
  */
-
-import type { WatchEvent } from '../api/lease-client.ts';
+import type { WatchEvent } from '../api/answers.ts';
+import type { WatchListener } from '../api/lease-watch.ts';
 import { later, type Monotonic } from '../clock.ts';
-import { newerVersion } from '../protocol/document.ts';
+import { newerVersion } from '../protocol/lease.ts';
 import type { Participant } from './participant.ts';
 
 /** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */
@@ -21,19 +21,25 @@ export interface Hint {
   receivedAt: Monotonic;
 }
 
-export interface Attention {
+export interface QueueWatch {
   /** Watches from this version on, or stops watching, as the place deserves. */
-  at(position: number, since: string | undefined): void;
-  /** When to read again if nothing is heard. */
+  follow(position: number, since: string | undefined): void;
+  /** When to read again if there is no news. */
   pollAt(position: number): Monotonic;
-  /** The hints since the last call, up to a version, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be missed. */
-  take(upTo?: string): Hint[];
+  /**
+   * The hints since the last call, up to a version, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be
+   * missed.
+   */
+  drain(upTo?: string): Hint[];
   /** Resolves at `when`, at a hint, or when the signal aborts. */
-  next(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
+  waitForChange(when: Monotonic, signal: AbortSignal | undefined): Promise<void>;
   end(): void;
 }
 
-export function payAttention({ client, clock, random, pollEveryMs = POLL_MS }: Participant): Attention {
+export function watchQueue(
+  { client, clock, random, pollEveryMs = POLL_MS }: Participant,
+  onTrouble: WatchListener['onTrouble'],
+): QueueWatch {
   let unwatch: (() => void) | undefined;
   let hints: Hint[] = [];
   let wake = () => {};
@@ -46,9 +52,9 @@ export function payAttention({ client, clock, random, pollEveryMs = POLL_MS }: P
     unwatch = undefined;
   };
   return {
-    at(position, since) {
+    follow(position, since) {
       if (position >= WATCHED_PLACES) end();
-      else unwatch ??= client.watch(onEvent, since);
+      else unwatch ??= client.watch({ onEvent, onTrouble }, since);
     },
     pollAt(position) {
       const every =
@@ -57,15 +63,15 @@ export function payAttention({ client, clock, random, pollEveryMs = POLL_MS }: P
           : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
       return later(clock.now(), every * (0.8 + 0.4 * random()));
     },
-    take(upTo) {
+    drain(upTo) {
       const newer = hints.findIndex(
         ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
       );
-      const taken = newer < 0 ? hints : hints.slice(0, newer);
+      const drained = newer < 0 ? hints : hints.slice(0, newer);
       hints = newer < 0 ? [] : hints.slice(newer);
-      return taken;
+      return drained;
     },
-    next(when, signal) {
+    waitForChange(when, signal) {
       return new Promise((resolve) => {
         if (hints.length > 0 || signal?.aborted) return resolve();
         const done = () => {

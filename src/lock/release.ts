@@ -1,23 +1,23 @@
 /**
- * Taking one's entry out of a lock, as holder or as waiter. It ends within two request timeouts, whatever the API server does, and
+ * Removes one's entry from a lock, as holder or as waiter. It ends within two request timeouts, whatever the API server does, and
  * never touches an entry of anybody else; if it fails, the entry expires by itself.
  */
-
-import type { Answer } from '../api/lease-client.ts';
+import type { Answer } from '../api/answers.ts';
 import { later, waitUntil } from '../clock.ts';
 import { type LockState, parseLease } from '../protocol/document.ts';
-import { withdrawn } from '../protocol/rules.ts';
+import { withoutMe } from '../protocol/writes.ts';
 import type { Participant, Released } from './participant.ts';
 
-/** Between two tries: an API server that refuses connections at once must not be asked in a tight loop. */
+/** Between two tries: an API server that refuses connections immediately must not be asked in a tight loop. */
 const PAUSE_MS = 100;
 
 /** `known`: the Lease as last read, undefined if a write of mine is in doubt. */
-export async function withdraw(participant: Participant, known: LockState | undefined): Promise<Released> {
+export async function release(participant: Participant, known: LockState | undefined): Promise<Released> {
   const { client, clock, me, timings, random } = participant;
   const until = later(clock.now(), 2 * timings.requestTimeoutMs);
   const timeoutMs = () => Math.min(timings.requestTimeoutMs, Math.max(1, until - clock.now()));
   let state = known;
+  // A write of mine without an answer may still land: then nothing of mine to be found means that it has.
   let wrote = false;
   for (;;) {
     let answer: Answer | undefined;
@@ -31,19 +31,21 @@ export async function withdraw(participant: Participant, known: LockState | unde
       }
     }
     if (state) {
-      const without = withdrawn(state, me, clock.wall());
+      const without = withoutMe(state, me, clock.wall());
       if (!without) return { kind: wrote ? 'released' : 'gone' };
       wrote = true;
       answer = await client.write(without.lease, { as: without.asHolder ? 'holder' : 'waiter', timeoutMs: timeoutMs() });
       if (answer.kind === 'lease') return { kind: 'released' };
+      // A conflict: somebody wrote in between, or my own last renewal has landed only now. Read, and look for mine again.
       state = undefined;
     }
-    if (answer?.kind === 'refused' || clock.now() >= until) return { kind: 'failed', message: messageOf(answer) };
+    if (answer?.kind === 'refused' || clock.now() >= until) return failed(answer);
     if (answer?.kind !== 'conflict') await waitUntil(clock, later(clock.now(), PAUSE_MS));
     else if (wrote) await waitUntil(clock, later(clock.now(), random() * PAUSE_MS));
   }
 }
 
-function messageOf(answer: Answer | undefined): string {
-  return answer && 'message' in answer ? answer.message : 'others kept changing the Lease';
+function failed(answer: Answer | undefined): Released {
+  const message = answer && 'message' in answer ? answer.message : 'others kept changing the Lease';
+  return { kind: 'failed', message, ...(answer?.kind === 'refused' && { reason: answer.reason }) };
 }

@@ -3,43 +3,54 @@
  * stopping the command takes. Deadlines count from before the *send* of the last write that succeeded, and are armed apart from any
  * request; an answer that comes later than its own deadline is not believed.
  */
-
-import type { Answer, WatchEvent } from '../api/lease-client.ts';
+import type { Answer, WatchEvent } from '../api/answers.ts';
+import { backoffMs } from '../backoff.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
-import { type Key, type LockState, newerVersion, parseLease } from '../protocol/document.ts';
-import { judgeHold, renewal, restored } from '../protocol/rules.ts';
-import type { Timings } from '../protocol/timings.ts';
-import { onWallJump } from './clock-step.ts';
+import { deadlinesOf } from '../protocol/deadlines.ts';
+import { type Key, type LockState, parseLease } from '../protocol/document.ts';
+import { newerVersion, type RawLease } from '../protocol/lease.ts';
+import { judgeHold } from '../protocol/rules.ts';
+import { renewal } from '../protocol/writes.ts';
+import { onClockStep } from './clock-step.ts';
+import type { Emit } from './events.ts';
 import { type HeldLock, LockLostError, momentOf, type Participant, type Released } from './participant.ts';
-import { withdraw } from './release.ts';
-
-/** From when on a command must be on its way out, if the last write that succeeded was sent at `sentAt`. */
-export function stopByOf(sentAt: Monotonic, { durationMs, killBudgetMs, marginMs }: Timings): Monotonic {
-  return later(sentAt, durationMs - killBudgetMs - marginMs);
-}
+import { release } from './release.ts';
 
 /** After a failed renewal: often enough for several tries before the deadline, seldom enough for an API server in trouble. */
 const RETRY_MS = 100;
 
 interface Hold {
   participant: Participant;
+  emit: Emit;
   key: Key;
-  /** The Lease as last known, and whether it exists. */
+  known: Known;
+  requests: Requests;
+  lost: AbortController;
+  stop: AbortController;
+  /** Renewal is over: lost, released or abandoned. */
+  ended: AbortController;
+  /** Undoes the timer of the deadline. */
+  disarm: () => void;
+}
+
+/** What I know of the lock: the Lease as last seen, and from when my deadlines count. */
+interface Known {
   state: LockState;
   exists: boolean;
+  /** Just before the send of my last write that is known to have succeeded. */
   sentAt: Monotonic;
-  /** When each attempt was sent, by its mark: a read then tells which of them landed. */
+}
+
+/** How requests go. */
+interface Requests {
+  /** When each attempt without an answer was sent, by its mark: a read then tells which of them landed. */
   attempts: Map<string, Monotonic>;
   renewAt: Monotonic;
   failures: number;
   lastFailure: string | undefined;
-  /** Wakes the renewal; `nudged` remembers one that came while a request was under way. */
+  /** Wakes the renewal; `nudged` remembers a nudge that came while a request was under way. */
   nudge: () => void;
   nudged: boolean;
-  lost: AbortController;
-  stop: AbortController;
-  ended: AbortController;
-  disarm: () => void;
 }
 
 export interface Acquired {
@@ -49,28 +60,19 @@ export interface Acquired {
   sentAt: Monotonic;
 }
 
-export function hold(participant: Participant, { state, key, sentAt }: Acquired): HeldLock {
-  const { client, clock, me, timings, emit } = participant;
-  const held: Hold = {
-    participant,
-    key,
-    state,
-    exists: true,
-    sentAt,
-    attempts: new Map(),
-    renewAt: later(sentAt, timings.renewEveryMs),
-    failures: 0,
-    lastFailure: undefined,
-    nudge: () => {},
-    nudged: false,
-    lost: new AbortController(),
-    stop: new AbortController(),
-    ended: new AbortController(),
-    disarm: () => {},
-  };
+export function hold(participant: Participant, acquired: Acquired, emit: Emit): HeldLock {
+  const { client, clock, me, timings } = participant;
+  const { state } = acquired;
+  const held = newHold(participant, acquired, emit);
   arm(held);
-  const unwatch = client.watch((event) => hear(held, event), state.resourceVersion);
-  const unlook = onWallJump(clock, timings.renewEveryMs / 4, () => renewNow(held));
+  const unwatch = client.watch(
+    {
+      onEvent: (event) => onWatchEvent(held, event),
+      onTrouble: (trouble) => emit({ type: 'trouble', doing: 'watching', ...trouble }),
+    },
+    state.resourceVersion,
+  );
+  const unlook = onClockStep(clock, timings.renewEveryMs / 4, () => renewNow(held));
   const end = () => {
     held.ended.abort();
     held.disarm();
@@ -79,85 +81,105 @@ export function hold(participant: Participant, { state, key, sentAt }: Acquired)
   };
   held.lost.signal.addEventListener('abort', end, { once: true });
   const acquiredAt = clock.now();
-  const token = state.resourceVersion ?? '0';
-  const transitions = state.transitions;
-  void keep(held);
+  void keepRenewing(held);
   return {
     holder: me.id,
-    token,
-    transitions,
+    token: state.resourceVersion ?? '0',
+    transitions: state.transitions,
     lost: held.lost.signal,
-    isLost: () => held.lost.signal.aborted || (isOver(held) && held.lost.signal.aborted),
+    isLost() {
+      expireIfDue(held);
+      return held.lost.signal.aborted;
+    },
     stopRequested: held.stop.signal,
-    stopBy: () => stopByOf(held.sentAt, timings),
-    expiresAt: () => later(held.sentAt, timings.durationMs),
+    deadlines: () => deadlinesOf(held.known.sentAt, timings),
     abandon: end,
     async release(): Promise<Released> {
       end();
-      // After a loss nothing that I know of the Lease is certain: withdraw reads it first.
-      const released = await withdraw(participant, held.exists && !held.lost.signal.aborted ? held.state : undefined);
+      // After a loss nothing that I know of the Lease is certain: release reads it first.
+      const certain = held.known.exists && !held.lost.signal.aborted;
+      const released = await release(participant, certain ? held.known.state : undefined);
       if (released.kind === 'released') emit({ type: 'released', heldMs: clock.now() - acquiredAt });
-      if (released.kind === 'failed') emit({ type: 'trouble', doing: 'releasing', message: released.message, retryInMs: 0 });
+      if (released.kind === 'failed') emit({ type: 'release-failed', message: released.message });
       return released;
     },
   };
 }
 
-async function keep(held: Hold): Promise<void> {
-  const { clock } = held.participant;
-  while (!held.ended.signal.aborted) {
+function newHold(participant: Participant, { state, key, sentAt }: Acquired, emit: Emit): Hold {
+  const { renewAt } = deadlinesOf(sentAt, participant.timings);
+  return {
+    participant,
+    emit,
+    key,
+    known: { state, exists: true, sentAt },
+    requests: { attempts: new Map(), renewAt, failures: 0, lastFailure: undefined, nudge: () => {}, nudged: false },
+    lost: new AbortController(),
+    stop: new AbortController(),
+    ended: new AbortController(),
+    disarm: () => {},
+  };
+}
+
+async function keepRenewing(held: Hold): Promise<void> {
+  const { participant, requests, ended } = held;
+  while (!ended.signal.aborted) {
+    // 1. Wait until the next renewal is due, or something asks for one now.
     const nudged = new AbortController();
-    held.nudge = () => nudged.abort();
-    if (!held.nudged) await waitUntil(clock, held.renewAt, AbortSignal.any([nudged.signal, held.ended.signal]));
-    if (!held.ended.signal.aborted) await renew(held);
+    requests.nudge = () => nudged.abort();
+    if (!requests.nudged) await waitUntil(participant.clock, requests.renewAt, AbortSignal.any([nudged.signal, ended.signal]));
+    // 2. One attempt. It leaves behind when the next is due.
+    if (!ended.signal.aborted) await tryRenew(held);
   }
 }
 
-/** One attempt: afterwards `renewAt` says when the next is due. */
-async function renew(held: Hold): Promise<void> {
-  const { participant, key, state } = held;
+async function tryRenew(held: Hold): Promise<void> {
+  const { participant, key, known, requests } = held;
   const { client, me, timings } = participant;
-  held.nudged = false;
+  requests.nudged = false;
+  // 1. Write the Lease as I know it, with a new mark. If it was deleted, that puts it back.
   const moment = momentOf(participant);
-  held.attempts.set(moment.mark, moment.now);
-  const lease = held.exists ? renewal(state, me, key, moment) : restored(state, me, key, moment);
-  const wasAbsent = !held.exists;
+  requests.attempts.set(moment.mark, moment.now);
+  const wasAbsent = !known.exists;
+  const lease = renewal({ view: known, me, moment }, key);
   const answer = await client.write(lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: held.ended.signal });
-  if (isOver(held)) return;
+  // 2. The clock first: an answer that comes too late is not believed.
+  if (expireIfDue(held)) return;
   switch (answer.kind) {
-    case 'lease': {
-      believe(held, answer, moment.now);
-      if (wasAbsent && !held.ended.signal.aborted) participant.emit({ type: 'restored' });
+    case 'lease':
+      onAnswer(held, answer.lease, moment.now);
+      if (wasAbsent && !held.ended.signal.aborted) held.emit({ type: 'restored' });
       return;
-    }
+    // 3. Somebody else wrote in between, or deleted the Lease: read, and judge again.
     case 'conflict':
     case 'absent':
       return await readAgain(held);
     case 'refused':
     case 'failed':
       // The watch may have shown meanwhile that it landed.
-      return held.sentAt === moment.now ? undefined : retryLater(held, answer);
+      return known.sentAt === moment.now ? undefined : retryLater(held, answer);
     default:
       return answer satisfies never;
   }
 }
 
 async function readAgain(held: Hold): Promise<void> {
+  const { known, requests } = held;
   const { client, clock, timings } = held.participant;
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: held.ended.signal });
-  if (isOver(held)) return;
+  if (expireIfDue(held)) return;
   switch (answer.kind) {
     case 'lease': {
-      const state = judged(held, answer);
+      const state = applyJudgement(held, answer.lease);
       if (!state) return;
-      held.exists = true;
-      held.state = state;
-      if (!creditLanded(held)) held.renewAt = clock.now();
+      known.exists = true;
+      known.state = state;
+      if (!creditLanded(held)) requests.renewAt = clock.now();
       return;
     }
     case 'absent':
-      held.exists = false;
-      held.renewAt = clock.now();
+      known.exists = false;
+      requests.renewAt = clock.now();
       return;
     case 'refused':
     case 'failed':
@@ -169,108 +191,113 @@ async function readAgain(held: Hold): Promise<void> {
   }
 }
 
-function believe(held: Hold, answer: Answer & { kind: 'lease' }, sentAt: Monotonic): void {
-  const state = judged(held, answer);
+function onAnswer(held: Hold, lease: RawLease, sentAt: Monotonic): void {
+  const { known } = held;
+  const state = applyJudgement(held, lease);
   if (!state) return;
   // The watch may have shown a newer one while the answer was on its way.
-  if (!held.exists || !newerVersion(held.state.resourceVersion, state.resourceVersion)) held.state = state;
-  held.exists = true;
-  renewed(held, sentAt);
+  if (!known.exists || !newerVersion(known.state.resourceVersion, state.resourceVersion)) known.state = state;
+  known.exists = true;
+  onRenewed(held, sentAt);
 }
 
-function renewed(held: Hold, sentAt: Monotonic): void {
-  const { emit, timings } = held.participant;
-  held.sentAt = sentAt;
-  held.renewAt = later(sentAt, timings.renewEveryMs);
-  held.failures = 0;
-  held.lastFailure = undefined;
-  held.attempts.clear();
+function onRenewed(held: Hold, sentAt: Monotonic): void {
+  const { known, requests, participant } = held;
+  known.sentAt = sentAt;
+  const deadlines = deadlinesOf(sentAt, participant.timings);
+  requests.renewAt = deadlines.renewAt;
+  requests.failures = 0;
+  requests.lastFailure = undefined;
+  requests.attempts.clear();
   arm(held);
-  if (isOver(held)) return;
-  const queue = held.state.waiters.length;
-  emit({ type: 'renewed', queue, stopBy: stopByOf(sentAt, timings), expiresAt: later(sentAt, timings.durationMs) });
+  if (expireIfDue(held)) return;
+  held.emit({ type: 'renewed', queue: known.state.waiters.length, deadlines });
 }
 
-/** What a read or a write says of my hold; undefined if it is lost, which has then been told. */
-function judged(held: Hold, { lease }: { lease: LockState['lease'] }): LockState | undefined {
-  const { me } = held.participant;
+/** What a Lease says of my hold; undefined if it is lost, which has then been reported. */
+function applyJudgement(held: Hold, lease: RawLease): LockState | undefined {
   const parsed = parseLease(lease);
   if (parsed.kind === 'refused') {
     lose(held, parsed.message);
     return undefined;
   }
-  const judgement = judgeHold(parsed.state, me, held.key);
+  const judgement = judgeHold(parsed.state, held.participant.me, held.key);
   if (judgement.kind === 'lost') {
     lose(held, judgement.reason);
     return undefined;
   }
   if (judgement.stop && !held.stop.signal.aborted) {
-    held.participant.emit({ type: 'stop-requested', request: judgement.stop });
+    held.emit({ type: 'stop-requested', request: judgement.stop });
     held.stop.abort(judgement.stop);
   }
   return parsed.state;
 }
 
 /** A hint may be late, but it is never false: a newer version in which the lock is not mine means that it is lost, whatever came after. */
-function hear(held: Hold, { lease }: WatchEvent): void {
-  if (isOver(held)) return;
+function onWatchEvent(held: Hold, { lease }: WatchEvent): void {
+  const { known } = held;
+  if (expireIfDue(held)) return;
   if (!lease) {
     renewNow(held);
     return;
   }
-  if (!newerVersion(lease.metadata.resourceVersion, held.state.resourceVersion)) return;
-  const state = judged(held, { lease });
+  if (!newerVersion(lease.metadata.resourceVersion, known.state.resourceVersion)) return;
+  const state = applyJudgement(held, lease);
   if (!state) return;
-  held.state = state;
-  held.exists = true;
+  known.state = state;
+  known.exists = true;
   creditLanded(held);
 }
 
 /** One of my attempts without an answer has landed, as its mark tells: the lock is mine from before the send of *that* one. */
 function creditLanded(held: Hold): boolean {
-  const mine = held.state.holders.find((holder) => holder.key === held.key);
-  const landed = mine && held.attempts.get(mine.mark);
-  if (landed === undefined || landed <= held.sentAt) return false;
-  renewed(held, landed);
+  const mine = held.known.state.holders.find((holder) => holder.key === held.key);
+  const landed = mine && held.requests.attempts.get(mine.mark);
+  if (landed === undefined || landed <= held.known.sentAt) return false;
+  onRenewed(held, landed);
   return true;
 }
 
-function renewNow(held: Hold): void {
-  held.nudged = true;
-  held.nudge();
+function renewNow({ requests }: Hold): void {
+  requests.nudged = true;
+  requests.nudge();
 }
 
 function retryLater(held: Hold, answer: Answer & { kind: 'refused' | 'failed' }): void {
-  const { clock, emit, random, timings } = held.participant;
-  held.failures += 1;
-  held.lastFailure = answer.message;
-  const backoff = Math.min(timings.renewEveryMs / 2, RETRY_MS * 2 ** Math.min(held.failures - 1, 10)) * (0.5 + random() / 2);
+  const { requests, known } = held;
+  const { clock, random, timings } = held.participant;
+  const backoff = backoffMs(requests.failures, { firstMs: RETRY_MS, limitMs: timings.renewEveryMs / 2 }, random);
+  requests.failures += 1;
+  requests.lastFailure = answer.message;
   const retryAfterMs = answer.kind === 'failed' ? (answer.retryAfterMs ?? 0) : 0;
   // A server's wish for patience ends where one last try before the deadline must begin.
-  const lastTry = Math.max(0, stopByOf(held.sentAt, timings) - timings.requestTimeoutMs - clock.now());
+  const { stopBy } = deadlinesOf(known.sentAt, timings);
+  const lastTry = Math.max(0, stopBy - timings.requestTimeoutMs - clock.now());
   const retryInMs = Math.max(backoff, Math.min(retryAfterMs, lastTry));
-  held.renewAt = later(clock.now(), retryInMs);
-  emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs });
+  requests.renewAt = later(clock.now(), retryInMs);
+  held.emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs });
 }
 
 function arm(held: Hold): void {
   const { clock, timings } = held.participant;
   held.disarm();
-  held.disarm = clock.at(stopByOf(held.sentAt, timings), () => isOver(held));
+  held.disarm = clock.at(deadlinesOf(held.known.sentAt, timings).stopBy, () => expireIfDue(held));
 }
 
-/** Looks at the clock: true if the hold has ended, by now at the latest. Asked after every reply, before the reply is believed. */
-function isOver(held: Hold): boolean {
+/** Ends the hold if its deadline has passed; true if it has ended. Called after every reply, before the reply is believed. */
+function expireIfDue(held: Hold): boolean {
   const { clock, timings } = held.participant;
+  const { sentAt } = held.known;
   if (held.ended.signal.aborted) return true;
-  if (clock.now() < stopByOf(held.sentAt, timings)) return false;
-  const since = clock.now() - held.sentAt;
-  lose(held, `it could not be renewed for ${(since / 1000).toFixed(1)}s${held.lastFailure ? `: ${held.lastFailure}` : ''}`);
+  if (clock.now() < deadlinesOf(sentAt, timings).stopBy) return false;
+  const { lastFailure } = held.requests;
+  const seconds = ((clock.now() - sentAt) / 1000).toFixed(1);
+  lose(held, `it could not be renewed for ${seconds}s${lastFailure ? `: ${lastFailure}` : ''}`);
   return true;
 }
 
 function lose(held: Hold, reason: string): void {
   if (held.ended.signal.aborted) return;
-  held.participant.emit({ type: 'lost', reason });
+  held.emit({ type: 'lost', reason });
   held.lost.abort(new LockLostError(reason));
 }

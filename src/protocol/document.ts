@@ -1,39 +1,9 @@
 /**
- * What a Lease says about a lock, and how it is said: parsing and printing, pure.
- * `parseLease` never changes what it reads and `edit` changes only what it is told to: labels, annotations and fields of others are
- * written back as they came. Whether anything *may* be done is not answered here, see rules.ts. The document: docs/protocol.md.
+ * What a Lease says about a lock: parsing, pure. How it is written: edit.ts. Whether anything *may* be done is not answered here, see rules.ts.
+ * The document: docs/protocol.md.
  */
-
-/** A Lease as JSON came and goes: never a typed model, which would drop what it does not know. */
-export interface RawLease {
-  apiVersion?: string;
-  kind?: string;
-  metadata: RawMetadata;
-  spec?: RawSpec;
-  [unknown: string]: unknown;
-}
-
-export interface RawMetadata {
-  name: string;
-  namespace: string;
-  uid?: string;
-  resourceVersion?: string;
-  labels?: Record<string, string>;
-  annotations?: Record<string, string>;
-  managedFields?: { time?: string; fieldsV1?: Record<string, unknown> }[];
-  [unknown: string]: unknown;
-}
-
-export interface RawSpec {
-  holderIdentity?: string;
-  leaseDurationSeconds?: number;
-  acquireTime?: string;
-  renewTime?: string;
-  leaseTransitions?: number;
-  strategy?: string;
-  preferredHolder?: string;
-  [unknown: string]: unknown;
-}
+import { describeLease } from '../names.ts';
+import type { RawLease, RawSpec } from './lease.ts';
 
 /** For people: who it is, why, where to look. Each field is cut at ABOUT_LIMITS. */
 export interface About {
@@ -63,7 +33,7 @@ interface Entry {
  */
 export interface Holder extends Entry {
   standing: 'holds' | 'ousted' | 'foreign';
-  /** Undefined if it states none that can be read; whoever waits gives it his own. */
+  /** Undefined if it states none that can be read; a waiter then assumes its own. */
   durationMs: number | undefined;
   /** Changes whenever this holder writes: expiry is judged by how long this text has stood still. */
   fingerprint: string;
@@ -104,16 +74,14 @@ export interface LockState {
 }
 
 const DOMAIN = 'lease-lock.nullplatform.com';
-const LOCK = `${DOMAIN}/lock`;
-const HOLDER = `holder.${DOMAIN}/`;
-const WAITER = `waiter.${DOMAIN}/`;
+export const LOCK = `${DOMAIN}/lock`;
+export const HOLDER = `holder.${DOMAIN}/`;
+export const WAITER = `waiter.${DOMAIN}/`;
 /** The version of the document that this code reads and writes. */
-const VERSION = 1;
+export const VERSION = 1;
 
 /** Characters of each field kept. With 100 participants of about 600 characters the annotations stay far below the API's 256 KiB. */
-const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };
-/** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
-export const ANNOTATIONS_LIMIT = 200_000;
+export const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };
 
 export type Parsed = { kind: 'state'; state: LockState } | { kind: 'refused'; message: string };
 
@@ -124,7 +92,9 @@ export function parseLease(lease: RawLease): Parsed {
   if (typeof lock?.v === 'number' && lock.v > VERSION) {
     return {
       kind: 'refused',
-      message: `Lease ${lease.metadata.namespace}/${lease.metadata.name} is written in version ${lock.v} of the lock document and this program reads version ${VERSION}: upgrade it (docs/protocol.md#versions)`,
+      message:
+        `${describeLease(lease.metadata)} is written in version ${lock.v} of the lock document and this program reads version ` +
+        `${VERSION}: upgrade it (docs/protocol.md#versions)`,
     };
   }
   const waiters: Waiter[] = [];
@@ -171,90 +141,6 @@ export function byTurn(
   b: { priority: number; ticket: number; nonce: string },
 ): number {
   return b.priority - a.priority || a.ticket - b.ticket || compareText(a.nonce, b.nonce);
-}
-
-/** Six digits, so that keys sort as text in `kubectl describe`; the code compares numbers. */
-export function keyOf(ticket: number, nonce: string): Key {
-  return `${String(ticket).padStart(6, '0')}-${nonce}`;
-}
-
-export interface Edit {
-  holders?: Record<Key, HolderText | undefined>;
-  waiters?: Record<Key, WaiterText | undefined>;
-  /** Changes to the `lock` annotation; undefined removes a field. */
-  lock?: { next?: number; stop?: undefined };
-  spec?: RawSpec;
-}
-
-export interface HolderText {
-  id: string;
-  mark: string;
-  durationMs: number;
-  since: string | undefined;
-  about: About;
-}
-
-export interface WaiterText {
-  id: string;
-  since: string;
-  priority: number;
-  about: About;
-}
-
-/** The same Lease with these entries written (or, where undefined, removed) and everything else untouched. */
-export function edit(lease: RawLease, change: Edit): RawLease {
-  const annotations = { ...lease.metadata.annotations };
-  const put = (name: string, value: string | undefined) => {
-    if (value === undefined) delete annotations[name];
-    else annotations[name] = value;
-  };
-  for (const [key, holder] of Object.entries(change.holders ?? {})) put(HOLDER + key, holder && printHolder(holder));
-  for (const [key, waiter] of Object.entries(change.waiters ?? {})) put(WAITER + key, waiter && printWaiter(waiter));
-  put(LOCK, JSON.stringify({ ...readObject(annotations[LOCK]), v: VERSION, ...change.lock }));
-  return { ...lease, metadata: { ...lease.metadata, annotations }, spec: { ...lease.spec, ...change.spec } };
-}
-
-export function newLease(namespace: string, name: string): RawLease {
-  return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name, namespace }, spec: {} };
-}
-
-/** The Lease as it was known, ready to be created again: without what ties it to the deleted object. */
-export function asNew(lease: RawLease): RawLease {
-  const { name, namespace, labels, annotations } = lease.metadata;
-  return { ...lease, metadata: { name, namespace, ...(labels && { labels }), ...(annotations && { annotations }) } };
-}
-
-export function annotationsSize(lease: RawLease): number {
-  return Object.entries(lease.metadata.annotations ?? {}).reduce(
-    (sum, [k, v]) => sum + Buffer.byteLength(k) + Buffer.byteLength(v),
-    0,
-  );
-}
-
-/** MicroTime as the Lease API wants it: exactly six fractional digits. */
-export function microTime(date: Date): string {
-  return date.toISOString().replace('Z', '000Z');
-}
-
-/** Resource versions are decimal numbers of any length: longer is newer, then by text. */
-export function newerVersion(a: string | undefined, b: string | undefined): boolean {
-  if (a === undefined || b === undefined) return a !== undefined;
-  return a.length !== b.length ? a.length > b.length : a > b;
-}
-
-function printHolder({ id, mark, durationMs, since, about }: HolderText): string {
-  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, about: cut(about) });
-}
-
-function printWaiter({ id, since, priority, about }: WaiterText): string {
-  return JSON.stringify({ id, since, ...(priority !== 0 && { priority }), about: cut(about) });
-}
-
-function cut(about: About): About {
-  const fields = Object.keys(ABOUT_LIMITS) as (keyof About)[];
-  return Object.fromEntries(
-    fields.flatMap((field) => (about[field] ? [[field, Array.from(about[field]).slice(0, ABOUT_LIMITS[field]).join('')]] : [])),
-  );
 }
 
 /** A holder whose entry can't be read still blocks: somebody may be running. */
@@ -346,7 +232,7 @@ function readAbout(value: unknown): About {
 
 type Fields = Record<string, unknown>;
 
-function readObject(value: string | undefined): Fields | undefined {
+export function readObject(value: string | undefined): Fields | undefined {
   if (value === undefined) return undefined;
   try {
     const parsed: unknown = JSON.parse(value);

@@ -1,7 +1,13 @@
 /**
- * Durations: how they are written, and the sum that they must satisfy. A set of durations under which a command could outlive its lock
- * is refused here, before anything is locked.
+ * The durations of a lock, derived from two of them, and the sum that they must satisfy. A set under which a command could outlive its lock is
+ * refused here, before anything is locked. It refuses with numbers: each entry has names of its own for them (lock/describe.ts).
  */
+
+/**
+ * How long a lock outlives a participant that has died. Longer makes everyone wait longer after a crash; shorter leaves less time for an API server
+ * that does not answer, and for the command to stop.
+ */
+export const DEFAULT_LEASE_DURATION = '60s';
 
 export interface Timings {
   /** D: how long the lock is mine after the send of the last write that succeeded. Whole seconds, as the Lease API wants. */
@@ -10,38 +16,44 @@ export interface Timings {
   requestTimeoutMs: number;
   /** What a holder keeps in hand for clocks that run at different rates. */
   marginMs: number;
+  /** Between SIGTERM and SIGKILL. */
   killGraceMs: number;
-  /** Grace, and the time for seeing that every process is gone. */
+  /** For SIGKILL to be carried out and seen. */
+  reapMs: number;
+  /** What stopping the command takes at most: grace and reaping. */
   killBudgetMs: number;
 }
 
-/** Time for SIGKILL to be carried out and seen; a machine under load needs more of it than an idle one, so it grows with D up to 2 s. */
-const reapMs = (durationMs: number): number => Math.min(2000, Math.max(200, durationMs / 20));
+export interface TooShort {
+  kind: 'too-short';
+  /** What follows from the durations that were given. */
+  derived: Timings;
+  /** What the lease would have to last for them, at least. */
+  neededMs: number;
+  /** The shortest lease duration that leaves time for this grace, in whole seconds. */
+  shortestMs: number;
+  /** The longest grace that this lease duration leaves time for; undefined if there is none. */
+  longestGraceMs: number | undefined;
+}
 
-export type TimingsResult = { kind: 'timings'; timings: Timings } | { kind: 'refused'; message: string };
+export type TimingsResult =
+  | { kind: 'timings'; timings: Timings }
+  /** The Lease API knows whole seconds only, and at least one. */
+  | { kind: 'not-whole-seconds'; durationMs: number }
+  | TooShort;
 
-/**
- * Derives every duration from the lease's and the grace, in milliseconds; refuses, with the sum shown and what would fit, if they can't hold.
- * `renewEveryMs` replaces a quarter of the lease's; `grace` says what the grace is made of, where it is not simply given.
- */
-export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: number, grace?: string): TimingsResult {
-  if (!Number.isInteger(durationMs / 1000) || durationMs < 1000) {
-    return refuse(`a lease duration is a whole number of seconds, at least 1s; ${formatDuration(durationMs)} is not`);
-  }
+/** Derives every duration from the lease's and the grace, in milliseconds. `renewEveryMs` replaces a quarter of the lease's. */
+export function timings(durationMs: number, killGraceMs: number, renewEveryMs?: number): TimingsResult {
+  if (!Number.isInteger(durationMs / 1000) || durationMs < 1000) return { kind: 'not-whole-seconds', durationMs };
   const derived = derive(durationMs, killGraceMs, renewEveryMs);
-  if (needed(derived) <= durationMs) return { kind: 'timings', timings: derived };
-  const fitting = shortest(killGraceMs, { fromMs: durationMs, renewEveryMs });
-  const spare = durationMs - needed(derive(durationMs, 0, renewEveryMs));
+  const neededMs = needed(derived);
+  if (neededMs <= durationMs) return { kind: 'timings', timings: derived };
+  const shortestMs = shortest(killGraceMs, { fromMs: durationMs, renewEveryMs });
+  const spareMs = durationMs - needed(derive(durationMs, 0, renewEveryMs));
   // Rounded down to what is printed exactly.
-  const step = spare < 10_000 ? 100 : 1000;
-  const orGrace =
-    spare >= step && grace === undefined ? ` or a kill grace of at most ${formatDuration(Math.floor(spare / step) * step)}` : '';
-  return refuse(
-    `a lease duration of ${formatDuration(durationMs)} is too short for ${grace ?? `a kill grace of ${formatDuration(killGraceMs)}`}: ` +
-      `renewing every ${formatDuration(derived.renewEveryMs)} + two requests of ${formatDuration(derived.requestTimeoutMs)} each + ` +
-      `stopping the command ${formatDuration(derived.killBudgetMs)} + margin ${formatDuration(derived.marginMs)} = ${formatDuration(needed(derived))}. ` +
-      `Use a lease duration of at least ${formatDuration(fitting)}${orGrace} (docs/protocol.md#durations)`,
-  );
+  const step = spareMs < 10_000 ? 100 : 1000;
+  const longestGraceMs = spareMs >= step ? Math.floor(spareMs / step) * step : undefined;
+  return { kind: 'too-short', derived, neededMs, shortestMs, longestGraceMs };
 }
 
 /** The shortest lease duration, from one that may be too short, that leaves time for this grace. */
@@ -54,53 +66,22 @@ export function shortest(
   return fitting;
 }
 
+/** The longest interval between renewals that keeps a lock of these durations. */
+export const longestRenewEveryMs = ({ durationMs, requestTimeoutMs, killBudgetMs, marginMs }: Timings): number =>
+  durationMs - 2 * requestTimeoutMs - killBudgetMs - marginMs;
+
 function derive(durationMs: number, killGraceMs: number, renewEveryMs = durationMs / 4): Timings {
+  // A machine under load needs more time to reap than an idle one, so it grows with the lease's duration, up to 2 s.
+  const reapMs = Math.min(2000, Math.max(200, durationMs / 20));
   return {
     durationMs,
     renewEveryMs,
     requestTimeoutMs: Math.min(5000, durationMs / 6),
     marginMs: Math.max(500, durationMs / 20),
     killGraceMs,
-    killBudgetMs: killGraceMs + reapMs(durationMs),
+    reapMs,
+    killBudgetMs: killGraceMs + reapMs,
   };
 }
 
-function needed({ renewEveryMs, requestTimeoutMs, killBudgetMs, marginMs }: Timings): number {
-  return renewEveryMs + 2 * requestTimeoutMs + killBudgetMs + marginMs;
-}
-
-const refuse = (message: string): TimingsResult => ({ kind: 'refused', message });
-
-const UNITS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
-export type DurationResult = { kind: 'duration'; ms: number } | { kind: 'refused'; message: string };
-
-/** `90s`, `15m`, `1h30m`, `500ms`, `0`: milliseconds. A bare number is refused, since people mean different units by it. */
-export function parseDuration(text: string): DurationResult {
-  const given = text.trim();
-  if (given === '0') return { kind: 'duration', ms: 0 };
-  if (/^\d+(\.\d+)?$/.test(given)) return { kind: 'refused', message: `"${given}" has no unit: write ${given}s or ${given}m` };
-  const parts = [...given.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/gy)];
-  const whole = parts.map(([part]) => part).join('') === given && given !== '';
-  const units = parts.map(([, , unit = '']) => UNITS[unit] ?? 0);
-  const descending = units.every((unit, i) => i === 0 || unit < (units[i - 1] ?? 0));
-  const ms = parts.reduce((sum, [, amount], i) => sum + Number(amount) * (units[i] ?? 0), 0);
-  if (!whole || !descending || ms > MAX_DURATION_MS) {
-    return { kind: 'refused', message: `"${given}" is not a duration: write it as 90s, 15m or 1h30m, at most 8760h` };
-  }
-  return { kind: 'duration', ms: Math.round(ms) };
-}
-
-const MAX_DURATION_MS = 8760 * 3_600_000;
-
-/** For people: `1h30m`, `2m5s`, `3.2s`. */
-export function formatDuration(ms: number): string {
-  if (ms < 60_000) return `${Number((ms / 1000).toFixed(ms < 10_000 ? 2 : 1))}s`;
-  const total = Math.round(ms / 1000);
-  const parts: [number, string][] = [
-    [Math.floor(total / 3600), 'h'],
-    [Math.floor(total / 60) % 60, 'm'],
-    [total % 60, 's'],
-  ];
-  return parts.flatMap(([amount, unit]) => (amount > 0 ? [`${amount}${unit}`] : [])).join('');
-}
+const needed = (timings: Timings): number => timings.renewEveryMs + timings.durationMs - longestRenewEveryMs(timings);

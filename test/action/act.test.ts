@@ -154,7 +154,7 @@ real('two repositories deploy one after the other, and who waits is told where t
   assert.match(await at.holder(), /^gha\/acme%2Fapi\/4711\/1\/deploy\/\w{10}$/);
   const second = place.run('acme/web', deploy('web'));
   await second.prints(
-    /waiting for Lease [^ ]+: I am next; held by gha\/acme%2Fapi\/4711\/1\/deploy\/\w+ \(alice\).*Deploy: deploy, https:\/\/github\.com\/acme\/api\/actions\/runs\/4711/,
+    /waiting for Lease [^ ]+: next in queue; held by gha\/acme%2Fapi\/4711\/1\/deploy\/\w+ \(alice\).*Deploy: deploy, https:\/\/github\.com\/acme\/api\/actions\/runs\/4711/,
   );
   await at.untilWaiting();
   writeFileSync(place.go, '');

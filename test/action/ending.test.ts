@@ -105,7 +105,7 @@ real('the keeper is killed: post gives the lock back in time, and nothing has be
     assert.match(await at.holder(), /^gha\//);
   });
   assert.equal(job.conclusion, 'success', job.text);
-  assert.match(job.text, /the process that kept it was killed; given back without it, in time/);
+  assert.match(job.text, /the process that renewed it was killed; released without it, in time/);
   assert.equal(await at.holder(), '');
 });
 
@@ -117,7 +117,7 @@ real('the keeper hangs: post ends it, and gives the lock back', async (t) => {
     process.kill(pid, 'SIGSTOP');
   });
   assert.equal(job.conclusion, 'success', job.text);
-  assert.match(job.text, /the process that kept it hung; given back without it, in time/);
+  assert.match(job.text, /the process that renewed it did not respond; released without it, in time/);
   assert.equal(await at.holder(), '');
   assert.ok(!isRunning(pid));
 });

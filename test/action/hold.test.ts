@@ -77,7 +77,7 @@ real('two jobs take turns, and who waits is told who holds it, since when, why, 
     actor: 'bob',
   });
   await second.prints(
-    /waiting for Lease \S+: I am next; held by gha\/acme%2Fweb\/41\/1\/deploy\/\w+ \(alice\) since \S+Z, for \S+: release 1\.2, https:\/\/github\.test\/acme\/web\/actions\/runs\/41/,
+    /waiting for Lease \S+: next in queue; held by gha\/acme%2Fweb\/41\/1\/deploy\/\w+ \(alice\) since \S+Z, for \S+: release 1\.2, https:\/\/github\.test\/acme\/web\/actions\/runs\/41/,
   );
   await untilWaiting();
   assert.match((await waiters())[0]?.id ?? '', /^gha\/acme%2Fapi\/42\/1\/deploy\//);
@@ -134,7 +134,7 @@ real('a command under the guard stands in the same queue', async (t) => {
     '--',
     'true',
   ]);
-  await later.says(/1 before me/);
+  await later.says(/1 ahead in queue/);
   assert.doesNotMatch(job.text, /deploying/);
   cli.input('');
   assert.equal((await job.finished).conclusion, 'success');
@@ -335,18 +335,18 @@ const NOWHERE = { name: 'x', server: 'https://127.0.0.1:1', token: 'word' };
 
 test('wrong inputs fail in pre, by one annotation that names the input, before any step or request', async (t) => {
   const wrong: [Record<string, string>, RegExp][] = [
-    [{ name: 'Deploy Lock' }, /^name: the name "Deploy Lock" is none for a Lease/],
-    [{ mode: 'hodl' }, /^mode: it is "hodl": write one of hold, acquire, release, check/],
+    [{ name: 'Deploy Lock' }, /^name: invalid name "Deploy Lock" for a Lease/],
+    [{ mode: 'hodl' }, /^mode: invalid value "hodl": use one of hold, acquire, release, check/],
     [{ timeout: '5' }, /^timeout: "5" has no unit: write 5s or 5m/],
-    [{ priority: 'high' }, /^priority: it is "high": write a whole number/],
+    [{ priority: 'high' }, /^priority: invalid value "high": use a whole number/],
     [{ 'on-busy': 'cry' }, /^on-busy: /],
     [{ 'lease-duration': '1s' }, /^lease-duration: /],
-    [{ mode: 'check', run: 'true' }, /^run: it needs mode hold/],
+    [{ mode: 'check', run: 'true' }, /^run: cannot be combined with mode check/],
     [{ 'acquire-in': 'pre', run: 'true' }, /^acquire-in: /],
-    [{ context: 'a' }, /^server: it can not be combined/],
-    [{ 'oidc-audience': 'a' }, /^token: it can not be combined/],
-    [{ 'certificate-authority-data': 'bm9uZQ==' }, /^certificate-authority-data: it holds no certificate/],
-    [{ server: '' }, /^token: it says nothing without server/],
+    [{ context: 'a' }, /^server: cannot be combined/],
+    [{ 'oidc-audience': 'a' }, /^token: cannot be combined/],
+    [{ 'certificate-authority-data': 'bm9uZQ==' }, /^certificate-authority-data: no certificate in it/],
+    [{ server: '' }, /^token: requires server/],
   ];
   for (const [given, expected] of wrong) {
     const job = await runJob(t, [{ run: 'echo never' }, { uses: ACTION, with: { ...NOWHERE, ...given } }]);
@@ -360,12 +360,12 @@ test('wrong inputs fail in pre, by one annotation that names the input, before a
 
 test('what is empty may be filled by a step that comes before: it is missed in main, by one annotation, before any request', async (t) => {
   const missing: [Record<string, string>, RegExp][] = [
-    [{ name: '' }, /^name: no lock is named/],
-    [{ mode: 'acquire' }, /^holder: mode acquire needs one/],
-    [{ mode: 'acquire', holder: 'me' }, /^lease-duration: mode acquire needs one/],
-    [{ mode: 'release' }, /^holder: mode release needs one/],
-    [{ 'on-lost': 'cancel' }, /^github-token: on-lost cancel needs one/],
-    [{ token: '' }, /^token: it is empty, and so is oidc-audience.*is the secret defined/],
+    [{ name: '' }, /^name: required/],
+    [{ mode: 'acquire' }, /^holder: required by mode acquire/],
+    [{ mode: 'acquire', holder: 'me' }, /^lease-duration: required by mode acquire/],
+    [{ mode: 'release' }, /^holder: required by mode release/],
+    [{ 'on-lost': 'cancel' }, /^github-token: required by on-lost cancel/],
+    [{ token: '' }, /^token: empty, and so is oidc-audience.*is the secret defined/],
     [{ token: '', 'oidc-audience': 'a' }, /^oidc-audience: .*id-token: write/],
   ];
   for (const [given, expected] of missing) {
@@ -397,5 +397,5 @@ test('an empty token of a pull request from a fork is told as what it is', async
   const inputs = { name: 'x', server: 'https://127.0.0.1:1', token: '' };
   const event = { pull_request: { head: { repo: { fork: true } } } };
   const job = await runJob(t, [{ uses: ACTION, with: inputs }], { event });
-  assert.match(onlyError(job), /comes from a fork, and GitHub gives secrets to none/);
+  assert.match(onlyError(job), /comes from a fork, and GitHub passes no secrets to it/);
 });

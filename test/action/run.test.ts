@@ -50,7 +50,7 @@ real('working-directory and shell are those of a workflow’s step', async (t) =
   assert.match(job.text, /\/workspace\/sub\n/);
   assert.match(job.text, /node 2\n/);
   const nowhere = await runJob(t, [lock({ run: 'pwd', 'working-directory': 'nowhere' })]);
-  assert.match(onlyError(nowhere), /^working-directory: nowhere can't be entered \(ENOENT\)/);
+  assert.match(onlyError(nowhere), /^working-directory: nowhere cannot be entered \(ENOENT\)/);
   const fish = await runJob(t, [lock({ run: 'pwd', shell: 'fish' })]);
   assert.match(onlyError(fish), /^shell: it is "fish": write one of bash, sh/);
 });

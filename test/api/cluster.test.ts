@@ -3,7 +3,8 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
-import { type Cluster, type ClusterOptions, findCluster } from '../../src/api/cluster.ts';
+import type { Cluster, ClusterOptions } from '../../src/api/cluster.ts';
+import { findCluster } from '../../src/api/find-cluster.ts';
 import { serverUrl } from '../../src/api/server-url.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { tempFolder } from '../harness/guards.ts';
@@ -92,9 +93,9 @@ test('every refusal says what is wrong and what to do', async (t) => {
   });
   const cases: [ClusterOptions, RegExp][] = [
     [{ env: {} }, /no cluster: .*Name a kubeconfig or a server/],
-    [{ server: 'ftp://x', env: {} }, /"ftp:\/\/x" is not the URL of an API server: write it as https:\/\/host:port/],
-    [{ server: 'https://x', context: 'y', env: {} }, /a server can not be combined with a kubeconfig or a context/],
-    [{ tokenFile: '/x', env: {} }, /says nothing without a server/],
+    [{ server: 'ftp://x', env: {} }, /invalid URL "ftp:\/\/x" of an API server: write it as https:\/\/host:port/],
+    [{ server: 'https://x', context: 'y', env: {} }, /a server cannot be combined with a kubeconfig or a context/],
+    [{ tokenFile: '/x', env: {} }, /requires a server/],
     [{ context: 'x', env: {} }, /there is no kubeconfig to find the context "x" in/],
     [{ kubeconfig: at('missing'), env: {} }, /kubeconfig \S+missing: ENOENT/],
     [{ kubeconfig: at('empty'), env: {} }, /kubeconfig \S+empty: /],

@@ -1,21 +1,24 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import type { Answer, WatchEvent } from '../../src/api/answers.ts';
 import type { Cluster } from '../../src/api/cluster.ts';
-import { type Answer, type LeaseClient, leaseClient, type WatchEvent } from '../../src/api/lease-client.ts';
+import { type LeaseClient, leaseClient } from '../../src/api/lease-client.ts';
 import { systemClock } from '../../src/clock.ts';
-import { newLease } from '../../src/protocol/document.ts';
+import { newLease } from '../../src/protocol/lease.ts';
 import { type Behaviour, badServer, reset, respond, silence, status, truncate } from '../harness/bad-server.ts';
 
 const lease = { ...newLease('team', 'deploy'), metadata: { name: 'deploy', namespace: 'team', uid: 'u', resourceVersion: '7' } };
 const timeoutMs = 2000;
 
-function clientOf(
-  url: string,
-  { credentials, troubles = [] }: { credentials?: Cluster['credentials']; troubles?: string[] } = {},
-): LeaseClient {
+function clientOf(url: string, { credentials }: { credentials?: Cluster['credentials'] } = {}): LeaseClient {
   const anonymous = async () => ({ headers: {}, tls: { rejectUnauthorized: true }, proxy: undefined });
-  const cluster: Cluster = { server: url, source: 'the test', namespace: undefined, credentials: credentials ?? anonymous };
-  const onWatchTrouble = (message: string) => void troubles.push(message);
+  const cluster: Cluster = {
+    server: url,
+    source: 'the test',
+    namespace: 'default',
+    credentials: credentials ?? anonymous,
+    podToken: async () => undefined,
+  };
   return leaseClient({
     cluster,
     namespace: 'team',
@@ -23,7 +26,6 @@ function clientOf(
     clock: systemClock(),
     userAgent: 'test/1',
     random: () => 0.5,
-    onWatchTrouble,
   });
 }
 
@@ -243,16 +245,17 @@ const stream =
 async function watched(t: TestContext, wanted: number, behaviours: Behaviour[], since?: string) {
   const server = await badServer(t, ...behaviours);
   const troubles: string[] = [];
-  const client = clientOf(server.url, { troubles });
+  const client = clientOf(server.url);
   const events: WatchEvent[] = [];
   await new Promise<void>((resolve) => {
-    const undo = client.watch((each) => {
+    const onEvent = (each: WatchEvent) => {
       events.push(each);
       if (events.length >= wanted) {
         undo();
         resolve();
       }
-    }, since);
+    };
+    const undo = client.watch({ onEvent, onTrouble: ({ message }) => void troubles.push(message) }, since);
     t.after(undo);
   });
   return { server, troubles, seen: events.map(({ lease }) => lease?.metadata.resourceVersion) };

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { type Cluster, type Manifest, useCluster } from '../harness/cluster.ts';
 import { BUNDLE, guard, reach, tempFolder } from '../harness/guards.ts';
 import { targets } from '../harness/targets.ts';
@@ -55,7 +55,7 @@ real('get, watch, create and update on the one Lease are all the rights that are
   const alice = run('--', 'sh', '-c', 'echo ready; cat');
   await alice.prints(/ready/);
   const bob = run('-v', '--', 'true');
-  await bob.says(/I am next/);
+  await bob.says(/next in queue/);
   alice.input('');
   const { code, stderr } = await bob.finished;
   assert.equal(code, 0);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { faultProxy, pass, reset, silence } from '../harness/fault-proxy.ts';
 import { type Guard, guard, reach, tempFolder } from '../harness/guards.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
@@ -38,9 +38,9 @@ function suite(target: ApiTarget): void {
     args: string[] = [],
     { dir = tempFolder(t), url = target.url } = {},
   ): Promise<Sidecar> {
-    const started = guard(t, ['hold', ...(await where(name, url)), '-v', '--dir', dir, '--probe-port', '0', ...args]);
-    await started.says(/\/held is at port \d+/);
-    const port = /\/held is at port (\d+)/.exec(started.stderr)?.[1] ?? '';
+    const started = guard(t, ['hold', ...(await where(name, url)), '-v', '--dir', dir, '--status-port', '0', ...args]);
+    await started.says(/status and metrics on port \d+/);
+    const port = /status and metrics on port (\d+)/.exec(started.stderr)?.[1] ?? '';
     const page = async () => {
       const response = await fetch(`http://127.0.0.1:${port}/held`);
       return { status: response.status, words: await response.text() };
@@ -63,16 +63,16 @@ function suite(target: ApiTarget): void {
     const other = guard(t, ['run', ...(await where('turn')), '--', 'sh', '-c', 'echo running; read _']);
     await other.prints(/running/);
     const sidecar = await hold(t, 'turn');
-    await sidecar.says(/waiting for Lease .*turn: I am next/);
+    await sidecar.says(/waiting for Lease .*turn: next in queue/);
     await sidecar.tells(503, /^waiting for the lock/);
-    const asked = guard(t, ['probe', '--probe-port', sidecar.port]);
+    const asked = guard(t, ['probe', '--status-port', sidecar.port]);
     assert.equal((await asked.finished).code, 1);
     assert.match(asked.stderr, /not held: waiting for the lock/);
     other.input('\n');
     await sidecar.tells(200, /^held as user\//);
-    assert.equal((await guard(t, ['probe', '--probe-port', sidecar.port]).finished).code, 0);
+    assert.equal((await guard(t, ['probe', '--status-port', sidecar.port]).finished).code, 0);
     const next = guard(t, ['run', ...(await where('turn')), '-v', '--', 'true']);
-    await next.says(/I am next/);
+    await next.says(/next in queue/);
     const termAt = performance.now();
     sidecar.kill('SIGTERM');
     const { code, stderr } = await sidecar.finished;
@@ -180,7 +180,7 @@ function suite(target: ApiTarget): void {
     await other.prints(/running/);
     const dir = tempFolder(t);
     const first = await hold(t, 'again', [], { dir });
-    await first.says(/I am next/);
+    await first.says(/next in queue/);
     first.kill('SIGKILL');
     await first.finished;
     const second = await hold(t, 'again', [], { dir });
@@ -193,7 +193,7 @@ function suite(target: ApiTarget): void {
     const other = guard(t, ['run', ...(await where('left')), '--', 'sh', '-c', 'echo running; read _']);
     await other.prints(/running/);
     const sidecar = await hold(t, 'left');
-    await sidecar.says(/I am next/);
+    await sidecar.says(/next in queue/);
     sidecar.kill('SIGTERM');
     const { code, stderr } = await sidecar.finished;
     assert.equal(code, 128 + 15);
@@ -255,8 +255,8 @@ test('what can not work is refused, with what would', async (t) => {
   writeFileSync(file, '');
   const somewhere = ['--server', 'http://127.0.0.1:1', '--name', 'x'];
   const cases: [string[], number, RegExp][] = [
-    [['hold', ...somewhere, '--dir', join(dir, 'none')], EXIT.configuration.code, /is no folder: mount a volume there/],
-    [['hold', ...somewhere, '--dir', file], EXIT.configuration.code, /is no folder/],
+    [['hold', ...somewhere, '--dir', join(dir, 'none')], EXIT.configuration.code, /is not a directory: mount an emptyDir there/],
+    [['hold', ...somewhere, '--dir', file], EXIT.configuration.code, /is not a directory/],
     [
       ['hold', ...somewhere, '--dir', dir, '--pod-grace', '60s', '--lease-duration', '60s'],
       EXIT.configuration.code,
@@ -265,14 +265,14 @@ test('what can not work is refused, with what would', async (t) => {
     [
       ['hold', ...somewhere, '--dir', dir, '--pod-grace', '6s'],
       EXIT.configuration.code,
-      /no time to give the lock back: set .* 7 or more/,
+      /no time to release the lock: set .* 7 or more/,
     ],
-    [['hold', ...somewhere, '--timeout', '1s'], EXIT.usage.code, /no option --timeout/],
-    [['acquire', ...somewhere], EXIT.usage.code, /how long does it take at most\? .*--lease-duration/],
-    [['acquire', ...somewhere, '--lease-duration', '5m'], EXIT.configuration.code, /need the same --holder/],
-    [['release', ...somewhere], EXIT.configuration.code, /need the same --holder/],
-    [['probe', '--probe-port', '1'], 1, /not held: nothing answers at port 1: is "k8s-lease-lock hold" running/],
-    [['probe', '--probe-port', 'x'], EXIT.usage.code, /whole number/],
+    [['hold', ...somewhere, '--timeout', '1s'], EXIT.usage.code, /unknown option --timeout/],
+    [['acquire', ...somewhere], EXIT.usage.code, /--lease-duration is required/],
+    [['acquire', ...somewhere, '--lease-duration', '5m'], EXIT.configuration.code, /--holder is required outside a Pod/],
+    [['release', ...somewhere], EXIT.configuration.code, /--holder is required outside a Pod/],
+    [['probe', '--status-port', '1'], 1, /not held: nothing answers on port 1: is "k8s-lease-lock hold" running/],
+    [['probe', '--status-port', 'x'], EXIT.usage.code, /whole number/],
   ];
   for (const [args, code, words] of cases) {
     const ended = await guard(t, args).finished;

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { useCluster } from '../harness/cluster.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 
@@ -58,12 +58,15 @@ test('service accounts of one name have a binding each, and may write Events if 
 
 test('what is missing or wrong is said', async (t) => {
   const cases: [string[], RegExp][] = [
-    [['--for', 'user:a'], /no lock is named/],
-    [['--name', 'x'], /nobody is named: give --for/],
-    [['--name', 'X', '--for', 'user:a'], /the name "X" is none/],
-    [['--name', 'x', '--for', 'serviceaccount:a'], /--for is "serviceaccount:a": write serviceaccount:NAMESPACE\/NAME/],
-    [['--name', 'x', '--for', 'user:a', '--events'], /--events is for the Pods of a service account/],
-    [['--name', 'x', '--for', 'user:a', 'more'], /"more" is one argument too many/],
+    [['--for', 'user:a'], /--name is required/],
+    [['--name', 'x'], /--for is required/],
+    [['--name', 'X', '--for', 'user:a'], /invalid name "X"/],
+    [
+      ['--name', 'x', '--for', 'serviceaccount:a'],
+      /invalid value "serviceaccount:a" for --for: use serviceaccount:NAMESPACE\/NAME/,
+    ],
+    [['--name', 'x', '--for', 'user:a', '--events'], /--events requires --for serviceaccount/],
+    [['--name', 'x', '--for', 'user:a', 'more'], /unexpected argument "more"/],
   ];
   for (const [args, expected] of cases) {
     const { code, stderr } = await guard(t, ['rbac', ...args]).finished;

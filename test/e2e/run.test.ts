@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { type GuardOptions, guard, intervals, isRunning, overlap, reach, recorded, tempFolder } from '../harness/guards.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 
@@ -117,7 +117,7 @@ function suite(target: ApiTarget): void {
     assert.deepEqual([waited.code, waited.stdout], [75, '']);
     assert.match(
       waited.stderr,
-      /waiting for Lease \S+\/busy: I am next; held by alice\/\S+ \(\S+\) since \S+, for [\d.]+s: release 1\.2, https:\/\/ci\.example\/17/,
+      /waiting for Lease \S+\/busy: next in queue; held by alice\/\S+ \(\S+\) since \S+, for [\d.]+s: release 1\.2, https:\/\/ci\.example\/17/,
     );
     const annotations = Object.keys((await leaseOf('busy')).metadata.annotations ?? {});
     assert.deepEqual(
@@ -136,7 +136,7 @@ function suite(target: ApiTarget): void {
     const others = [];
     for (let n = 1; n < 10; n++) {
       const next = await on(t, 'queue', ['--', ...recorded(file, `c${n}`, 'sleep 0.05')]);
-      await next.says(n === 1 ? /I am next/ : new RegExp(`${n - 1} before me`));
+      await next.says(n === 1 ? /next in queue/ : new RegExp(`${n - 1} ahead in queue`));
       others.push(next);
     }
     first.input('');
@@ -166,7 +166,7 @@ function suite(target: ApiTarget): void {
     const alice = await on(t, 'killed', [...short, '--', 'sh', '-c', 'echo $$; exec sleep 60']);
     await alice.prints(/\d+/);
     const bob = await on(t, 'killed', [...short, '--', 'true']);
-    await bob.says(/I am next/);
+    await bob.says(/next in queue/);
     const killedAt = performance.now();
     alice.kill('SIGKILL');
     await bob.says(/acquired/);
@@ -205,7 +205,7 @@ function suite(target: ApiTarget): void {
     const alice = await on(t, 'sigterm', ['--', 'sh', '-c', 'echo ready; cat']);
     await alice.prints(/ready/);
     const bob = await on(t, 'sigterm', ['--', 'echo', 'ran']);
-    await bob.says(/I am next/);
+    await bob.says(/next in queue/);
     bob.kill('SIGTERM');
     const { code, stdout, stderr } = await bob.finished;
     assert.deepEqual([code, stdout], [128 + 15, '']);
@@ -269,7 +269,7 @@ function suite(target: ApiTarget): void {
     const alice = await on(t, 'deleted', ['--', 'sh', '-c', 'echo ready; cat']);
     await alice.prints(/ready/);
     assert.equal((await target.request('DELETE', await pathOf('deleted'))).status, 200);
-    await alice.says(/was deleted while held, and was put back/);
+    await alice.says(/was deleted while held, and has been restored/);
     assert.match((await leaseOf('deleted')).spec.holderIdentity ?? '', /./);
     alice.input('');
     assert.equal((await alice.finished).code, 0);

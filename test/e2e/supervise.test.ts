@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { BUNDLE, type Guard, guard, isRunning, reach, tempFolder } from '../harness/guards.ts';
 import { embeddedTarget } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
@@ -231,14 +231,14 @@ test('/healthz says whether the lock is held and in time, /metrics what has happ
   const name = lockName();
   const first = run(t, name, ['--', 'sh', '-c', 'echo ready; cat']);
   await first.prints(/ready/);
-  const alice = run(t, name, [...SHORT, '-v', '--health-port', '0', '--', 'sh', '-c', 'echo ready; cat']);
-  await alice.says(/metrics at port \d+/);
-  const [, port = ''] = /metrics at port (\d+)/.exec(alice.stderr) ?? [];
+  const alice = run(t, name, [...SHORT, '-v', '--status-port', '0', '--', 'sh', '-c', 'echo ready; cat']);
+  await alice.says(/metrics on port \d+/);
+  const [, port = ''] = /metrics on port (\d+)/.exec(alice.stderr) ?? [];
   const get = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`);
     return { status: response.status, text: await response.text() };
   };
-  await alice.says(/I am next/);
+  await alice.says(/next in queue/);
   assert.equal((await get('/healthz')).status, 503);
   const waiting = (await get('/metrics')).text;
   for (const line of [/^k8s_lease_lock_waiting 1$/m, /^k8s_lease_lock_queue_length 1$/m, /^k8s_lease_lock_held 0$/m])
@@ -264,9 +264,9 @@ test('/healthz says whether the lock is held and in time, /metrics what has happ
 test('a health port that is taken is refused before anything is locked', async (t) => {
   const { port } = new URL(target.url);
   const name = lockName();
-  const { code, stderr } = await run(t, name, ['--health-port', port, '--', 'true']).finished;
+  const { code, stderr } = await run(t, name, ['--status-port', port, '--', 'true']).finished;
   assert.equal(code, EXIT.configuration.code);
-  assert.match(stderr, /--health-port \d+ can't be listened on: EADDRINUSE/);
+  assert.match(stderr, /cannot listen on --status-port \d+: EADDRINUSE/);
 });
 
 /** Runs the guard as the first process of a process namespace, as a container would. */

@@ -1,7 +1,7 @@
 /** The fault matrix, answers: an API server, or what stands in front of it, answers wrongly, late or not at all. */
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import {
   type Asked,
   type Behaviour,

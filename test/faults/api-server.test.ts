@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { type ChildServer, startChildServer } from '../harness/child-server.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { kill } from './processes.ts';

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
 import { type Cell, cellTests, DURATION_MS, realCluster, STOP_AFTER_MS, type Story, startedBy, until } from './story.ts';

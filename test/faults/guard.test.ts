@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { pass, silence } from '../harness/fault-proxy.ts';
 import { childrenOf, isWatchdog, kill } from './processes.ts';
 import { REASONS } from './reasons.ts';

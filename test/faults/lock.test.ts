@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { altered, silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
 import { type Cell, cellTests, DURATION_MS, PROTOCOL, realCluster, type Story } from './story.ts';

@@ -1,7 +1,7 @@
 /** The fault matrix, machine: clocks that jump, run fast or slow, or count a suspend. */
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
 import { type Cell, cellTests, DURATION_MS, realCluster } from './story.ts';

@@ -1,7 +1,7 @@
 /** The fault matrix, network: what becomes of a command when its guard's connection to the API server is cut in one way or another. */
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { REASONS } from './reasons.ts';
 import { type Cell, cellTests, realCluster } from './story.ts';
 

@@ -161,7 +161,7 @@ export async function play(
   story.alice = story.guard('alice', { through: cell.via ?? 'proxy', how: cell.work ?? {}, ...cell.alice });
   await story.runs('alice');
   story.bob = story.guard('bob', { how: { livesMs: 150 }, ...cell.bob });
-  await story.bob.says(/I am next/);
+  await story.bob.says(/next in queue/);
   const watching = watchProcesses(story.folder);
   t.after(watching.end);
   const helpers = [story.alice, story.bob].flatMap(({ pid }) => childrenOf(pid));
@@ -316,7 +316,7 @@ interface Seen {
 function evidenceOf(story: Story, { group, cell, alice, lastSeen }: Seen): Evidence {
   const dead = Math.max(lastSeen, lastLife(story.folder, 'alice'));
   const free = cell.freeFrom?.(story) ?? freeByAlice(story);
-  const about = alice.stderr.split('\n').filter((line) => /lost|released|put back|stopped|not released/.test(line));
+  const about = alice.stderr.split('\n').filter((line) => /lost|released|restored|stopped|not released/.test(line));
   const said = (about.find((line) => line.includes('lost')) ?? about.at(-1) ?? alice.stderr.trim().split('\n').at(-1) ?? '')
     .replace(/^k8s-lease-lock: /, '')
     .replaceAll(/(updating|reading) Lease \S+: /g, '')

@@ -3,11 +3,20 @@
  * `alice PUT`, and can be interfered with: lost on the way there, or on the way back.
  */
 
-import type { Answer, LeaseClient, WatchEvent } from '../../src/api/lease-client.ts';
-import type { LockEvent } from '../../src/lock/events.ts';
-import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant } from '../../src/lock/index.ts';
-import { type LockState, parseLease, type RawLease } from '../../src/protocol/document.ts';
-import type { Me } from '../../src/protocol/rules.ts';
+import type { Answer } from '../../src/api/answers.ts';
+import type { LeaseClient } from '../../src/api/lease-client.ts';
+import type { WatchListener } from '../../src/api/lease-watch.ts';
+import {
+  type AcquireRequest,
+  type Acquisition,
+  acquire,
+  type HeldLock,
+  type LockEvent,
+  type Participant,
+} from '../../src/lock/index.ts';
+import { type LockState, parseLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
+import type { Me } from '../../src/protocol/me.ts';
 import { type Timings, timings } from '../../src/protocol/timings.ts';
 import { createLeaseStore, type LeaseStore, type Reply } from '../../src/server/store.ts';
 import { type ManualClock, manualClock, settle } from './manual-clock.ts';
@@ -80,7 +89,7 @@ export function world(): World {
         exchange('PUT', () =>
           put(JSON.parse(JSON.stringify(lease)), as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
         ),
-      watch(onEvent: (event: WatchEvent) => void) {
+      watch({ onEvent }: WatchListener) {
         const subscription = store.subscribe({ matches: () => true }, ({ type, object }) => {
           if (!deaf) queueMicrotask(() => onEvent({ lease: type === 'DELETED' ? undefined : (object as unknown as RawLease) }));
         });
@@ -108,15 +117,15 @@ export function world(): World {
       createIfAbsent,
       newMark: () => `${name}-${++marks}`,
       random: () => 0.5,
-      emit: (event) => events.push(event),
     };
+    const onEvent = (event: LockEvent) => void events.push(event);
     return {
       participant,
       me,
       events,
-      acquire: (request = {}) => acquire(participant, request),
+      acquire: (request = {}) => acquire(participant, { onEvent, ...request }),
       async take(request = {}) {
-        const acquisition = await acquire(participant, request);
+        const acquisition = await acquire(participant, { onEvent, ...request });
         if (acquisition.kind !== 'held') throw new Error(`${name} did not get the lock: ${JSON.stringify(acquisition)}`);
         return acquisition.lock;
       },
@@ -156,7 +165,7 @@ export function stateOf(lease: RawLease): LockState {
 
 export function timingsOf(durationMs: number, killGraceMs: number): Timings {
   const result = timings(durationMs, killGraceMs);
-  if (result.kind === 'refused') throw new Error(result.message);
+  if (result.kind !== 'timings') throw new Error(result.kind);
   return result.timings;
 }
 
@@ -180,5 +189,5 @@ function answer({ code, body }: Reply, clock: ManualClock): Answer {
     return { kind: 'lease', lease: body as unknown as RawLease, serverMs: Math.floor(clock.wall().getTime() / 1000) * 1000 };
   if (code === 404) return { kind: 'absent' };
   if (code === 409 || code === 422) return { kind: 'conflict' };
-  return { kind: 'refused', status: code, message: JSON.stringify(body) };
+  return { kind: 'refused', reason: 'invalid', status: code, message: JSON.stringify(body) };
 }

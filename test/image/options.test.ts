@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type RunSettings, readRunCommandLine } from '../../image/options.ts';
+import { type RunSettings, readRunCommandLine } from '../../image/commands/run.ts';
 
 async function settings(argv: string[], env = {}): Promise<RunSettings> {
   const line = readRunCommandLine(argv, env);
@@ -51,30 +51,33 @@ test('every option can be given by its variable, and the line has the last word'
   assert.equal(
     (await settings(['--name', 'x', 'cmd'], { K8S_LEASE_LOCK_NAMESPACE: '' })).namespace,
     undefined,
-    'an empty variable is none',
+    'an empty variable counts as not set',
   );
 });
 
 test('every complaint names what is wrong and how it is put right', async () => {
   const cases: [string[], RegExp][] = [
-    [['cmd'], /usage: no lock is named: give --name/],
-    [['--name', 'x'], /usage: no command is given/],
-    [['--name', 'x', '--', ''], /usage: the command is an empty text/],
+    [['cmd'], /usage: --name is required/],
+    [['--name', 'x'], /usage: no command given/],
+    [['--name', 'x', '--', ''], /usage: the command is an empty string/],
     [['--name', '', 'cmd'], /usage: --name is empty/],
-    [['--name', 'Deploy', 'cmd'], /usage: the name "Deploy" is none for a Lease/],
+    [['--name', 'Deploy', 'cmd'], /usage: invalid name "Deploy" for a Lease/],
     [['--name', 'x'.repeat(254), 'cmd'], /at most 253/],
     [['--name', 'x', '--name', 'y', 'cmd'], /usage: --name is given 2 times/],
-    [['--name', 'x', '-n', 'a.b', 'cmd'], /usage: the namespace "a\.b" is none/],
+    [['--name', 'x', '-n', 'a.b', 'cmd'], /usage: invalid namespace "a\.b"/],
     [['--name', 'x', '--timeout', '90', 'cmd'], /usage: --timeout: "90" has no unit: write 90s/],
-    [['--name', 'x', '--timeout'], /usage: --timeout has no value: write DURATION/],
-    [['--name', 'x', '--on-busy', 'panic', 'cmd'], /usage: --on-busy is "panic": write one of wait, fail, skip/],
-    [['--name', 'x', '--priority', '1.5', 'cmd'], /usage: --priority is "1\.5": write a whole number/],
-    [['--name', 'x', '-E', '256', 'cmd'], /usage: --conflict-exit-code is "256": write a whole number from 0 to 255/],
-    [['--name', 'x', '--holder', 'a b', 'cmd'], /usage: the holder "a b" is none/],
-    [['--name', 'x', '-q', '-v', 'cmd'], /usage: --quiet and --verbose contradict/],
-    [['--name', 'x', '--bogus', 'cmd'], /usage: there is no option --bogus/],
-    [['--name', 'x', '-z', 'cmd'], /usage: there is no option -z/],
-    [['--name', 'x', '--quiet=maybe', 'cmd'], /usage: --quiet is "maybe"/],
+    [['--name', 'x', '--timeout'], /usage: --timeout needs a value: --timeout DURATION/],
+    [['--name', 'x', '--on-busy', 'panic', 'cmd'], /usage: invalid value "panic" for --on-busy: use one of wait, fail, skip/],
+    [['--name', 'x', '--priority', '1.5', 'cmd'], /usage: invalid value "1\.5" for --priority: use a whole number/],
+    [
+      ['--name', 'x', '-E', '256', 'cmd'],
+      /usage: invalid value "256" for --conflict-exit-code: use a whole number from 0 to 255/,
+    ],
+    [['--name', 'x', '--holder', 'a b', 'cmd'], /usage: invalid holder "a b"/],
+    [['--name', 'x', '-q', '-v', 'cmd'], /usage: --quiet and --verbose cannot be combined/],
+    [['--name', 'x', '--bogus', 'cmd'], /usage: unknown option --bogus/],
+    [['--name', 'x', '-z', 'cmd'], /usage: unknown option -z/],
+    [['--name', 'x', '--quiet=maybe', 'cmd'], /usage: invalid value "maybe" for --quiet/],
     [['--name', 'x', '--timeout', '--', 'cmd'], /usage: --timeout: "--" is not a duration/],
     [['--name', 'x', '--lease-duration', '20s', 'cmd'], /configuration: a lease duration of 20s is too short/],
   ];
@@ -85,7 +88,7 @@ test('every complaint names what is wrong and how it is put right', async () => 
   );
   assert.match(
     await complaint(['--name', 'x', 'cmd'], { K8S_LEASE_LOCK_NO_CREATE: 'yes' }),
-    /K8S_LEASE_LOCK_NO_CREATE is "yes": write true or false/,
+    /invalid value "yes" for K8S_LEASE_LOCK_NO_CREATE: use true or false/,
   );
 });
 

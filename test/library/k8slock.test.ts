@@ -236,15 +236,15 @@ real('real: under a Role without watch, as 0.2.5 had it, a waiter looks every lo
 test('options that are wrong are told by name', () => {
   const cases: [Record<string, unknown>, RegExp][] = [
     [{}, /leaseName is missing/],
-    [{ leaseName: 'No' }, /the name "No" is none for a Lease/],
-    [{ leaseName: 'a', namespace: 'A' }, /the namespace "A" is none/],
+    [{ leaseName: 'No' }, /invalid name "No" for a Lease/],
+    [{ leaseName: 'a', namespace: 'A' }, /invalid namespace "A"/],
     [{ leaseName: 'a', leaseDurationInSeconds: 1 }, /Use a lease duration of at least 2s/],
     [{ leaseName: 'a', leaseDurationInSeconds: 2.5 }, /whole number of seconds/],
-    [{ leaseName: 'a', lockLeaserId: 5 }, /lockLeaserId is 5: it has to be a text/],
+    [{ leaseName: 'a', lockLeaserId: 5 }, /lockLeaserId is 5: it must be a string/],
     [{ leaseName: 'a', resume: true }, /resume needs a lockLeaserId/],
     [{ leaseName: 'a', labels: { a: 1 } }, /the label a is 1/],
-    [{ leaseName: 'a', onLost: 'x' }, /onLost is "x": it has to be a function/],
-    [{ leaseName: 'a', kubeConfig: '/path' }, /has to be a KubeConfig .* already loaded/],
+    [{ leaseName: 'a', onLost: 'x' }, /onLost is "x": it must be a function/],
+    [{ leaseName: 'a', kubeConfig: '/path' }, /must be a KubeConfig .* already loaded/],
     [{ leaseName: 'a', refreshLockInterval: -1 }, /refreshLockInterval is -1/],
   ];
   for (const [options, message] of cases) {

@@ -1,7 +1,7 @@
 /** Joining a lock under a policy that wants to see in an id who writes it. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { findCluster } from '../../src/api/cluster.ts';
+import { findCluster } from '../../src/api/find-cluster.ts';
 import { systemClock } from '../../src/clock.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { newParticipant } from '../../src/lock/new-participant.ts';
@@ -26,7 +26,6 @@ async function workshop(t: TestContext, ...behaviours: Behaviour[]) {
       timings: timingsOf(60_000, 0),
       createIfAbsent: true,
       legacyExpiry: false,
-      onWatchTrouble: () => {},
     });
     t.after(() => participant.client.close());
     return participant;

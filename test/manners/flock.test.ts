@@ -195,5 +195,5 @@ test('a command that is not there, and one that can not be run: a shell’s code
   assert.deepEqual([missing.flock.code, missing.run.code], [69, 127]);
   const plain = await both(t, { command: [join(folder, 'plain')] });
   assert.deepEqual([plain.flock.code, plain.run.code], [69, 126]);
-  for (const { run } of [missing, plain]) assert.match(run.stderr, /command not found|can not be executed/);
+  for (const { run } of [missing, plain]) assert.match(run.stderr, /command not found|cannot be executed/);
 });

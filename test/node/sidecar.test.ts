@@ -44,7 +44,7 @@ test('main starts under the lock, and once it has ended the next one does', asyn
   await untilRuns('one');
   assert.match(await holder(), /^pod\/blue\/one-/);
   await sidecarJob('two', '0');
-  await untilLog('blue', 'two', /I am next; held by pod\/blue\/one-/, 'lease-lock');
+  await untilLog('blue', 'two', /next in queue; held by pod\/blue\/one-/, 'lease-lock');
   assert.equal((await podStatus('blue', 'two'))?.phase, 'Pending');
   assert.ok((await jobEnd('blue', 'one')).succeeded);
   assert.ok((await jobEnd('blue', 'two')).succeeded);

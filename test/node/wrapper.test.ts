@@ -94,7 +94,7 @@ test('the Pod tells what happens to its lock, where it may', async () => {
 
 test('the one that waits starts once the other is deleted, within a second of its end', async () => {
   await startFrom('blue', 'queue', 'second');
-  await untilLog('blue', 'second', /I am next; held by pod\/blue\/first-/);
+  await untilLog('blue', 'second', /next in queue; held by pod\/blue\/first-/);
   const first = await follow('blue', await podOf('blue', 'first'));
   await deletePodOf('blue', 'first');
   await untilLog('blue', 'second', /running under pod\/blue\/second-/);
@@ -105,7 +105,7 @@ test('the one that waits starts once the other is deleted, within a second of it
 
 test('deleted while it waits, it leaves the queue', async () => {
   await startFrom('blue', 'queue', 'third');
-  await untilLog('blue', 'third', /I am next/);
+  await untilLog('blue', 'third', /next in queue/);
   assert.match(await annotations(), /waiter\./);
   await kubectl('-n', 'blue', 'delete', 'job', 'third', '--wait=false');
   await until(async () => !(await annotations()).includes('waiter.'), 'an empty queue');
@@ -125,7 +125,7 @@ test('deleted while it stops, it keeps the lock to the end of its command', asyn
   await applyManifest('stubborn');
   await untilLog('blue', 'stubborn', /running under/);
   await startFrom('blue', 'queue', 'patient');
-  await untilLog('blue', 'patient', /I am next/);
+  await untilLog('blue', 'patient', /next in queue/);
   const { lines } = await follow('blue', await podOf('blue', 'stubborn'));
   await deletePodOf('blue', 'stubborn');
   await untilLog('blue', 'stubborn', /stopping/).catch(() => {}); // It may be gone by now.

@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  annotationsSize,
-  asNew,
-  edit,
-  keyOf,
-  microTime,
-  newerVersion,
-  newLease,
-  parseLease,
-  type RawLease,
-} from '../../src/protocol/document.ts';
+import { parseLease } from '../../src/protocol/document.ts';
+import { annotationsSize, edit, keyOf } from '../../src/protocol/edit.ts';
+import { asNew, microTime, newerVersion, newLease, type RawLease } from '../../src/protocol/lease.ts';
 import { stateOf } from '../harness/contenders.ts';
 
 const HOLDER = 'holder.lease-lock.nullplatform.com/';

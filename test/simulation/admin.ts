@@ -2,7 +2,7 @@
  * An administrator, and whoever else may write to a Lease: deletes it, unlocks by force, clears the spec, spoils entries, resets field
  * tracking, asks a holder to stop, adds what is none of ours. Its writes come true at once.
  */
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 import { LOCK, PREFIX } from './document.ts';
 import type { Author, Deed } from './history.ts';
 import { EPOCH_MS } from './process.ts';

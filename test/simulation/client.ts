@@ -2,8 +2,10 @@
  * The interface of src/api/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
  * A request that was given up may still arrive; a watch may lag, double, fall silent, or begin with the past.
  */
-import type { Answer, LeaseClient } from '../../src/api/lease-client.ts';
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { Answer } from '../../src/api/answers.ts';
+import type { LeaseClient } from '../../src/api/lease-client.ts';
+import type { WatchListener } from '../../src/api/lease-watch.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 import type { Author, Listener } from './history.ts';
 import type { Fate, Network } from './network.ts';
 import type { Process } from './process.ts';
@@ -94,7 +96,7 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
         return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored, serverMs: server.get().serverMs };
       }, how);
     },
-    watch: (onEvent, since) => watch(around, options, { onEvent, since }),
+    watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
     close() {},
   };
 }
@@ -134,7 +136,7 @@ function carry({ world, server }: Surroundings, fate: Fate, serve: () => Answer,
 }
 
 interface Watching {
-  onEvent: Parameters<LeaseClient['watch']>[0];
+  onEvent: WatchListener['onEvent'];
   since: string | undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a Lease says, read by the checker for itself: it shares no code with the parser under test, so that one mistake can't hide another.
  */
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 
 export interface Entry {
   key: string;

@@ -3,10 +3,10 @@
  * observes by its own clock, and on release overwrites whatever version it has just read, even where that names somebody else.
  */
 
-import type { Answer } from '../../src/api/lease-client.ts';
+import type { Answer } from '../../src/api/answers.ts';
 import type { Monotonic } from '../../src/clock.ts';
 import { waitUntil } from '../../src/clock.ts';
-import { microTime, type RawLease, type RawSpec } from '../../src/protocol/document.ts';
+import { microTime, type RawLease, type RawSpec } from '../../src/protocol/lease.ts';
 import { newClient, type Surroundings } from './client.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';

@@ -2,7 +2,7 @@
  * What happened in a run, in true time, as values. Whoever checks a run, or tells its story, knows it from these alone; a run against a real
  * API server can be written down in the same words.
  */
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 
 export interface Author {
   /** For people. */

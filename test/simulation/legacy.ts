@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../../src/clock.ts';
 import { waitUntil } from '../../src/clock.ts';
-import { microTime, type RawLease, type RawSpec } from '../../src/protocol/document.ts';
+import { microTime, type RawLease, type RawSpec } from '../../src/protocol/lease.ts';
 import type { Surroundings } from './client.ts';
 import type { Foreign, ForeignOptions } from './elector.ts';
 import type { Author } from './history.ts';

@@ -21,12 +21,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'deadline-from-reply',
     breaks: 'a renewal counts from its answer, not from its send',
     edits: [
-      ['lock/renew.ts', 'believe(held, answer, moment.now)', 'believe(held, answer, clock_now(participant))'],
-      [
-        'lock/renew.ts',
-        'async function readAgain(',
-        'const clock_now = ({ clock }: Participant) => clock.now();\nasync function readAgain(',
-      ],
+      ['lock/renew.ts', 'onAnswer(held, answer.lease, moment.now);', 'onAnswer(held, answer.lease, participant.clock.now());'],
     ],
     profile: 'outages',
     seed: 7,
@@ -66,7 +61,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-expiry-margin',
     breaks: 'a holder is taken over after just its duration',
-    edits: [['protocol/rules.ts', 'Math.max(2000, durationMs / 10)', '0']],
+    edits: [['protocol/deadlines.ts', 'Math.max(2000, durationMs / 10)', '0']],
     profile: 'pauses',
     seed: 3,
   },
@@ -80,7 +75,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-kill-budget',
     breaks: 'stopping the command begins when it should have ended',
-    edits: [['lock/renew.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
+    edits: [['protocol/deadlines.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
     profile: 'network',
     seed: 4,
   },
@@ -90,8 +85,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'protocol/rules.ts',
-        '.filter(({ holder }) => !isMe(holder, me));',
-        '.filter(({ holder }) => !isMe(holder, me) && !(Date.parse(state.lease.spec?.renewTime ?? "") + (holder.durationMs ?? 0) < moment.wall.getTime()));',
+        '  const blockers = blockersOf(view, me);\n  const heldBy = whoHolds(view, me, moment.now);',
+        '  const wallDead = (holder: Holder) => Date.parse(state.lease.spec?.renewTime ?? "") + (holder.durationMs ?? 0) < moment.wall.getTime();\n  const blockers = blockersOf(view, me).filter(({ holder }) => !wallDead(holder));\n  const heldBy = whoHolds(view, me, moment.now).filter((holder) => !wallDead(holder));',
       ],
     ],
     profile: 'pauses',
@@ -100,7 +95,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'server-date-without-margin',
     breaks: "a holder is dead as soon as a server's clock says so",
-    edits: [['protocol/rules.ts', 'durationMs + Math.max(60_000, durationMs) - silentMs', 'durationMs - silentMs']],
+    edits: [['protocol/sightings.ts', 'durationMs + Math.max(60_000, durationMs) - silentMs', 'durationMs - silentMs']],
     profile: 'network',
     seed: 1,
   },
@@ -127,7 +122,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'release-clears-whoever-holds',
     breaks: 'who leaves clears the holder, whoever that is',
-    edits: [['protocol/rules.ts', "const asHolder = mine?.standing === 'holds';", 'const asHolder = state.holders.length > 0;']],
+    edits: [['protocol/writes.ts', "const asHolder = mine?.standing === 'holds';", 'const asHolder = state.holders.length > 0;']],
     profile: 'gentle',
     seed: 1,
   },
@@ -143,9 +138,9 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim leaves its own entry in the queue',
     edits: [
       [
-        'protocol/rules.ts',
-        '...passedOver.map((waiter) => waiter.key), ...state.unreadable, ...ownKeys(state.waiters, me)',
-        '...passedOver.map((waiter) => waiter.key), ...state.unreadable',
+        'protocol/writes.ts',
+        '...passedOver.map(({ key }) => key), ...state.unreadable, ...keysOfMine(state.waiters, me)',
+        '...passedOver.map(({ key }) => key), ...state.unreadable',
       ],
     ],
     profile: 'gentle',
@@ -156,9 +151,9 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a claim leaves those in the queue whom it passed over',
     edits: [
       [
-        'protocol/rules.ts',
-        '...passedOver.map((waiter) => waiter.key), ...state.unreadable, ',
-        '...passedOver.slice(0, 0).map((waiter) => waiter.key), ...state.unreadable, ',
+        'protocol/writes.ts',
+        '...passedOver.map(({ key }) => key), ...state.unreadable, ',
+        '...passedOver.slice(0, 0).map(({ key }) => key), ...state.unreadable, ',
       ],
     ],
     profile: 'gentle',
@@ -179,10 +174,10 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'ambiguous-write-taken-as-failed',
-    breaks: 'who gives up after a write without an answer does not look whether it was done',
+    breaks: 'a waiter that gives up after a write without an answer does not look whether it was done',
     edits: [
-      ['lock/acquire.ts', "wait.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
-      ['lock/acquire.ts', "wait.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
+      ['lock/acquire.ts', "known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
+      ['lock/acquire.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
     seed: 1,
@@ -193,8 +188,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        "if (answer.kind !== 'lease') return await setback(wait, answer, 'claiming');\n  const refused = see(wait, answer);",
-        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await setback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? see(wait, answer) : undefined;",
+        "if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');\n  const refused = onAnswer(wait, answer);",
+        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await onSetback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? onAnswer(wait, answer) : undefined;",
       ],
     ],
     profile: 'network',
@@ -206,8 +201,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'lock/renew.ts',
-        'return held.sentAt === moment.now ? undefined : retryLater(held, answer);',
-        'return renewed(held, moment.now);',
+        'return known.sentAt === moment.now ? undefined : retryLater(held, answer);',
+        'return onRenewed(held, moment.now);',
       ],
     ],
     profile: 'network',
@@ -232,8 +227,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        '      return await take(wait, decision);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: wait.view.state, key: decision.key, sentAt: participant.clock.now() }) };\n      return await take(wait, decision);",
+        '      return await claim(wait, decision);',
+        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now() }, wait.emit) };\n      return await claim(wait, decision);",
       ],
     ],
     profile: 'network',
@@ -255,27 +250,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'token-from-transitions',
     breaks: 'the fencing token is the count of transitions, which a deletion sets back',
-    edits: [['lock/renew.ts', "const token = state.resourceVersion ?? '0';", 'const token = String(state.transitions);']],
+    edits: [['lock/renew.ts', "token: state.resourceVersion ?? '0',", 'token: String(state.transitions),']],
     profile: 'deletions',
     seed: 1,
   },
   {
     name: 'late-reply-believed',
     breaks: 'a claim is started on however late its answer comes',
-    edits: [
-      [
-        'lock/acquire.ts',
-        ' || clock.now() >= stopByOf(sentAt, timings)) return undefined;',
-        ' || stopByOf(sentAt, timings) < 0) return undefined;',
-      ],
-    ],
+    edits: [['lock/acquire.ts', ' || clock.now() >= stopBy) return undefined;', ' || stopBy < 0) return undefined;']],
     profile: 'stalls',
     seed: 2,
   },
   {
     name: 'versions-compared-as-text',
     breaks: 'version 100000 is older than version 99999',
-    edits: [['protocol/document.ts', 'return a.length !== b.length ? a.length > b.length : a > b;', 'return a > b;']],
+    edits: [['protocol/lease.ts', 'return a.length !== b.length ? a.length > b.length : a > b;', 'return a > b;']],
     profile: 'gentle',
     seed: 2,
   },
@@ -284,7 +273,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'with the Lease, its holder is forgotten by those who saw it',
     edits: [
       [
-        'protocol/rules.ts',
+        'protocol/sightings.ts',
         'const state = reading.exists ? reading.state : (before?.state ?? reading.state);',
         'const state = reading.state;',
       ],
@@ -297,7 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'who is not in a Lease that was created anew is forgotten',
     edits: [
       [
-        'protocol/rules.ts',
+        'protocol/sightings.ts',
         'if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {',
         'if (key === "") {',
       ],
@@ -309,8 +298,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'stale-sighting-over-deletion',
     breaks: 'after a deletion, a holder is still dated by when I last saw it',
     edits: [
-      ['protocol/rules.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
-      ['protocol/rules.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
+      ['protocol/sightings.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
+      ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
     ],
     profile: 'deletions',
     seed: 69,
@@ -327,7 +316,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a waiter does not foresee when a dead holder will be dead by the server clock, a newcomer sees it at once',
     edits: [
       [
-        'protocol/rules.ts',
+        'protocol/sightings.ts',
         '  const silentMs = serverMs - writtenAtServerMs;\n',
         '  const silentMs = serverMs - writtenAtServerMs;\n  if (silentMs < durationMs + Math.max(60_000, durationMs)) return undefined;\n',
       ],
@@ -338,21 +327,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'unseen-hold',
     breaks: 'a whole hold that passed unseen does not start the claim windows anew',
-    edits: [['protocol/rules.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
+    edits: [['protocol/sightings.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
     profile: 'network',
     seed: 2,
   },
   {
     name: 'new-ticket-after-removal',
     breaks: 'a waiter that was passed over goes to the end of the queue',
-    edits: [['protocol/rules.ts', 'waiting?.ticket ?? mine?.ticket ?? me.ticket;', 'waiting?.ticket ?? mine?.ticket;']],
+    edits: [['protocol/rules.ts', 'waiting?.ticket ?? mine?.ticket ?? known;', 'waiting?.ticket ?? mine?.ticket;']],
     profile: 'network',
     seed: 1,
   },
   {
     name: 'unknown-fields-dropped',
     breaks: 'fields of the spec that this code does not know are not written back',
-    edits: [['protocol/document.ts', 'spec: { ...lease.spec, ...change.spec } };', 'spec: { ...change.spec } };']],
+    edits: [['protocol/edit.ts', 'spec: { ...lease.spec, ...change.spec } };', 'spec: { ...change.spec } };']],
     profile: 'deeds',
     seed: 1,
   },
@@ -361,7 +350,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'joining the queue touches renewTime',
     edits: [
       [
-        'protocol/rules.ts',
+        'protocol/writes.ts',
         '    lock: { next: Math.max(state.next, ticket + 1) },\n',
         "    lock: { next: Math.max(state.next, ticket + 1) },\n    spec: { renewTime: me.since.replace('Z', '000Z') },\n",
       ],
@@ -372,7 +361,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'renew-time-within-one-second',
     breaks: 'two renewals within one second look like none to client-go',
-    edits: [['protocol/rules.ts', 'Math.max(written, last + 1000)', 'written']],
+    edits: [['protocol/writes.ts', 'Math.max(written, last + 1000)', 'written']],
     profile: 'gentle',
     seed: 4,
   },
@@ -405,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-poll',
     breaks: 'nothing is read as long as the watch says nothing',
-    edits: [['lock/acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = wait.attention.pollAt(decision.position);', '']],
+    edits: [['lock/acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
     profile: 'network',
     seed: 2,
   },
@@ -421,14 +410,16 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'landed-mark-dated-now',
     breaks: 'an attempt that is seen to have landed is dated by when that is seen',
-    edits: [['lock/renew.ts', '  renewed(held, landed);', '  renewed(held, held.participant.clock.now());']],
+    edits: [['lock/renew.ts', '  onRenewed(held, landed);', '  onRenewed(held, held.participant.clock.now());']],
     profile: 'network',
     seed: 186,
   },
   {
     name: 'holder-keeps-queue-entry',
     breaks: 'who confirms a claim that came true late keeps the entry that he has put back into the queue',
-    edits: [['protocol/rules.ts', '    waiters,\n    spec: heldSpec', '    spec: heldSpec']],
+    edits: [
+      ['protocol/writes.ts', '    waiters: removed(keysOfMine(state.waiters, me)),\n    spec: heldSpec', '    spec: heldSpec'],
+    ],
     profile: 'deletions',
     seed: 4,
   },

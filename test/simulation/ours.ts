@@ -3,7 +3,7 @@
  * to stop when it is lost, and is killed by a watchdog that needs no guard; the lock is let go once the command is gone.
  */
 import type { LeaseClient } from '../../src/api/lease-client.ts';
-import type { acquire, HeldLock, Participant } from '../../src/lock/index.ts';
+import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
 import type { Author } from './history.ts';
@@ -88,15 +88,13 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
       legacyExpiry: has('legacy'),
       ...(labels && { labels }),
     },
-    emit(event) {
-      if (event.type === 'released' || event.type === 'left-queue')
-        listen(world.now(), { type: 'said', author, what: event.type });
-      else listen(world.now(), { type: 'told', author, text: describe(event) });
-      if (event.type === 'trouble' && event.doing === 'releasing')
-        listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
-      if (event.type === 'lost') listen(world.now(), { type: 'lost', author, reason: event.reason });
-      if (event.type === 'renewed') command?.heard(event.stopBy);
-    },
+  };
+  const onEvent: Emit = (event) => {
+    if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
+    else listen(world.now(), { type: 'told', author, text: describe(event) });
+    if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
+    if (event.type === 'lost') listen(world.now(), { type: 'lost', author, reason: event.reason });
+    if (event.type === 'renewed') command?.heard(event.deadlines.stopBy);
   };
   const kind = random.next();
   const timeoutMs = has('impatience') ? (kind < 0.05 ? 0 : kind < 0.2 ? random.about(60_000) : undefined) : undefined;
@@ -108,7 +106,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
 
   async function live(): Promise<void> {
     listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined });
-    const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal });
+    const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal, onEvent });
     const outcome =
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
         ? `${acquisition.kind}: ${acquisition.message}`
@@ -122,7 +120,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
   async function guard(lock: HeldLock): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     listen(world.now(), { type: 'started', author, token: lock.token });
-    command = newCommand(around, { process, random, author, times, has, stopBy: lock.stopBy(), onReaped: resolve });
+    command = newCommand(around, { process, random, author, times, has, stopBy: lock.deadlines().stopBy, onReaped: resolve });
     const running = command;
     lock.lost.addEventListener('abort', () => running.stop('the lock was lost'), { once: true });
     lock.stopRequested.addEventListener('abort', () => running.stop('it was asked to stop'), { once: true });
@@ -176,7 +174,7 @@ function pickTimings(source: Source, random: Random): Participant['timings'] {
   }
 }
 
-function describe(event: Parameters<Participant['emit']>[0]): string {
+function describe(event: LockEvent): string {
   switch (event.type) {
     case 'waiting':
       return `waits at place ${event.position} behind ${event.heldBy.map((holder) => `${holder.id} (${holder.standing})`).join(', ') || 'nobody'}`;
@@ -210,7 +208,7 @@ interface CommandOptions {
 /** A command and its watchdog: they live outside the guard's process, on the same machine and clock, whatever happens to the guard. */
 function newCommand({ world, listen }: Surroundings, options: CommandOptions): Command {
   const { process, random, author, times, has, onReaped } = options;
-  const reapMs = times.killBudgetMs - times.killGraceMs;
+  const { reapMs } = times;
   let over = false;
   let stopping = false;
   let deadline = options.stopBy + times.killGraceMs;

@@ -3,7 +3,7 @@
  * a PUT without uid and version creates, a uid guards against what was deleted, managedFields tell who set `renewTime` last and
  * when, by the clock of one of several servers that agree only roughly. A write is one moment: it happens wholly or not at all.
  */
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 import type { Author, Deed, Sent } from './history.ts';
 import { EPOCH_MS } from './process.ts';
 import type { Random } from './random.ts';

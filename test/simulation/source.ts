@@ -9,7 +9,7 @@ export const folderOf = (folder: URL | string = SRC): URL => (typeof folder === 
 export async function loadSource(folder?: URL | string): Promise<Source> {
   const base = folderOf(folder);
   const [{ acquire }, { timings }] = await Promise.all([
-    import(new URL('lock/index.ts', base).href),
+    import(new URL('lock/acquire.ts', base).href),
     import(new URL('protocol/timings.ts', base).href),
   ]);
   return { acquire, timings };

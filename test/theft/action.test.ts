@@ -37,7 +37,7 @@ real('the keeper is killed: post gives back what it held under that name', async
     process.kill(keptIn(job).keeper.pid, 'SIGKILL');
   };
   const job = await runJob(t, [lock(), killed]);
-  assert.match(job.text, /the process that kept it was killed; given back without it, in time/);
+  assert.match(job.text, /the process that renewed it was killed; released without it, in time/);
   assert.equal(await holder(), '');
 });
 

@@ -6,7 +6,8 @@ import { execFile } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { type Cluster, findCluster } from '../../src/api/cluster.ts';
+import type { Cluster } from '../../src/api/cluster.ts';
+import { findCluster } from '../../src/api/find-cluster.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import type { LockEvent } from '../../src/lock/events.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
@@ -158,23 +159,20 @@ async function contend(
   const events: LockEvent[] = [];
   const token = who['impersonate-user'] === undefined ? who.authorization?.replace('Bearer ', '') : undefined;
   const times = timings(durationMs, 0);
-  if (times.kind === 'refused') throw new Error(times.message);
-  const participant: Participant = {
-    ...newParticipant({
-      cluster: as,
-      clock,
-      namespace,
-      name: LOCK,
-      identity: newIdentity({ prefix: holder, token, host: 'runner 7' }),
-      about: {},
-      priority: 0,
-      timings: times.timings,
-      createIfAbsent: true,
-      legacyExpiry,
-      onWatchTrouble: (message) => events.push({ type: 'trouble', doing: 'reading', message, retryInMs: 0 }),
-    }),
-    emit: (event) => events.push(event),
-  };
+  if (times.kind !== 'timings') throw new Error(times.kind);
+  const participant = newParticipant({
+    cluster: as,
+    clock,
+    namespace,
+    name: LOCK,
+    identity: newIdentity({ prefix: holder, token, host: 'runner 7' }),
+    about: {},
+    priority: 0,
+    timings: times.timings,
+    createIfAbsent: true,
+    legacyExpiry,
+  });
+  const onEvent = (event: LockEvent) => void events.push(event);
   // A test that fails leaves nobody behind who waits or renews.
   const over = new AbortController();
   t.after(() => {
@@ -183,7 +181,7 @@ async function contend(
   });
   const get: Contender['acquire'] = async (request = {}) => {
     const signal = request.signal ? AbortSignal.any([request.signal, over.signal]) : over.signal;
-    const acquisition = await acquire(participant, { ...request, signal });
+    const acquisition = await acquire(participant, { onEvent, ...request, signal });
     if (acquisition.kind === 'held') over.signal.addEventListener('abort', acquisition.lock.abandon);
     return acquisition;
   };

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { K8SLock } from '../../src/library/k8slock.ts';
 import { useCluster } from '../harness/cluster.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 import { tempFolder } from '../harness/guards.ts';
 import { newChecker } from '../simulation/checker.ts';
 import { historyOf } from './record.ts';

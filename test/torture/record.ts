@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RawLease } from '../../src/protocol/document.ts';
+import type { RawLease } from '../../src/protocol/lease.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { docOf } from '../simulation/document.ts';
 import type { Author, Deed, Occurrence } from '../simulation/history.ts';

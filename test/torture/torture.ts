@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { EXIT } from '../../src/guard/exit-codes.ts';
+import { EXIT } from '../../image/exit-codes.ts';
 import { type Wire, wireTo } from '../faults/wire.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { type Guard, guard, reach } from '../harness/guards.ts';

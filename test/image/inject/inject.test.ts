@@ -4,9 +4,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { parse } from 'yaml';
+import { EXIT } from '../../../image/exit-codes.ts';
 import { ANNOTATIONS, PREFIX } from '../../../image/inject/annotations.ts';
 import { injectText } from '../../../image/inject/documents.ts';
-import { EXIT } from '../../../src/guard/exit-codes.ts';
 import { guard, tempFolder } from '../../harness/guards.ts';
 import { GUARDED, SPOILED, SPOILED_SENTENCE, spoiled } from './guarded.ts';
 import { kinds, misplaced, podOf, workload } from './pods.ts';
@@ -211,7 +211,7 @@ test('of several files with one problem nothing is printed, and it is told where
   assert.ok(stderr.startsWith(`k8s-lease-lock: ${file}: document 4: Pod x: restartPolicy is Always, and with a sidecar`), stderr);
   const absent = await guard(t, ['inject', '-f', '/nonexistent/x.yaml']).finished;
   assert.equal(absent.code, EXIT.configuration.code);
-  assert.match(absent.stderr, /^k8s-lease-lock: \/nonexistent\/x.yaml: can't be read: ENOENT/);
+  assert.match(absent.stderr, /^k8s-lease-lock: \/nonexistent\/x.yaml: cannot be read: ENOENT/);
 });
 
 test('a wrong command line is refused', async (t) => {

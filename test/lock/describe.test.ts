@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { wordsFor } from '../../action/report.ts';
+import { summariseHolder } from '../../src/lock/describe.ts';
 import type { Holder } from '../../src/protocol/document.ts';
 
 const holder = (more: Partial<Holder>): Holder => ({
@@ -19,10 +19,10 @@ const holder = (more: Partial<Holder>): Holder => ({
 
 test('a holder is told with since when, why, and where to look', () => {
   const about = { reason: 'release 1.2', url: 'https://ci.example.com/7' };
-  assert.equal(wordsFor(holder({ about })), 'alice since 2026-01-01T12:00:00Z, release 1.2, https://ci.example.com/7');
-  assert.equal(wordsFor(holder({ since: 'yesterday' })), 'alice');
+  assert.equal(summariseHolder(holder({ about })), 'alice since 2026-01-01T12:00:00Z, release 1.2, https://ci.example.com/7');
+  assert.equal(summariseHolder(holder({ since: 'yesterday' })), 'alice');
 });
 
 test('what others have written stays in its line: it becomes part of a page', () => {
-  assert.equal(wordsFor(holder({ since: '', about: { reason: 'a\n\n# b\r\n\t[c](d)' } })), 'alice, a # b [c](d)');
+  assert.equal(summariseHolder(holder({ since: '', about: { reason: 'a\n\n# b\r\n\t[c](d)' } })), 'alice, a # b [c](d)');
 });

@@ -1,0 +1,52 @@
+/** `k8s-lease-lock release`: releases a lock that "k8s-lease-lock acquire" has taken for the same holder. */
+import { release as releaseLock } from '../../src/lock/index.ts';
+import { describeLease } from '../../src/names.ts';
+import { timings } from '../../src/protocol/timings.ts';
+import type { Env, Reader } from '../command-line.ts';
+import { EXIT } from '../exit-codes.ts';
+import { JOINING, type JoinSettings, joinSettings, type Line, pick, readLine, settled } from '../options.ts';
+import { type CommandContext, runCommand } from '../run-command.ts';
+import { NO_GRACE, sharedParticipant } from './acquire.ts';
+
+const USAGE =
+  'Usage: k8s-lease-lock release --name NAME [options]\n\nReleases a lock that "k8s-lease-lock acquire" has taken for the same holder.';
+const OPTIONS = pick(
+  JOINING.filter((name) => name !== 'lease-duration'),
+  { holder: { unset: 'the Pod' } },
+);
+/** For the deadlines of its requests only. */
+const DURATION_MS = 60_000;
+
+function readSettings(read: Reader): JoinSettings {
+  return { ...joinSettings(read), timings: settled(timings(DURATION_MS, 0), NO_GRACE) };
+}
+
+export function readReleaseCommandLine(argv: readonly string[], env: Env): Line<JoinSettings> {
+  return readLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, readSettings, argv, env);
+}
+
+export async function release(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return await runCommand({ command: 'release', line: readReleaseCommandLine(argv, env), env }, releaseForOthers);
+}
+
+async function releaseForOthers(settings: JoinSettings, context: CommandContext): Promise<number> {
+  const { log } = context;
+  const participant = sharedParticipant(settings, context);
+  if (!participant) return EXIT.configuration.code;
+  const { me } = participant;
+  const subject = describeLease(me);
+  const released = await releaseLock(participant, undefined);
+  switch (released.kind) {
+    case 'released':
+      log('info', `released ${subject}`);
+      return 0;
+    case 'gone':
+      log('error', `${subject} was not held by ${me.id}: it has expired and was taken, or was never acquired under this name`);
+      return EXIT.lost.code;
+    case 'failed':
+      log('error', `not released: ${released.message}; the lock expires by itself`);
+      return EXIT.unreachable.code;
+    default:
+      return released satisfies never;
+  }
+}

@@ -1,0 +1,89 @@
+/** What the exit codes of the command line mean, the one table of them: README and tests quote it. Numbers as in sysexits.h where it has one. */
+import { constants } from 'node:os';
+import type { GuardOutcome } from '../src/guard/guard.ts';
+import { describeNotAcquired, describeStop } from '../src/lock/describe.ts';
+import type { NotAcquired, Participant } from '../src/lock/index.ts';
+import type { Log } from '../src/log.ts';
+
+export const EXIT = {
+  usage: { code: 64, when: 'bad usage: unknown option, invalid value, or no command given' },
+  unreachable: { code: 69, when: 'the API server could not be reached in time' },
+  notAcquired: { code: 75, when: 'not acquired in time, or busy with `--on-busy fail` (`-E` changes this code)' },
+  lost: { code: 76, when: 'the lock was lost, and the command was stopped' },
+  refused: { code: 77, when: 'the API server refused: credentials (401) or rights (403)' },
+  configuration: {
+    code: 78,
+    when:
+      'bad configuration: durations that leave no time to stop the command, no cluster found, unknown namespace, or a Lease ' +
+      "used by the API server's own leader election",
+  },
+  stopped: { code: 79, when: 'the holder was asked to stop, and the command was stopped' },
+  cannotExecute: { code: 126, when: 'the command was found but cannot be executed' },
+  notFound: { code: 127, when: 'the command was not found' },
+} as const;
+
+/** As a shell reports it. */
+export const signalled = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+
+export interface Reporting {
+  participant: Participant;
+  log: Log;
+  onBusy: 'wait' | 'fail' | 'skip';
+  conflictExitCode: number;
+}
+
+/** Logs why a guard has ended, where that is not plain from its command, and returns the exit code for it. */
+export function reportOutcome(outcome: GuardOutcome, reporting: Reporting): number {
+  const { log } = reporting;
+  switch (outcome.kind) {
+    case 'ended':
+      return 'code' in outcome.end ? outcome.end.code : signalled(outcome.end.signal);
+    case 'lost':
+      return EXIT.lost.code;
+    case 'stopped': {
+      const { kind } = outcome.request;
+      log('error', `stopped: ${describeStop(outcome.request)} (${kind})`);
+      return EXIT.stopped.code;
+    }
+    case 'overdue':
+      log('error', `stopped: the command did not end on ${outcome.signal}`);
+      return signalled(outcome.signal);
+    case 'interrupted':
+      log('error', `not acquired: ended by ${outcome.signal} before the command was started`);
+      return signalled(outcome.signal);
+    case 'not-acquired':
+      return reportNotAcquired(outcome.acquisition, reporting);
+    case 'deadlock':
+    case 'no-watchdog':
+      log('error', outcome.message);
+      return EXIT.configuration.code;
+    case 'not-started':
+      log('error', outcome.message);
+      return outcome.problem === 'not-found' ? EXIT.notFound.code : EXIT.cannotExecute.code;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** Logs why there is no lock, and returns the exit code for it. */
+export function reportNotAcquired(
+  acquisition: Exclude<NotAcquired, { kind: 'aborted' }>,
+  { participant: { me, clock }, log, onBusy, conflictExitCode }: Reporting,
+): number {
+  const message = describeNotAcquired(acquisition, me, clock.wall());
+  if (acquisition.kind === 'busy' && onBusy === 'skip') {
+    log('info', `${message}; skipped`);
+    return 0;
+  }
+  log('error', message);
+  switch (acquisition.kind) {
+    case 'busy':
+      return conflictExitCode;
+    case 'unreachable':
+      return EXIT.unreachable.code;
+    case 'refused':
+      return acquisition.status === 401 || acquisition.status === 403 ? EXIT.refused.code : EXIT.configuration.code;
+    default:
+      return acquisition satisfies never;
+  }
+}

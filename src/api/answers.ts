@@ -1,0 +1,147 @@
+/**
+ * What a reply of the API server means: every answer, and every lack of one, becomes a tagged value with a plain sentence. The only place where
+ * messages of the API server and of admission policies are recognised by their text. A write without a clear answer is `failed`, and may have
+ * been done all the same.
+ */
+import { describeLease } from '../names.ts';
+import type { RawLease } from '../protocol/lease.ts';
+import type { Reply } from './http.ts';
+
+/**
+ * Why a request was refused. `credentials`: 401. `rights`: RBAC does not allow it. `policy`: an admission policy refused it; `not-yours`: that in
+ * deploy/holders, since the id is not the caller's. `namespace`: it does not exist. `invalid`: the API server can't accept the object, or the request.
+ */
+export type Refusal = 'credentials' | 'rights' | 'policy' | 'not-yours' | 'namespace' | 'invalid';
+
+export type Answer =
+  | { kind: 'lease'; lease: RawLease; serverMs: number | undefined }
+  /** No such Lease (its namespace may not exist either: the API doesn't say on a read). */
+  | { kind: 'absent' }
+  /** 409, or 422 for a create that found one: somebody was faster. */
+  | { kind: 'conflict' }
+  /** The API server understood the request and refused it. */
+  | { kind: 'refused'; reason: Refusal; status: number; message: string }
+  /** No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. */
+  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown' };
+
+/** `lease` undefined: the Lease was deleted, or may have been: read it. */
+export type WatchEvent = { lease: RawLease | undefined };
+
+/** What the policy in deploy/holders answers while the holder's lease has not expired. */
+const NOT_EXPIRED = 'and has not expired: only its holder';
+const TOO_EARLY_MS = 1000;
+/** What it answers where an id is not the caller's. */
+const NOT_YOURS = 'is not yours: it must be';
+
+/** What was asked for, for messages. */
+export interface Asked {
+  verb: 'read' | 'create' | 'update' | 'watch';
+  namespace: string;
+  name: string;
+  server: string;
+}
+
+const DOING = { read: 'reading', create: 'creating', update: 'updating', watch: 'watching' };
+
+export function answerOf(reply: Reply, asked: Asked): Answer {
+  const subject = `${DOING[asked.verb]} ${describeLease(asked)}`;
+  if (reply.kind === 'broken')
+    return { kind: 'failed', message: `${subject}: ${reply.message}`, applied: reply.sent ? 'unknown' : 'no' };
+  const { status, headers, body } = reply;
+  const json = readJson(body);
+  const said = `${subject}: the API server answered ${status}`;
+  if (status === 200 || status === 201) {
+    if (isLease(json)) return { kind: 'lease', lease: json, serverMs: readDate(headers.date) };
+    return { kind: 'failed', message: `${said} with ${nature(headers, body)} instead of a Lease`, applied: 'unknown' };
+  }
+  const problem = json?.kind === 'Status' ? (json as Status) : undefined;
+  if (!problem && status < 500 && status !== 429 && status !== 401) {
+    const message = `${said} with ${nature(headers, body)}: is ${asked.server} a Kubernetes API server, and nothing in between?`;
+    return { kind: 'failed', message, applied: 'unknown' };
+  }
+  const why = problem?.message ?? nature(headers, body);
+  switch (status) {
+    case 401:
+      return refuse(
+        'credentials',
+        status,
+        `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster`,
+      );
+    case 403:
+      // Its clock and mine, or those of two API servers, are a little apart.
+      if (why.includes(NOT_EXPIRED))
+        return { kind: 'failed', message: `${subject}: ${why}`, applied: 'no', retryAfterMs: TOO_EARLY_MS };
+      // A policy refuses it: more rights would change nothing.
+      if (why.includes('ValidatingAdmissionPolicy'))
+        return refuse(why.includes(NOT_YOURS) ? 'not-yours' : 'policy', status, `${subject}: 403: ${why} (docs/theft.md)`);
+      return refuse('rights', status, `${subject}: 403: ${why}. ${rights(asked)}`);
+    case 404:
+      if (problem?.details?.kind === 'leases' && problem.details.name === asked.name) return { kind: 'absent' };
+      if (problem?.details?.kind === 'namespaces')
+        return refuse(
+          'namespace',
+          status,
+          `${subject}: the namespace "${asked.namespace}" does not exist: create it, or name another`,
+        );
+      return refuse('invalid', status, `${subject}: 404: ${why}. The API server does not serve coordination.k8s.io/v1`);
+    case 409:
+      return { kind: 'conflict' };
+    case 422:
+      // A PUT without uid and resourceVersion creates; this is how the API says that there is one already.
+      if (asked.verb === 'create' && problem?.details?.causes?.some(({ field }) => field === 'metadata.resourceVersion'))
+        return { kind: 'conflict' };
+      return refuse('invalid', status, `${subject}: 422: ${why}`);
+    case 429:
+      return { kind: 'failed', message: `${said}: ${why}`, applied: 'no', ...retryAfter(headers, problem) };
+    default:
+      if (status >= 500)
+        return { kind: 'failed', message: `${said}: ${why}`, applied: 'unknown', ...retryAfter(headers, problem) };
+      return refuse('invalid', status, `${said}: ${why}`);
+  }
+}
+
+interface Status {
+  message?: string;
+  reason?: string;
+  details?: { kind?: string; name?: string; retryAfterSeconds?: number; causes?: { field?: string }[] };
+}
+
+const refuse = (reason: Refusal, status: number, message: string): Answer => ({ kind: 'refused', reason, status, message });
+
+function rights({ namespace, name }: Asked): string {
+  return (
+    `Allow get, watch, create and update on leases.coordination.k8s.io with resourceNames ["${name}"] ` +
+    `in namespace ${namespace} (docs/rbac.md)`
+  );
+}
+
+function retryAfter(headers: Record<string, unknown>, problem: Status | undefined): { retryAfterMs: number } | object {
+  const header = typeof headers['retry-after'] === 'string' ? headers['retry-after'] : '';
+  const seconds = /^\d+$/.test(header) ? Number(header) : problem?.details?.retryAfterSeconds;
+  return typeof seconds === 'number' && seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
+}
+
+function isLease(json: { kind?: unknown; metadata?: unknown } | undefined): json is RawLease {
+  return json?.kind === 'Lease' && typeof json.metadata === 'object' && json.metadata !== null;
+}
+
+function readJson(body: string): Record<string, unknown> | undefined {
+  try {
+    const json: unknown = JSON.parse(body);
+    return typeof json === 'object' && json !== null ? (json as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined; // Told by `nature`, with the first words of it.
+  }
+}
+
+/** What came instead of JSON, for a person who has to find out who answered. */
+function nature(headers: Record<string, unknown>, body: string): string {
+  const type = String(headers['content-type'] ?? 'no content type').split(';')[0];
+  const start = body.replace(/\s+/g, ' ').trim().slice(0, 80);
+  return start === '' ? 'an empty body' : `${type} ("${start}")`;
+}
+
+function readDate(header: string | undefined): number | undefined {
+  const ms = header === undefined ? Number.NaN : Date.parse(header);
+  return Number.isNaN(ms) ? undefined : ms;
+}

@@ -1,0 +1,89 @@
+/** What is said of a lock to people: holders, queues, requests to stop, and why there is no lock. Every entry takes its words from here. */
+import { formatDuration } from '../durations.ts';
+import { describeLease } from '../names.ts';
+import type { Holder, StopRequest } from '../protocol/document.ts';
+import type { Me } from '../protocol/me.ts';
+import type { TimingsResult } from '../protocol/timings.ts';
+import type { NotAcquired } from './participant.ts';
+
+/** `held by ... and ...`, each with who, since when and why; `nobody holds it`. */
+export function describeHolders(heldBy: readonly Holder[], now: Date): string {
+  if (heldBy.length === 0) return 'nobody holds it';
+  return `held by ${heldBy.map((holder) => describeHolder(holder, now)).join(' and ')}`;
+}
+
+function describeHolder({ id, since, about }: Holder, now: Date): string {
+  const started = Date.parse(since);
+  // The holder's own wall clock: good enough for people, and for nothing else.
+  const time = Number.isNaN(started)
+    ? ''
+    : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
+  const why = [about.reason, about.url].filter(Boolean).join(', ');
+  return `${id}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
+}
+
+/** The same in one line without the time that has passed, for outputs and tables that are kept. */
+export function summariseHolder({ id, since, about: { reason, url } }: Holder): string {
+  const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
+  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
+}
+
+export function describePosition(position: number): string {
+  return position === 0 ? 'next in queue' : `${position} ahead in queue`;
+}
+
+/** `asked to stop by ...: reason`. */
+export function describeStop({ by, reason }: StopRequest): string {
+  return `asked to stop by ${by || 'an unnamed client'}${reason ? `: ${reason}` : ''}`;
+}
+
+/** Why there is no lock. */
+export function describeNotAcquired(acquisition: NotAcquired, me: Me, now: Date): string {
+  switch (acquisition.kind) {
+    case 'busy': {
+      const { heldBy, position, waitedMs } = acquisition;
+      const why = heldBy.length > 0 ? `it is ${describeHolders(heldBy, now)}` : describePosition(position);
+      return `${describeLease(me)} was not acquired after ${formatDuration(waitedMs)}: ${why}`;
+    }
+    case 'aborted':
+      return `${describeLease(me)} was not acquired: waiting was ended`;
+    case 'refused':
+    case 'unreachable':
+      return acquisition.message;
+    default:
+      return acquisition satisfies never;
+  }
+}
+
+/** What an entry calls the durations of a lock. */
+export interface TimingNames {
+  /** Such as "lease duration". */
+  duration: string;
+  /** What the grace is made of, with its length: "a kill grace of 10s". */
+  grace: string;
+  /** What there can be less of: "kill grace"; undefined where it is not simply given. */
+  shorterGrace: string | undefined;
+  /** What it is that takes the grace: "stopping the command". */
+  stopping: string;
+}
+
+/** Why these durations are refused, with the sum shown and what would fit. */
+export function describeTimings(
+  refused: Exclude<TimingsResult, { kind: 'timings' }>,
+  { duration, grace, shorterGrace, stopping }: TimingNames,
+): string {
+  if (refused.kind === 'not-whole-seconds')
+    return `invalid ${duration} ${formatDuration(refused.durationMs)}: use a whole number of seconds, at least 1s`;
+  const { derived, neededMs, shortestMs, longestGraceMs } = refused;
+  const { durationMs, renewEveryMs, requestTimeoutMs, killBudgetMs, marginMs } = derived;
+  const orGrace =
+    longestGraceMs !== undefined && shorterGrace !== undefined
+      ? ` or a ${shorterGrace} of at most ${formatDuration(longestGraceMs)}`
+      : '';
+  return (
+    `a ${duration} of ${formatDuration(durationMs)} is too short for ${grace}: renewing every ${formatDuration(renewEveryMs)} + ` +
+    `two requests of ${formatDuration(requestTimeoutMs)} each + ${stopping} ${formatDuration(killBudgetMs)} + ` +
+    `margin ${formatDuration(marginMs)} = ${formatDuration(neededMs)}. Use a ${duration} of at least ${formatDuration(shortestMs)}${orGrace} ` +
+    '(docs/protocol.md#durations)'
+  );
+}

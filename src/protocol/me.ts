@@ -1,0 +1,42 @@
+/** Who a participant is on one lock, and which entries of a document are its own. Pure. */
+import type { Monotonic } from '../clock.ts';
+import type { About, Key } from './document.ts';
+
+/** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */
+export interface Me {
+  namespace: string;
+  name: string;
+  id: string;
+  nonce: string;
+  priority: number;
+  durationMs: number;
+  about: About;
+  /** When I came, by my wall clock: for people. */
+  since: string;
+  /** Write the expiry into renewTime, as K8SLock 0.2.5 expects of everyone. */
+  legacyExpiry: boolean;
+  labels?: Record<string, string>;
+}
+
+export interface Moment {
+  now: Monotonic;
+  wall: Date;
+  /** The mark of the write that may follow: never used before. */
+  mark: string;
+}
+
+/** "Me" is this id and this nonce: two processes that were given one id by mistake exclude each other. */
+export const isMe = (entry: { id: string; nonce: string }, me: Pick<Me, 'id' | 'nonce'>): boolean =>
+  entry.id === me.id && entry.nonce === me.nonce;
+
+export function findMine<T extends { id: string; nonce: string }>(
+  entries: readonly T[],
+  me: Pick<Me, 'id' | 'nonce'>,
+): T | undefined {
+  return entries.find((entry) => isMe(entry, me));
+}
+
+/** The keys of all entries of mine. More than one only where somebody wrote by hand. */
+export function keysOfMine(entries: readonly { key: Key; id: string; nonce: string }[], me: Me): Key[] {
+  return entries.filter((entry) => isMe(entry, me)).map((entry) => entry.key);
+}

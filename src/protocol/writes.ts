@@ -1,0 +1,107 @@
+/**
+ * The documents that are written, each from the one that it replaces: claim, queue, renew, put back, leave. Pure. What belongs to others is
+ * written back as it was read.
+ */
+import type { Holder, Key, LockState, Waiter } from './document.ts';
+import { edit, type HolderText, keyOf } from './edit.ts';
+import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
+import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
+import type { View } from './sightings.ts';
+
+/** What a write starts from: the lock as I know it, who I am, and when. */
+export interface Draft {
+  view: Pick<View, 'state' | 'exists'>;
+  me: Me;
+  moment: Moment;
+}
+
+/** Makes me the holder, in place of whoever held it, and removes those who were passed over. */
+export function claim({ view, me, moment }: Draft, ticket: number, passedOver: readonly Waiter[]): RawLease {
+  const { state } = view;
+  return edit(baseOf(view, me), {
+    holders: {
+      ...removed(annotated(state.holders)),
+      [keyOf(ticket, me.nonce)]: holderText(me, moment, microTime(moment.wall)),
+    },
+    waiters: removed([...passedOver.map(({ key }) => key), ...state.unreadable, ...keysOfMine(state.waiters, me)]),
+    lock: { next: Math.max(state.next, ticket + 1), stop: undefined },
+    spec: {
+      ...heldSpec(me, moment, state.lease.spec),
+      acquireTime: microTime(moment.wall),
+      leaseTransitions: state.transitions + 1,
+    },
+  });
+}
+
+/** Puts me into the queue, the spec untouched. */
+export function enqueue({ view, me }: Omit<Draft, 'moment'>, ticket: number): RawLease {
+  const { state } = view;
+  return edit(baseOf(view, me), {
+    waiters: {
+      ...removed([...state.unreadable, ...keysOfMine(state.waiters, me)]),
+      [keyOf(ticket, me.nonce)]: { id: me.id, since: me.since, priority: me.priority, about: me.about },
+    },
+    lock: { next: Math.max(state.next, ticket + 1) },
+  });
+}
+
+/** The next write of a holder: only the mark and the time change. A Lease that was deleted is put back as it was known. */
+export function renewal({ view: { state, exists }, me, moment }: Draft, key: Key): RawLease {
+  const since = findMine(state.holders, me)?.since ?? state.lease.spec?.acquireTime;
+  const lease = edit(state.lease, {
+    holders: { [key]: holderText(me, moment, since) },
+    // A claim may have come true late, over a Lease that was put back meanwhile.
+    waiters: removed(keysOfMine(state.waiters, me)),
+    spec: heldSpec(me, moment, state.lease.spec),
+  });
+  return exists ? lease : asNew(lease);
+}
+
+/** The document without me, as holder or as waiter; undefined if nothing of mine is in it. */
+export function withoutMe(state: LockState, me: Me, wall: Date): { lease: RawLease; asHolder: boolean } | undefined {
+  const mine = findMine(state.holders, me);
+  const waiting = keysOfMine(state.waiters, me);
+  const asHolder = mine?.standing === 'holds';
+  if (!mine && waiting.length === 0) return undefined;
+  const lease = edit(state.lease, {
+    holders: removed(mine ? [mine.key] : []),
+    waiters: removed([...waiting, ...state.unreadable]),
+    ...(asHolder && {
+      lock: { stop: undefined },
+      // What client-go writes on release; 0.2.5 of K8SLock takes it, too, since the time is past.
+      spec: { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(wall) },
+    }),
+  });
+  return { lease, asHolder };
+}
+
+/** What is known of a Lease that has never existed. */
+export function absentLease(me: Me): RawLease {
+  return newLease(me.namespace, me.name);
+}
+
+function baseOf({ exists, state }: Draft['view'], me: Me): RawLease {
+  const lease = exists ? state.lease : asNew(state.lease);
+  if (!me.labels) return lease;
+  return { ...lease, metadata: { ...lease.metadata, labels: { ...lease.metadata.labels, ...me.labels } } };
+}
+
+function holderText(me: Me, moment: Moment, since: string | undefined): HolderText {
+  return { id: me.id, mark: moment.mark, durationMs: me.durationMs, since, about: me.about };
+}
+
+function heldSpec(me: Me, { wall }: Moment, before: RawSpec | undefined): RawSpec {
+  const written = wall.getTime() + (me.legacyExpiry ? me.durationMs : 0);
+  // client-go compares whole seconds: a renewal within the same second, or by a clock set back, would look like none.
+  const last = before?.holderIdentity === me.id && before.renewTime ? Date.parse(before.renewTime) : Number.NaN;
+  const renewTime = Number.isNaN(last) ? written : Math.max(written, last + 1000);
+  return { holderIdentity: me.id, leaseDurationSeconds: me.durationMs / 1000, renewTime: microTime(new Date(renewTime)) };
+}
+
+function annotated(holders: readonly Holder[]): Key[] {
+  return holders.filter(({ standing }) => standing !== 'foreign').map(({ key }) => key);
+}
+
+function removed(keys: readonly Key[]): Record<Key, undefined> {
+  return Object.fromEntries(keys.map((key) => [key, undefined]));
+}
