@@ -1,7 +1,7 @@
-/** `mode: check`: whether the lock is still held, by this job or by a holder that several jobs know. It changes nothing. */
+/** `mode: check`: whether the lock is still held, by this job or by a holder that several jobs know. It changes nothing: what it writes is a dry run. */
 import { setOutput } from '@actions/core';
 import { isAlive } from '../src/guard/proc-stat.ts';
-import { sharedIdentity } from '../src/lock/index.ts';
+import { type Participant, serverTime, sharedIdentity } from '../src/lock/index.ts';
 import { describeLease } from '../src/names.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
@@ -51,7 +51,7 @@ function problemOf(status: Status): string | undefined {
   }
 }
 
-/** Seconds that the server's clock and the header it is read from may be off. */
+/** Stamps are whole seconds, and those of several API servers agree only roughly. */
 const SLACK_MS = 2000;
 
 async function problemOfHolder(inputs: Inputs, holder: string, env: NodeJS.ProcessEnv): Promise<string | undefined> {
@@ -59,21 +59,30 @@ async function problemOfHolder(inputs: Inputs, holder: string, env: NodeJS.Proce
   const connected = await connect(inputs, identity, env);
   if (connected.kind === 'refused') return connected.message;
   const { participant, explain401 } = connected;
-  const subject = describeLease(participant.me);
-  const answer = await participant.client.read({ timeoutMs: inputs.timings.requestTimeoutMs });
-  participant.client.close();
+  try {
+    return await problemOfLease(participant, explain401);
+  } finally {
+    participant.client.close();
+  }
+}
+
+async function problemOfLease(participant: Participant, explain401: () => string): Promise<string | undefined> {
+  const { me, client, timings } = participant;
+  const subject = describeLease(me);
+  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs });
   if (answer.kind === 'absent') return `${subject} does not exist`;
   if (answer.kind === 'refused') return answer.message + (answer.reason === 'credentials' ? explain401() : '');
   if (answer.kind !== 'lease') return answer.kind === 'failed' ? answer.message : `${subject} could not be read`;
   const parsed = parseLease(answer.lease);
   if (parsed.kind === 'refused') return parsed.message;
   const { holders, writtenAtServerMs } = parsed.state;
-  const mine = findMine(holders, identity);
+  const mine = findMine(holders, me);
   if (mine?.standing !== 'holds') {
     const others = holders.map(({ id }) => id).join(' and ');
-    return `${subject} is not held by ${holder}${others ? `, but by ${others}` : ': nobody holds it'}`;
+    return `${subject} is not held by ${me.id}${others ? `, but by ${others}` : ': nobody holds it'}`;
   }
-  if (writtenAtServerMs === undefined || answer.serverMs === undefined) return undefined;
-  const leftMs = writtenAtServerMs + (mine.durationMs ?? 0) - SLACK_MS - answer.serverMs;
-  return leftMs > 0 ? undefined : `${subject} was held by ${holder}, and has expired: lease-duration was too short for the jobs`;
+  const nowMs = await serverTime(participant, { state: parsed.state, exists: true });
+  if (writtenAtServerMs === undefined || nowMs === undefined) return undefined;
+  const leftMs = writtenAtServerMs + (mine.durationMs ?? 0) - SLACK_MS - nowMs;
+  return leftMs > 0 ? undefined : `${subject} was held by ${me.id}, and has expired: lease-duration was too short for the jobs`;
 }

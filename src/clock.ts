@@ -1,17 +1,32 @@
 /**
- * Time, the only place that reads it. Deadlines live on a monotonic scale that also counts the time a machine was
- * suspended; the wall clock is for people and for what the Lease API wants written, and decides nothing.
+ * Time, the only place that reads it. Own deadlines live on a monotonic scale that also counts the time a machine was suspended, others are judged on
+ * one that does not; the wall clock is for people, for what the Lease API wants written, and for telling a suspend from a faulty boot clock.
  */
 import { uptime } from 'node:os';
 
-/** Milliseconds on this process's own scale. It never goes back. Values of two processes can't be compared. */
+/**
+ * Milliseconds on this process's own scale, which also counts the time that the machine was suspended: one's own deadlines go by it. It never goes
+ * back. Values of two processes can't be compared.
+ */
 export type Monotonic = number & { readonly __monotonic: unique symbol };
 
-export const later = (from: Monotonic, ms: number): Monotonic => (from + ms) as Monotonic;
+/**
+ * Milliseconds on a scale of its own, which stands still while the machine is suspended and believes no other clock: others are judged by it, since
+ * a clock that is ahead would rob them.
+ */
+export type Steady = number & { readonly __steady: unique symbol };
+
+export const later = <Scale extends number>(from: Scale, ms: number): Scale => (from + ms) as Scale;
 export const NEVER = Number.POSITIVE_INFINITY as Monotonic;
 
 export interface Clock {
   now(): Monotonic;
+  steady(): Steady;
+  /**
+   * How often boot time has leapt ahead while the wall clock did not: a fault of the machine's clock (lxcfs going away under a container), or a suspend
+   * that the wall clock has missed. `now` does not count such a leap; a holder asks the API server whether it may go on.
+   */
+  doubts(): number;
   /** What a calendar on the wall says: to be written down for people, never to be compared. */
   wall(): Date;
   /** Calls `fire` once, at `when` or as soon after it as the process runs. Returns the undo. */
@@ -70,18 +85,44 @@ export function fromMachineTime(clock: Clock, { monotonic, boot }: MachineTime):
   return later(clock.now(), Math.min(monotonic - now.monotonic, now.boot === 0 ? Number.POSITIVE_INFINITY : boot - now.boot));
 }
 
+/** How much boot time may gain on monotonic time between two looks before it is a leap; it is read to 10 ms. */
+const LEAP_MS = 200;
+
+/** Monotonic time plus the leaps of boot time that the wall clock confirms: a suspend moves both. */
+function clockOfOwnDeadlines(): { now(): Monotonic; doubts(): number } {
+  const read = () => ({ mono: performance.now(), boot: bootMs(), wall: Date.now() });
+  const start = read();
+  let last = start;
+  let disbelieved = 0;
+  let doubts = 0;
+  let latest = 0;
+  return {
+    now() {
+      const at = read();
+      const leap = at.boot - last.boot - (at.mono - last.mono);
+      const wallLeap = at.wall - last.wall - (at.mono - last.mono);
+      // By more than half: a time server may have corrected the wall clock in the same moment.
+      const confirmed = leap > 0 && wallLeap > leap / 2;
+      if (Math.abs(leap) > LEAP_MS && !confirmed) {
+        disbelieved += leap;
+        if (leap > 0) doubts += 1;
+      }
+      last = at;
+      // Whichever is further ahead: too early a time would let two commands run together.
+      latest = Math.max(latest, at.mono - start.mono, at.boot - start.boot - disbelieved);
+      return latest as Monotonic;
+    },
+    doubts: () => doubts,
+  };
+}
+
 /** `background`: its timers don't keep the process running. */
 export function systemClock({ background = false } = {}): Clock {
-  const bootAtStart = bootMs();
-  const monotonicAtStart = performance.now();
-  let latest = 0;
-  const now = (): Monotonic => {
-    // Whichever is further ahead: too late a time stops a command early, too early a time lets two run at once.
-    latest = Math.max(latest, performance.now() - monotonicAtStart, bootMs() - bootAtStart);
-    return latest as Monotonic;
-  };
+  const { now, doubts } = clockOfOwnDeadlines();
   return {
     now,
+    doubts,
+    steady: () => performance.now() as Steady,
     wall: () => new Date(),
     at(when, fire) {
       let timer: NodeJS.Timeout | undefined;

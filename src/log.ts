@@ -4,6 +4,7 @@
  */
 import { write } from 'node:fs';
 import { type Clock, later, waitUntil } from './clock.ts';
+import { visible } from './visible.ts';
 
 export type Level = 'error' | 'info' | 'debug';
 export type LogFormat = 'text' | 'json';
@@ -55,7 +56,7 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
   const log = (level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}) => {
     if (RANK[level] > RANK[least]) return;
     const json = () => JSON.stringify({ time: clock.wall().toISOString(), level, message, ...fields });
-    backlog.push(format === 'json' ? `${json()}\n` : `k8s-lease-lock: ${message.replace(/[\r\n]+/g, ' ')}\n`);
+    backlog.push(format === 'json' ? `${json()}\n` : `k8s-lease-lock: ${visible(message)}\n`);
     if (backlog.length > BACKLOG) backlog.shift();
     pump();
   };

@@ -2,7 +2,7 @@
 import { logEvents } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
-import { endsWithInit } from '../../src/guard/watchdog-needed.ts';
+import { watchdogNeeded } from '../../src/guard/watchdog-needed.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import {
@@ -96,7 +96,7 @@ async function runUnderLock(
     participant,
     env,
     whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
-    watchdog: endsWithInit() ? undefined : respawn(WATCHDOG_FLAGS, 'watchdog'),
+    watchdog: watchdogNeeded() ? respawn(WATCHDOG_FLAGS, 'watchdog') : undefined,
     terminal: process.stdin.isTTY === true,
     descriptors,
     log,

@@ -14,7 +14,7 @@ import type { Reply } from './http.ts';
 export type Refusal = 'credentials' | 'rights' | 'policy' | 'not-yours' | 'namespace' | 'invalid';
 
 export type Answer =
-  | { kind: 'lease'; lease: RawLease; serverMs: number | undefined }
+  | { kind: 'lease'; lease: RawLease }
   /** No such Lease (its namespace may not exist either: the API doesn't say on a read). */
   | { kind: 'absent' }
   /** 409, or 422 for a create that found one: somebody was faster. */
@@ -51,7 +51,7 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
   const json = readJson(body);
   const said = `${subject}: the API server answered ${status}`;
   if (status === 200 || status === 201) {
-    if (isLease(json)) return { kind: 'lease', lease: json, serverMs: readDate(headers.date) };
+    if (isLease(json)) return { kind: 'lease', lease: json };
     return { kind: 'failed', message: `${said} with ${nature(headers, body)} instead of a Lease`, applied: 'unknown' };
   }
   const problem = json?.kind === 'Status' ? (json as Status) : undefined;
@@ -115,10 +115,13 @@ function rights({ namespace, name }: Asked): string {
   );
 }
 
+/** A maintenance page may ask for an hour: whoever waits must notice before that that it is over. */
+const PATIENCE_MS = 30_000;
+
 function retryAfter(headers: Record<string, unknown>, problem: Status | undefined): { retryAfterMs: number } | object {
   const header = typeof headers['retry-after'] === 'string' ? headers['retry-after'] : '';
   const seconds = /^\d+$/.test(header) ? Number(header) : problem?.details?.retryAfterSeconds;
-  return typeof seconds === 'number' && seconds > 0 ? { retryAfterMs: seconds * 1000 } : {};
+  return typeof seconds === 'number' && seconds > 0 ? { retryAfterMs: Math.min(seconds * 1000, PATIENCE_MS) } : {};
 }
 
 function isLease(json: { kind?: unknown; metadata?: unknown } | undefined): json is RawLease {
@@ -139,9 +142,4 @@ function nature(headers: Record<string, unknown>, body: string): string {
   const type = String(headers['content-type'] ?? 'no content type').split(';')[0];
   const start = body.replace(/\s+/g, ' ').trim().slice(0, 80);
   return start === '' ? 'an empty body' : `${type} ("${start}")`;
-}
-
-function readDate(header: string | undefined): number | undefined {
-  const ms = header === undefined ? Number.NaN : Date.parse(header);
-  return Number.isNaN(ms) ? undefined : ms;
 }

@@ -1,5 +1,6 @@
 /** Read, create, replace and watch one Lease. What an answer means for the lock is decided elsewhere. */
 import type { Clock } from '../clock.ts';
+import { MANAGERS } from '../protocol/document.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Cluster } from './cluster.ts';
@@ -7,8 +8,10 @@ import { connect, type Reply } from './http.ts';
 import { type WatchListener, watchLease } from './lease-watch.ts';
 
 export interface WriteOptions {
-  /** Holders and waiters write as two managers, so that managedFields tells when a *holder* last wrote. */
+  /** The field manager. */
   as: 'holder' | 'waiter';
+  /** The API server checks and stamps the write, and does not do it. */
+  dryRun?: boolean | undefined;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }
@@ -37,8 +40,6 @@ export interface LeaseClientOptions {
   random(): number;
 }
 
-const MANAGERS = { holder: 'k8s-lease-lock', waiter: 'k8s-lease-lock-waiter' };
-
 export function leaseClient(options: LeaseClientOptions): LeaseClient {
   const { cluster, namespace, name, clock, userAgent } = options;
   const collection = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases`;
@@ -51,9 +52,9 @@ export function leaseClient(options: LeaseClientOptions): LeaseClient {
       const reply = await requests.send({ method: 'GET', path: `${path}?${serverTimeout(timeoutMs)}`, timeoutMs, signal });
       return answerOf(reply, { verb: 'read', ...subject });
     },
-    async write(lease, { as, timeoutMs, signal }) {
+    async write(lease, { as, dryRun, timeoutMs, signal }) {
       const verb = lease.metadata.uid === undefined ? 'create' : 'update';
-      const query = `fieldManager=${MANAGERS[as]}&${serverTimeout(timeoutMs)}`;
+      const query = `fieldManager=${MANAGERS[as]}&${dryRun ? 'dryRun=All&' : ''}${serverTimeout(timeoutMs)}`;
       const reply = await requests.send({
         method: 'PUT',
         path: `${path}?${query}`,

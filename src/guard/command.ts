@@ -3,7 +3,7 @@
  * Without a terminal it gets a session of its own, so that a signal reaches all of it and nothing of the guard. With one it stays
  * in the guard's: Ctrl-C, Ctrl-Z, the window's size and the foreground are then the terminal's business, as with `env` or `flock`.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Clock } from '../clock.ts';
 import { livingOf, type ProcessTree, signalGroup, type TerminateOptions, terminate, treeOf } from './process-tree.ts';
 
@@ -48,7 +48,13 @@ export function start({ argv: [file, ...args], env, mark, terminal, descriptors,
   return new Promise((resolve) => {
     const handed = [0, 1, 2, ...descriptors];
     const stdio = Array.from({ length: Math.max(...handed) + 1 }, (_, fd) => (handed.includes(fd) ? ('inherit' as const) : null));
-    const child = spawn(file, args, { stdio, detached: !terminal, env });
+    let child: ChildProcess;
+    try {
+      child = spawn(file, args, { stdio, detached: !terminal, env });
+    } catch (error) {
+      // Node throws for most of what the kernel refuses (ENOTDIR, ETXTBSY, E2BIG), and for arguments with a zero byte.
+      return resolve(notStarted(file, error as NodeJS.ErrnoException));
+    }
     child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(file, error)));
     const ended = new Promise<CommandEnd>((done) => {
       child.once('exit', (code, signal) => done(signal === null ? { code: code ?? 0 } : { signal }));

@@ -27,7 +27,8 @@ export function readProcess(pid: number): ProcessEntry | undefined {
       group: Number(group),
       session: Number(session),
       startedTicks: Number(fields[19]),
-      dead: state === 'Z' || state === 'X',
+      // A process whose main thread has ended is a zombie to look at, while its other threads run on (num_threads, the 20th field).
+      dead: (state === 'Z' || state === 'X') && Number(fields[17]) <= 1,
     };
   } catch {
     return undefined; // Gone between listing and reading.

@@ -38,23 +38,58 @@ export function treeToBe(mark: string): ProcessTree {
 
 export const NOBODY = 0;
 
-/** Process ids of those that are alive; each is remembered. */
+/** Process ids of those that are alive; each is remembered. A single look may miss a process that is being started: see isGone. */
 export async function livingOf(tree: ProcessTree, clock: Clock): Promise<number[]> {
   const table = process.platform === 'linux' ? readTable() : undefined;
   // Without /proc the kernel still answers for the group.
   if (!table && tree.leader === NOBODY) return [];
-  if (!table) return canSignal(tree.ownSession ? -tree.leader : tree.leader) ? [tree.leader] : [];
+  if (!table) return groupLives(tree) ? [tree.leader] : [];
+  const living = await membersOf(table, tree, clock);
+  // A parent that has forked and ended while the table was read has left a child that is not in it. Again, until nobody is new.
+  for (let seen = new Set(table.keys()); ; ) {
+    const again = readTable() ?? new Map<number, ProcessEntry>();
+    const added = [...again].filter(([pid]) => !seen.has(pid));
+    if (added.length === 0) break;
+    seen = new Set([...seen, ...again.keys()]);
+    const fresh = new Set(added.map(([pid]) => pid));
+    living.push(...(await membersOf(again, tree, clock, (pid) => fresh.has(pid))));
+  }
+  for (const pid of Object.keys(tree.known)) if (!table.has(Number(pid))) delete tree.known[Number(pid)];
+  for (const { pid, startedTicks } of living) tree.known[pid] = startedTicks;
+  if (living.length > 0) return living.map(({ pid }) => pid);
+  // With hidepid=2 the processes of other users are not in the table; the kernel counts those of the group all the same.
+  return readProcess(1) === undefined && groupLives(tree) ? [tree.leader] : [];
+}
+
+/** Whether the kernel knows a process of the command's group: also one that is dead and not reaped yet. */
+const groupLives = ({ leader, ownSession }: ProcessTree): boolean =>
+  leader !== NOBODY && canSignal(ownSession ? -leader : leader);
+
+async function membersOf(
+  table: Map<number, ProcessEntry>,
+  tree: ProcessTree,
+  clock: Clock,
+  wanted: (pid: number) => boolean = () => true,
+): Promise<ProcessEntry[]> {
   const found: ProcessEntry[] = [];
   const others: ProcessEntry[] = [];
   for (const entry of table.values()) {
-    if (entry.dead || entry.startedTicks < tree.startedTicks || entry.pid === process.pid) continue;
+    if (!wanted(entry.pid) || entry.dead || entry.startedTicks < tree.startedTicks || entry.pid === process.pid) continue;
     (belongs(entry, tree, table) ? found : others).push(entry);
   }
+  for (const { pid, startedTicks } of found) tree.known[pid] = startedTicks;
   const marked = await Promise.all(others.map(({ pid }) => carries(pid, tree.mark, clock)));
-  const living = [...found, ...others.filter((_, i) => marked[i])];
-  for (const { pid, startedTicks } of living) tree.known[pid] = startedTicks;
-  for (const pid of Object.keys(tree.known)) if (!table.has(Number(pid))) delete tree.known[Number(pid)];
-  return living.map(({ pid }) => pid);
+  return [...found, ...others.filter((_, i) => marked[i])];
+}
+
+/** A process just inside execve shows an empty environment, and so is not recognised by its mark: it is by the second look. */
+const SECOND_LOOK_MS = 20;
+
+/** Whether nothing of the command is alive: by two looks that find nobody. */
+export async function isGone(tree: ProcessTree, clock: Clock): Promise<boolean> {
+  if ((await livingOf(tree, clock)).length > 0) return false;
+  await waitUntil(clock, later(clock.now(), SECOND_LOOK_MS));
+  return (await livingOf(tree, clock)).length === 0;
 }
 
 /** Passes a signal on: to the group, not to those that have left it. */
@@ -112,7 +147,7 @@ interface GoneOptions {
 export async function waitUntilGone(tree: ProcessTree, clock: Clock, { until, hurry, eachLook }: GoneOptions): Promise<boolean> {
   for (;;) {
     await eachLook?.();
-    if ((await livingOf(tree, clock)).length === 0) return true;
+    if (await isGone(tree, clock)) return true;
     if (clock.now() >= until() || hurry?.aborted) return false;
     await waitUntil(clock, later(clock.now(), LOOK_MS), hurry);
   }

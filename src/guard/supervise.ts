@@ -3,7 +3,7 @@ import { type Clock, later, untilAborted } from '../clock.ts';
 import type { HeldLock } from '../lock/index.ts';
 import type { Command, CommandEnd } from './command.ts';
 import type { GuardOptions, Helpers } from './guard-options.ts';
-import { waitUntilGone } from './process-tree.ts';
+import { isGone, waitUntilGone } from './process-tree.ts';
 
 /** The first reason to end; later ones change nothing. */
 export type EndReason =
@@ -37,8 +37,8 @@ function firstOf({ lost, stopRequested, overdue }: Record<'lost' | 'stopRequeste
 /** True if processes are left that have to be stopped. With `orphans: wait` they are waited for, unless something else ends that. */
 async function leftBehind(command: Command, { orphans, log, participant }: GuardOptions, early: AbortSignal): Promise<boolean> {
   const { clock } = participant;
+  if (await isGone(command.tree, clock)) return false;
   const left = await command.living();
-  if (left === 0) return false;
   log('info', `the command has ended and left ${left} processes behind: ${orphans === 'wait' ? 'waiting for' : 'stopping'} them`);
   if (orphans === 'stop') return true;
   return !(await waitUntilGone(command.tree, clock, {

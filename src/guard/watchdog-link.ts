@@ -37,31 +37,29 @@ export function startWatchdog({ argv: [file, ...args], clock, timings, log }: Wa
   /** What a successor has to be told. */
   const told = new Map<Message['kind'], Message>();
   let ended = false;
-  let child: ChildProcess;
+  let child: ChildProcess | undefined;
 
   const tell = (message: Message) => {
     told.set(message.kind, message);
-    child.stdin?.write(`${JSON.stringify(message)}\n`);
+    child?.stdin?.write(`${JSON.stringify(message)}\n`);
   };
-  const launch = (): Promise<boolean> => {
-    // A session of its own, and nothing of the environment: neither the terminal's signals nor NODE_OPTIONS are meant for it.
-    child = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env: {} });
-    child.stdin?.on('error', () => {}); // It has died: 'exit' tells.
-    for (const message of told.values()) tell(message);
-    const mine = child;
-    const gone = new Promise<false>((resolve) => {
-      mine.once('error', () => resolve(false));
-      mine.once('exit', () => resolve(false));
-    });
+  const launch = async (): Promise<boolean> => {
+    const started = spawnWatchdog(file, args);
+    if (started) {
+      child = started;
+      child.stdin?.on('error', () => {}); // It has died: 'exit' tells.
+      for (const message of told.values()) tell(message);
+    }
+    const gone = started ? endOf(started) : Promise.resolve<false>(false);
     void gone.then(async () => {
       if (ended) return;
-      log('error', 'the watchdog has ended: starting another');
+      log('error', started ? 'the watchdog has ended: starting another' : 'the watchdog could not be started: trying again');
       await waitUntil(clock, later(clock.now(), AGAIN_MS));
       if (!ended) await launch();
     });
-    const listening = new Promise<true>((resolve) => mine.stdout?.once('data', () => resolve(true)));
+    const listening = new Promise<true>((resolve) => started?.stdout?.once('data', () => resolve(true)));
     const late = waitUntil(clock, later(clock.now(), START_MS)).then((): false => false);
-    return Promise.race([listening, gone, late]);
+    return await Promise.race([listening, gone, late]);
   };
 
   return {
@@ -71,10 +69,27 @@ export function startWatchdog({ argv: [file, ...args], clock, timings, log }: Wa
     stopping: () => tell({ kind: 'stopping' }),
     end() {
       ended = true;
-      child.stdin?.end();
-      child.unref();
+      child?.stdin?.end();
+      child?.unref();
     },
   };
+}
+
+/** Undefined where the kernel has no room for another process: the guard goes on, and tries again. */
+function spawnWatchdog(file: string, args: string[]): ChildProcess | undefined {
+  try {
+    // A session of its own, and nothing of the environment: neither the terminal's signals nor NODE_OPTIONS are meant for it.
+    return spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'], detached: true, env: {} });
+  } catch {
+    return undefined;
+  }
+}
+
+function endOf(child: ChildProcess): Promise<false> {
+  return new Promise((resolve) => {
+    child.once('error', () => resolve(false));
+    child.once('exit', () => resolve(false));
+  });
 }
 
 function deadlineOf(deadlines: Deadlines, clock: Clock, timings: Timings): Deadline {

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type Clock, fromMachineTime, later, type MachineTime, type Monotonic, NEVER, waitUntil } from '../clock.ts';
 import type { Log } from '../log.ts';
-import { livingOf, NOBODY, type ProcessTree, terminate } from './process-tree.ts';
+import { isGone, livingOf, NOBODY, type ProcessTree, terminate } from './process-tree.ts';
 
 /** One line of what a guard writes to its watchdog. */
 export type Message =
@@ -69,7 +69,7 @@ const EXEC_MS = 1000;
 async function appears(tree: ProcessTree, clock: Clock): Promise<boolean> {
   const until = later(clock.now(), tree.leader === NOBODY ? EXEC_MS : 0);
   for (;;) {
-    if ((await livingOf(tree, clock)).length > 0) return true;
+    if (!(await isGone(tree, clock))) return true;
     if (clock.now() >= until) return false;
     await waitUntil(clock, later(clock.now(), LOOK_MS));
   }

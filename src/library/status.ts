@@ -21,14 +21,14 @@ export async function statusOf(participant: Participant): Promise<LockStatus> {
   const parsed = parseLease(answer.lease);
   if (parsed.kind === 'refused') throw new LockError('refused', parsed.message);
   const { state } = parsed;
-  const view = observe(undefined, { state, exists: true, receivedAt: clock.now(), serverMs: answer.serverMs });
+  const view = observe(undefined, { state, exists: true, receivedAt: clock.steady() });
   if (state.coordinated)
     throw new LockError(
       'refused',
       `${describeLease(me)} belongs to the API server's coordinated leader election (${state.coordinated})`,
     );
-  // A holder that is dead by the API server's own clock no longer has it. My own entry, if there is one, counts like any other.
-  const holders = whoHolds(view, { ...me, nonce: '' }, clock.now());
+  // A holder that has died counts until its lease is over: one look can't tell. My own entry, if there is one, counts like any other.
+  const holders = whoHolds(view, { ...me, nonce: '' }, clock.steady());
   return {
     exists: true,
     held: holders.length > 0,

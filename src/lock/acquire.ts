@@ -8,22 +8,25 @@ import { backoffMs } from '../backoff.ts';
 import { later, type Monotonic, NEVER, waitUntil } from '../clock.ts';
 import { describeLease } from '../names.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
-import { type Holder, parseLease } from '../protocol/document.ts';
+import { type Holder, parseLease, queueWrittenAt } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import { findMine } from '../protocol/me.ts';
-import { type Decision, decide } from '../protocol/rules.ts';
-import { observe, type Reading, type View } from '../protocol/sightings.ts';
+import { type Decision, decide, freeFor, mayBeDead } from '../protocol/rules.ts';
+import { observe, type Reading, stamped, type View } from '../protocol/sightings.ts';
 import { absentLease } from '../protocol/writes.ts';
 import type { Emit } from './events.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { type QueueWatch, watchQueue } from './queue-watch.ts';
 import { release } from './release.ts';
 import { hold } from './renew.ts';
+import { serverTime } from './server-clock.ts';
 
 /** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
 const SILENCE_MS = 120_000;
 /** After a failed request: doubles up to the limit. */
 const RETRY = { firstMs: 200, limitMs: 5000 };
+/** After a write of my entry that did not show: doubles up to the limit. */
+const UNSEEN = { firstMs: 1000, limitMs: 30_000 };
 /** Spread of those who collided in a write: large enough for ten to find their order in a few rounds. */
 const COLLISION_MS = 50;
 
@@ -35,9 +38,13 @@ interface Wait {
   startedAt: Monotonic;
   giveUpAt: Monotonic;
   oneTry: boolean;
+  /** Of one try, once it has asked for a stamp: what was in the way then. */
+  tried: { since: string } | undefined;
   signal: AbortSignal | undefined;
   known: Known;
   requests: Requests;
+  /** Since when the API server refuses reads, or writes, without having served one in between. */
+  refused: { of: 'reads' | 'writes'; since: Monotonic; times: number } | undefined;
   /** When to read again if there is no news. */
   pollAt: Monotonic;
   /** What was last reported of the queue. */
@@ -51,6 +58,8 @@ interface Known {
   fresh: boolean;
   /** My place in the queue, once I have been seen there: kept if the entry vanishes. */
   ticket: number | undefined;
+  /** How often in a row my entry was written, and was then not to be seen. */
+  unseen: number;
   /** Something of mine may stand in the Lease. */
   wrote: boolean;
   /** A write of mine had no answer. */
@@ -88,9 +97,11 @@ function newWait(participant: Participant, { timeoutMs, signal, onEvent = () => 
     // One try has to end, too: two requests, and those that a collision costs.
     giveUpAt: oneTry ? later(now, 2 * participant.timings.requestTimeoutMs) : later(now, timeoutMs ?? NEVER),
     oneTry,
+    tried: undefined,
     signal,
-    known: { view: undefined, fresh: false, ticket: undefined, wrote: false, inDoubt: false },
+    known: { view: undefined, fresh: false, ticket: undefined, unseen: 0, wrote: false, inDoubt: false },
     requests: { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 },
+    refused: undefined,
     pollAt: NEVER,
     reported: '',
   };
@@ -116,11 +127,11 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
       if (decision.kind === 'claim' && !known.view.exists && !participant.createIfAbsent) return missing(participant);
       return await claim(wait, decision);
     case 'enqueue':
-      if (wait.oneTry) return giveUp(wait, decision.heldBy, decision.position);
+      if (wait.oneTry) return await tryOnce(wait, decision);
       if (!known.view.exists && !participant.createIfAbsent) return missing(participant);
       return await enqueue(wait, decision);
     case 'wait':
-      if (wait.oneTry) return giveUp(wait, decision.heldBy, decision.position);
+      if (wait.oneTry) return await tryOnce(wait, decision);
       return await waitInQueue(wait, decision, known.view.state.resourceVersion);
     default:
       return decision satisfies never;
@@ -132,6 +143,7 @@ async function read(wait: Wait): Promise<Acquisition | undefined> {
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
   if (answer.kind !== 'lease' && answer.kind !== 'absent') return await onSetback(wait, answer, 'reading');
   wait.pollAt = NEVER;
+  if (wait.refused?.of === 'reads') wait.refused = undefined;
   return onAnswer(wait, answer);
 }
 
@@ -141,7 +153,19 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
   const answer = await client.write(decision.lease, { as: 'waiter', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
   wait.known.ticket = decision.ticket;
-  return onAnswer(wait, answer);
+  wait.refused = undefined;
+  const refused = onAnswer(wait, answer);
+  takeStamp(wait, queueWrittenAt(answer.lease));
+  if (!refused) await pauseIfUnseen(wait);
+  return refused;
+}
+
+/** An entry of mine that was written and is not to be seen must not be written again in a tight loop. */
+async function pauseIfUnseen(wait: Wait): Promise<void> {
+  const { known, participant } = wait;
+  const seen = known.view && findMine(known.view.state.waiters, participant.me);
+  known.unseen = seen ? 0 : known.unseen + 1;
+  if (known.unseen > 0) await pause(wait, backoffMs(known.unseen - 1, UNSEEN, participant.random));
 }
 
 /** Claims, or confirms a claim. Held only if the answer came while the deadline that counts from the *send* had not passed. */
@@ -169,21 +193,61 @@ async function waitInQueue(wait: Wait, decision: Decision & { kind: 'wait' }, si
   reportWaiting(wait, decision);
   queueWatch.follow(decision.position, since);
   if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);
-  await queueWatch.waitForChange(Math.min(decision.until, wait.pollAt, wait.giveUpAt) as Monotonic, wait.signal);
+  const { clock } = participant;
+  // The scale of deadlines may run ahead of the one that others are judged on: then this turn comes early, and there is another.
+  const until = later(clock.now(), decision.until - clock.steady());
+  await queueWatch.waitForChange(Math.min(until, wait.pollAt, wait.giveUpAt) as Monotonic, wait.signal);
   if (participant.clock.now() >= wait.pollAt) wait.known.fresh = false;
 }
+
+/** What the API server's clock says, as it stamped a write of my own. */
+function takeStamp({ known, participant: { clock, trustStamps = true } }: Wait, serverMs: number | undefined): void {
+  if (known.view && trustStamps && serverMs !== undefined)
+    known.view = stamped(known.view, { serverMs, receivedAt: clock.steady() });
+}
+
+/**
+ * One try does not join the queue, and must all the same get a lock that is long free, or whose holder is long dead. First the API server stamps a
+ * write that it does not do; then, if whoever is in the way may be dead, it is watched for as long as that takes: until it is free, or shows itself.
+ */
+async function tryOnce(wait: Wait, decision: Decision & { kind: 'wait' | 'enqueue' }): Promise<Acquisition | undefined> {
+  const { participant, known } = wait;
+  const { me, timings, clock } = participant;
+  const busy = () => giveUp(wait, decision.heldBy, decision.position);
+  const { view } = known;
+  if (!view?.exists) return busy();
+  if (!wait.tried) {
+    wait.tried = { since: fingerprintOf(view) };
+    takeStamp(wait, await serverTime(participant, view, wait.signal));
+    return undefined;
+  }
+  if (!mayBeDead(view, me) || fingerprintOf(view) !== wait.tried.since) return busy();
+  const until = 'until' in decision ? decision.until : freeFor(view, { me, ticket: known.ticket });
+  wait.giveUpAt = later(clock.now(), until - clock.steady() + 2 * timings.requestTimeoutMs);
+  await waitInQueue(wait, { ...decision, kind: 'wait', until }, view.state.resourceVersion);
+  return undefined;
+}
+
+/** Changes whenever somebody who is in the way does anything. */
+const fingerprintOf = ({ state }: View): string =>
+  JSON.stringify([
+    state.uid,
+    state.transitions,
+    state.holders.map((holder) => holder.fingerprint),
+    state.waiters.map(({ key }) => key),
+  ]);
 
 /** Takes in what a request has answered. */
 function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisition | undefined {
   // What came before the answer is looked at before it: a holder that the answer no longer shows may still be running.
   onHints(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
-  const now = wait.participant.clock.now();
-  wait.requests = { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 };
+  const { clock } = wait.participant;
+  wait.requests = { answeredAt: clock.now(), failures: 0, lastFailure: undefined, collisions: 0 };
   wait.known.inDoubt = false;
   wait.known.fresh = true;
   const exists = answer.kind === 'lease';
   const lease = exists ? answer.lease : absentLease(wait.participant.me);
-  return observeLease(wait, lease, { exists, receivedAt: now, serverMs: exists ? answer.serverMs : undefined });
+  return observeLease(wait, lease, { exists, receivedAt: clock.steady() });
 }
 
 /** Takes in the hints of the watch, as far as they are news. */
@@ -191,7 +255,7 @@ function onHints(wait: Wait, upTo?: string): void {
   const { known, requests } = wait;
   for (const { event, receivedAt } of wait.queueWatch.drain(upTo)) {
     const { lease } = event;
-    requests.answeredAt = receivedAt;
+    requests.answeredAt = wait.participant.clock.now();
     if (!lease) known.fresh = false;
     else if (newerVersion(lease.metadata.resourceVersion, known.view?.state.resourceVersion)) {
       // Refused for its version: a read returns that in full.
@@ -220,7 +284,7 @@ async function onSetback(
   switch (answer.kind) {
     case 'refused':
       if (answer.reason === 'not-yours' && (await rename(wait))) return undefined;
-      return answer;
+      return await onRefusal(wait, answer, doing);
     // A 409 means: read, and decide again. My own earlier attempt may be the reason.
     case 'conflict':
     // The Lease has gone between reading and writing.
@@ -238,6 +302,29 @@ async function onSetback(
     default:
       return answer satisfies never;
   }
+}
+
+/**
+ * A 403 for some seconds may be an API server that has not read its RBAC yet, a 401 a token that is being rotated, a 422 a webhook: whoever has been
+ * served before goes on trying, for as long as silence would be borne.
+ */
+async function onRefusal(
+  wait: Wait,
+  answer: Answer & { kind: 'refused' },
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random } = wait.participant;
+  const { known } = wait;
+  // What was refused surely was not done.
+  if (wait.signal?.aborted) return undefined;
+  const of = doing === 'reading' ? 'reads' : 'writes';
+  if (wait.refused?.of !== of) wait.refused = { of, since: clock.now(), times: 0 };
+  const servedBefore = of === 'reads' ? known.view !== undefined : known.ticket !== undefined;
+  if (wait.oneTry || !servedBefore || clock.now() >= later(wait.refused.since, SILENCE_MS)) return answer;
+  const retryInMs = backoffMs(wait.refused.times++, RETRY, random);
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  await pause(wait, retryInMs);
+  return undefined;
 }
 
 async function onFailure(

@@ -4,6 +4,7 @@ import { describeLease } from '../names.ts';
 import type { Holder, StopRequest } from '../protocol/document.ts';
 import type { Me } from '../protocol/me.ts';
 import type { TimingsResult } from '../protocol/timings.ts';
+import { visible } from '../visible.ts';
 import type { NotAcquired } from './participant.ts';
 
 /** `held by ... and ...`, each with who, since when and why; `nobody holds it`. */
@@ -19,13 +20,13 @@ function describeHolder({ id, since, about }: Holder, now: Date): string {
     ? ''
     : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
   const why = [about.reason, about.url].filter(Boolean).join(', ');
-  return `${id}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
+  return `${visible(id)}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
 }
 
 /** The same in one line without the time that has passed, for outputs and tables that are kept. */
 export function summariseHolder({ id, since, about: { reason, url } }: Holder): string {
   const time = /^[\d-]{10}T[\d:]{8}/.exec(since)?.[0];
-  return [`${id}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
+  return [`${visible(id)}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
 }
 
 export function describePosition(position: number): string {

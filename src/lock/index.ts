@@ -10,3 +10,4 @@ export { type Identity, newIdentity, podOf, sharedIdentity } from './identity.ts
 export { newParticipant } from './new-participant.ts';
 export * from './participant.ts';
 export { release } from './release.ts';
+export { serverTime } from './server-clock.ts';

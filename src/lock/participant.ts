@@ -16,6 +16,8 @@ export interface Participant {
   timings: Timings;
   /** Whether a Lease that does not exist may be created. */
   createIfAbsent: boolean;
+  /** Whether a holder that is long dead by the API server's stamps may be followed before its lease has been seen to run out; undefined: yes. */
+  trustStamps?: boolean | undefined;
   /** How often a waiter reads at least, besides being notified of changes; undefined: once a minute. */
   pollEveryMs?: number | undefined;
   /** A text never used before: it tells one write of mine from every other. */
@@ -83,7 +85,7 @@ export class LockLostError extends Error {
 export const stopRequestOf = (lock: HeldLock): StopRequest => lock.stopRequested.reason as StopRequest;
 
 export function momentOf({ clock, newMark }: Participant): Moment {
-  return { now: clock.now(), wall: clock.wall(), mark: newMark() };
+  return { now: clock.steady(), wall: clock.wall(), mark: newMark() };
 }
 
 /** What to do where the lock is not free: wait for it; fail; or skip what it is wanted for. */

@@ -4,7 +4,7 @@
  */
 import type { WatchEvent } from '../api/answers.ts';
 import type { WatchListener } from '../api/lease-watch.ts';
-import { later, type Monotonic } from '../clock.ts';
+import { later, type Monotonic, type Steady } from '../clock.ts';
 import { newerVersion } from '../protocol/lease.ts';
 import type { Participant } from './participant.ts';
 
@@ -18,7 +18,7 @@ const FAR_POLL_STEP_MS = 500;
 
 export interface Hint {
   event: WatchEvent;
-  receivedAt: Monotonic;
+  receivedAt: Steady;
 }
 
 export interface QueueWatch {
@@ -44,7 +44,7 @@ export function watchQueue(
   let hints: Hint[] = [];
   let wake = () => {};
   const onEvent = (event: WatchEvent) => {
-    hints.push({ event, receivedAt: clock.now() });
+    hints.push({ event, receivedAt: clock.steady() });
     wake();
   };
   const end = () => {

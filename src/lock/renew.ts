@@ -139,7 +139,8 @@ async function tryRenew(held: Hold): Promise<void> {
   requests.nudged = false;
   // 1. Write the Lease as I know it, with a new mark. If it was deleted, that puts it back.
   const moment = momentOf(participant);
-  requests.attempts.set(moment.mark, moment.now);
+  const sentAt = participant.clock.now();
+  requests.attempts.set(moment.mark, sentAt);
   const wasAbsent = !known.exists;
   const lease = renewal({ view: known, me, moment }, key);
   const answer = await client.write(lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: held.ended.signal });
@@ -147,7 +148,7 @@ async function tryRenew(held: Hold): Promise<void> {
   if (expireIfDue(held)) return;
   switch (answer.kind) {
     case 'lease':
-      onAnswer(held, answer.lease, moment.now);
+      onAnswer(held, answer.lease, sentAt);
       if (wasAbsent && !held.ended.signal.aborted) held.emit({ type: 'restored' });
       return;
     // 3. Somebody else wrote in between, or deleted the Lease: read, and judge again.
@@ -157,7 +158,7 @@ async function tryRenew(held: Hold): Promise<void> {
     case 'refused':
     case 'failed':
       // The watch may have shown meanwhile that it landed.
-      return known.sentAt === moment.now ? undefined : retryLater(held, answer);
+      return known.sentAt === sentAt ? undefined : retryLater(held, answer);
     default:
       return answer satisfies never;
   }

@@ -8,8 +8,8 @@
  * A holder counts from before the *send* of its last write that succeeded, whoever waits from when it *received* the change, so that the holder's
  * end always comes first. docs/protocol.md#durations.
  */
-import { later, type Monotonic } from '../clock.ts';
-import type { Timings } from './timings.ts';
+import { later, type Monotonic, type Steady } from '../clock.ts';
+import { requestTimeoutOf, type Timings } from './timings.ts';
 
 export interface Deadlines {
   /** When the next renewal is due. */
@@ -50,6 +50,18 @@ export function standInFor({ stopBy, killBy }: Deadlines, { marginMs }: Timings)
 const expiryMarginMs = (durationMs: number): number => Math.max(2000, durationMs / 10);
 
 /** From when on others may take the lock of a holder whose entry was last seen to change at `seenAt`. */
-export function othersMayTakeAt(seenAt: Monotonic, durationMs: number): Monotonic {
+export function othersMayTakeAt(seenAt: Steady, durationMs: number): Steady {
   return later(seenAt, durationMs + expiryMarginMs(durationMs));
 }
+
+/**
+ * How long an entry must have stood still before one's own eyes, although the API server's stamps say that its holder died long ago: a punctual holder
+ * would have renewed meanwhile. It survives a step of the API server's clock.
+ */
+export const standingStillMs = (durationMs: number): number => durationMs / 4 + 2 * requestTimeoutOf(durationMs);
+
+/** The API servers of one cluster have to agree within a minute. Less would trust their clocks more than they deserve. */
+export const CLOCKS_AGREE_MS = 60_000;
+
+/** For how long a holder must have been silent by the API server's stamps to be dead. */
+export const longDeadAfterMs = (durationMs: number): number => durationMs + Math.max(CLOCKS_AGREE_MS, durationMs);

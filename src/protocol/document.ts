@@ -3,6 +3,7 @@
  * The document: docs/protocol.md.
  */
 import { describeLease } from '../names.ts';
+import { visible } from '../visible.ts';
 import type { RawLease, RawSpec } from './lease.ts';
 
 /** For people: who it is, why, where to look. Each field is cut at ABOUT_LIMITS. */
@@ -69,9 +70,14 @@ export interface LockState {
   transitions: number;
   /** Set when the API server's own coordinated election runs on this Lease: why it is not ours. */
   coordinated: string | undefined;
-  /** When a holder last wrote, in milliseconds since 1970 by the API server's clock; undefined if field tracking was reset. */
+  /** When a holder last wrote, in milliseconds since 1970 by the API server's clock; undefined if the Lease's fields are not tracked. */
   writtenAtServerMs: number | undefined;
+  /** The same of the last write of a waiter. */
+  queuedAtServerMs: number | undefined;
 }
+
+/** Holders and waiters write as two managers, so that managedFields tells when a *holder* last wrote. */
+export const MANAGERS = { holder: 'k8s-lease-lock', waiter: 'k8s-lease-lock-waiter' };
 
 const DOMAIN = 'lease-lock.nullplatform.com';
 export const LOCK = `${DOMAIN}/lock`;
@@ -79,6 +85,12 @@ export const HOLDER = `holder.${DOMAIN}/`;
 export const WAITER = `waiter.${DOMAIN}/`;
 /** The version of the document that this code reads and writes. */
 export const VERSION = 1;
+
+/**
+ * Every number in the document is smaller: tickets, their counter, priorities, durations in seconds. What is larger counts as absent, in parser, writer
+ * and the policy in deploy/holders alike; far below what JSON keeps exactly, so that counting on never goes wrong.
+ */
+export const NUMBER_LIMIT = 1e12;
 
 /** Characters of each field kept. With 100 participants of about 600 characters the annotations stay far below the API's 256 KiB. */
 export const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };
@@ -112,7 +124,9 @@ export function parseLease(lease: RawLease): Parsed {
   annotated.sort((a, b) => a.ticket - b.ticket || compareText(a.nonce, b.nonce));
   const named = text(spec.holderIdentity);
   const agreed = named !== '' && annotated.some((holder) => holder.id === named);
-  const holders = annotated.map((holder) => (agreed ? holder : { ...holder, standing: 'ousted' as const }));
+  const holders = annotated.map((holder) =>
+    agreed ? agreeing(holder, annotated, spec) : { ...holder, standing: 'ousted' as const },
+  );
   const writtenAtServerMs = renewTimeWrittenAt(lease);
   if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named));
   else if (named === '' && isHeldWithoutName(spec, writtenAtServerMs)) holders.unshift(foreignHolder(spec, NAMELESS));
@@ -126,13 +140,24 @@ export function parseLease(lease: RawLease): Parsed {
       holders,
       waiters: waiters.sort(byTurn),
       unreadable,
-      next: Math.max(1, count(lock?.next), ...tickets.map((ticket) => ticket + 1)),
+      // One that leaves no room to count on is not believed: a key with a longer ticket could not be read.
+      next: Math.max(
+        1,
+        ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT / 10),
+      ),
       stop: readStop(lock?.stop),
       transitions: count(spec.leaseTransitions),
       coordinated: coordinated(spec),
       writtenAtServerMs,
+      queuedAtServerMs: queueWrittenAt(lease),
     },
   };
+}
+
+/** For an exclusive holder the spec says its duration, too, and a policy limits that one: where they differ, the spec counts. */
+function agreeing(holder: Holder, all: readonly Holder[], spec: RawSpec): Holder {
+  const durationMs = seconds(spec.leaseDurationSeconds);
+  return all.length > 1 || durationMs === undefined ? holder : { ...holder, durationMs };
 }
 
 /** The order in which waiters are served. */
@@ -160,14 +185,14 @@ function readWaiter(key: Key, value: string): Waiter | undefined {
   const fields = readObject(value);
   const id = text(fields?.id);
   if (id === '' || !KEY.test(key)) return undefined;
-  return { ...readEntry(key, id, fields), priority: typeof fields?.priority === 'number' ? fields.priority : 0 };
+  return { ...readEntry(key, id, fields), priority: number(fields?.priority) ?? 0 };
 }
 
-const KEY = /^(\d{1,15})-(.+)$/;
+const KEY = /^(\d{1,12})-(.+)$/;
 
 function readEntry(key: Key, id: string, fields: Fields | undefined): Entry {
   const [, ticket = '0', nonce = key] = KEY.exec(key) ?? [];
-  return { key, ticket: Number(ticket), nonce, id, since: text(fields?.since), about: readAbout(fields?.about) };
+  return { key, ticket: Number(ticket), nonce, id, since: shown(fields?.since, SINCE_LIMIT), about: readAbout(fields?.about) };
 }
 
 function foreignHolder(spec: RawSpec, id: string): Holder {
@@ -216,19 +241,42 @@ function renewTimeWrittenAt(lease: RawLease): number | undefined {
   return undefined;
 }
 
+/** The stamp of the last write of any waiter: its manager owns nothing else. */
+export function queueWrittenAt(lease: RawLease): number | undefined {
+  const times = (lease.metadata.managedFields ?? [])
+    .filter(({ manager }) => manager === MANAGERS.waiter)
+    .map(({ time }) => Date.parse(time ?? ''))
+    .filter((ms) => !Number.isNaN(ms));
+  return times.length > 0 ? Math.max(...times) : undefined;
+}
+
 function readStop(value: unknown): StopRequest | undefined {
   if (!isObject(value)) return undefined;
   const { holder, by, kind, reason, at } = value;
   if (typeof holder !== 'string' || holder === '') return undefined;
-  return { holder, by: text(by), kind: text(kind), ...(reason ? { reason: text(reason) } : {}), ...(at ? { at: text(at) } : {}) };
+  return {
+    holder,
+    by: shown(by, ABOUT_LIMITS.who),
+    kind: shown(kind, ABOUT_LIMITS.host),
+    ...(reason ? { reason: shown(reason, ABOUT_LIMITS.reason) } : {}),
+    ...(at ? { at: shown(at, SINCE_LIMIT) } : {}),
+  };
 }
 
 function readAbout(value: unknown): About {
   if (!isObject(value)) return {};
   return Object.fromEntries(
-    Object.keys(ABOUT_LIMITS).flatMap((field) => (typeof value[field] === 'string' ? [[field, value[field]]] : [])),
+    Object.entries(ABOUT_LIMITS).flatMap(([field, limit]) =>
+      typeof value[field] === 'string' ? [[field, shown(value[field], limit)]] : [],
+    ),
   );
 }
+
+/** Characters of a time that others have written. */
+const SINCE_LIMIT = 40;
+
+/** What others have written for people, cut and made harmless: they may not have used this program. */
+const shown = (value: unknown, limit: number): string => visible(Array.from(text(value)).slice(0, limit).join(''));
 
 type Fields = Record<string, unknown>;
 
@@ -244,7 +292,11 @@ export function readObject(value: string | undefined): Fields | undefined {
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
-const seconds = (value: unknown): number | undefined =>
-  typeof value === 'number' && Number.isFinite(value) && value > 0 ? value * 1000 : undefined;
-const count = (value: unknown): number => (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0);
+const number = (value: unknown): number | undefined =>
+  typeof value === 'number' && Math.abs(value) < NUMBER_LIMIT ? value : undefined;
+const seconds = (value: unknown): number | undefined => ((number(value) ?? 0) > 0 ? (value as number) * 1000 : undefined);
+const count = (value: unknown): number => {
+  const given = number(value) ?? 0;
+  return Number.isSafeInteger(given) && given >= 0 ? given : 0;
+};
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -16,7 +16,7 @@ export interface RawMetadata {
   resourceVersion?: string;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
-  managedFields?: { time?: string; fieldsV1?: Record<string, unknown> }[];
+  managedFields?: { manager?: string; time?: string; fieldsV1?: Record<string, unknown> }[];
   [unknown: string]: unknown;
 }
 

@@ -1,5 +1,5 @@
 /** Who a participant is on one lock, and which entries of a document are its own. Pure. */
-import type { Monotonic } from '../clock.ts';
+import type { Steady } from '../clock.ts';
 import type { About, Key } from './document.ts';
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */
@@ -19,7 +19,7 @@ export interface Me {
 }
 
 export interface Moment {
-  now: Monotonic;
+  now: Steady;
   wall: Date;
   /** The mark of the write that may follow: never used before. */
   mark: string;

@@ -3,9 +3,9 @@
  * This is the one place where "may I?" is answered. It never looks at another machine's wall clock; a holder is dead when its entry has
  * stood still long enough on *my* monotonic clock, or long enough by the API server's own clock. The protocol: docs/protocol.md.
  */
-import { later, type Monotonic, NEVER } from '../clock.ts';
+import { later, type Steady } from '../clock.ts';
 import { describeLease } from '../names.ts';
-import { othersMayTakeAt } from './deadlines.ts';
+import { CLOCKS_AGREE_MS, othersMayTakeAt, standingStillMs } from './deadlines.ts';
 import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './document.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
@@ -24,7 +24,7 @@ export type Decision =
   /** My own earlier claim has come true: confirm it by one more write before anything is started. */
   | { kind: 'confirm'; lease: RawLease; key: Key }
   | { kind: 'enqueue'; lease: RawLease; ticket: number; position: number; heldBy: Holder[] }
-  | { kind: 'wait'; until: Monotonic; position: number; heldBy: Holder[] }
+  | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[] }
   | { kind: 'refused'; message: string };
 
 /** Who asks, and with which ticket, if it has been seen in the queue before: its entry may have vanished since. */
@@ -49,7 +49,9 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
   const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
   const position = ahead.length;
-  const claimAt = later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
+  const claimAt = isLongFree(view, position, moment.now)
+    ? moment.now
+    : later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
   const place = ticket ?? state.next;
   if (claimAt <= moment.now)
     return { kind: 'claim', key: keyOf(place, me.nonce), lease: claim({ view, me, moment }, place, ahead) };
@@ -59,8 +61,41 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
   return { kind: 'enqueue', lease, ticket: place, position, heldBy };
 }
 
+/**
+ * Nobody has held the lock, or come to wait for it, for longer than the windows of all that stand before me, by the API server's stamps: then they are
+ * dead, and must not starve those who do not queue.
+ */
+function isLongFree({ state, holders, stamp, clockRunsBack }: View, position: number, now: Steady): boolean {
+  const { writtenAtServerMs, queuedAtServerMs = 0 } = state;
+  if (holders.size > 0 || !stamp || clockRunsBack || writtenAtServerMs === undefined) return false;
+  const idleMs = stamp.serverMs + (now - stamp.receivedAt) - Math.max(writtenAtServerMs, queuedAtServerMs);
+  return position > 0 && idleMs > position * CLAIM_WINDOW_MS + CLOCKS_AGREE_MS;
+}
+
+/**
+ * Whether a holder may be dead for all that one look can tell: by the API server's stamps it is, and has only to be seen standing still; or nothing is
+ * stamped. A living one shows itself by its next renewal.
+ */
+export function mayBeDead(view: View, me: Me): boolean {
+  const blockers = blockersOf(view, me);
+  const { stamp, state } = view;
+  // Free, and waiters stand before me: they have their turn.
+  if (blockers.length === 0) return state.writtenAtServerMs === undefined;
+  return blockers.every(({ deadAt, holder, at }) => {
+    if (state.writtenAtServerMs === undefined) return true;
+    if (deadAt === undefined || !stamp || holder.durationMs === undefined) return false;
+    return deadAt <= Math.max(stamp.receivedAt, later(at, standingStillMs(holder.durationMs)));
+  });
+}
+
+/** When a participant that does not queue may claim, if nothing changes. */
+export function freeFor(view: View, { me, ticket = Number.POSITIVE_INFINITY }: Asking): Steady {
+  const ahead = waitersAhead(view.state, { priority: me.priority, ticket, nonce: me.nonce });
+  return later(freeAt(view, blockersOf(view, me), ahead, me), ahead.length * CLAIM_WINDOW_MS);
+}
+
 /** Those who have the lock now, or may still believe so, apart from me. */
-export function whoHolds(view: View, me: Me, now: Monotonic): Holder[] {
+export function whoHolds(view: View, me: Me, now: Steady): Holder[] {
   return blockersOf(view, me)
     .filter((sighting) => expiryOf(sighting, me) > now)
     .map(({ holder }) => holder);
@@ -84,18 +119,18 @@ function full({ waiters }: LockState, me: Me): Decision {
  * When the lock is free for me, on my clock. Only exclusive requests exist: every holder blocks every other. A waiter ahead
  * counts from when I first saw it, so that one which has just put itself back has its whole window.
  */
-function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Monotonic {
+function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Steady {
   const moments = [
     view.vacatedAt,
     ...blockers.map((sighting) => expiryOf(sighting, me)),
     ...[...view.waiters].filter(([key]) => ahead.some((waiter) => waiter.key === key)).map(([, seenAt]) => seenAt),
   ];
-  return Math.max(...moments) as Monotonic;
+  return Math.max(...moments) as Steady;
 }
 
-function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Monotonic {
+function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Steady {
   const durationMs = holder.durationMs ?? me.durationMs;
-  return Math.min(deadAt ?? NEVER, othersMayTakeAt(at, durationMs)) as Monotonic;
+  return Math.min(deadAt ?? Number.POSITIVE_INFINITY, othersMayTakeAt(at, durationMs)) as Steady;
 }
 
 function waitersAhead(state: LockState, place: { priority: number; ticket: number; nonce: string }): Waiter[] {

@@ -2,17 +2,18 @@
  * What a participant has observed of a lock, and since when: the memory that rules.ts judges by. Pure: the moment of a reading is an argument. No
  * other machine's wall clock is involved.
  */
-import { later, type Monotonic } from '../clock.ts';
+import { later, type Steady } from '../clock.ts';
+import { longDeadAfterMs, standingStillMs } from './deadlines.ts';
 import type { Holder, Key, LockState } from './document.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
 export interface Sighting {
   fingerprint: string;
-  at: Monotonic;
+  at: Steady;
   /** The incarnation of the Lease that it was seen in. */
   uid: string | undefined;
   /** From when on it is dead by the API server's own clock. */
-  deadAt: Monotonic | undefined;
+  deadAt: Steady | undefined;
   holder: Holder;
 }
 
@@ -23,17 +24,20 @@ export interface View {
   exists: boolean;
   holders: ReadonlyMap<Key, Sighting>;
   /** When the last holder was seen to go. */
-  vacatedAt: Monotonic;
+  vacatedAt: Steady;
   /** When each waiter was first seen. */
-  waiters: ReadonlyMap<Key, Monotonic>;
+  waiters: ReadonlyMap<Key, Steady>;
+  /** The last time that the API server stamped a write of mine; undefined before. */
+  stamp: Stamp | undefined;
+  newestStampMs: number;
+  /** Its stamps have run backwards once: for this participant they say nothing any more. */
+  clockRunsBack: boolean;
 }
 
 export interface Reading {
   state: LockState;
   exists: boolean;
-  receivedAt: Monotonic;
-  /** The API server's clock when it answered, in milliseconds since 1970; absent for a watch event. */
-  serverMs?: number | undefined;
+  receivedAt: Steady;
 }
 
 export function observe(before: View | undefined, reading: Reading): View {
@@ -59,6 +63,9 @@ export function observe(before: View | undefined, reading: Reading): View {
     holders,
     waiters,
     vacatedAt: before && !someoneLeft && !changedHands ? before.vacatedAt : reading.receivedAt,
+    stamp: before?.stamp,
+    newestStampMs: Math.max(before?.newestStampMs ?? 0, state.writtenAtServerMs ?? 0, state.queuedAtServerMs ?? 0),
+    clockRunsBack: before?.clockRunsBack ?? false,
   };
 }
 
@@ -75,23 +82,43 @@ function sight(before: Sighting | undefined, holder: Holder, state: LockState, r
   return {
     fingerprint: holder.fingerprint,
     at: known?.at ?? reading.receivedAt,
-    deadAt: known?.deadAt ?? longDeadAt(holder, state, reading),
+    deadAt: known?.deadAt,
     uid: state.uid,
     holder,
   };
 }
 
+/** The API server's clock, as it stamped a write of my own, and when that was answered. */
+export interface Stamp {
+  serverMs: number;
+  receivedAt: Steady;
+}
+
+/** What the API server's clock says of the silence of those whom I see. Only its own stamps count: a `Date` header may be a proxy's. */
+export function stamped(view: View, stamp: Stamp): View {
+  const { writtenAtServerMs } = view.state;
+  // Earlier than what it has stamped before: several clocks, or one that was set back. Neither is to be believed.
+  const newest = Math.max(view.newestStampMs, stamp.serverMs);
+  const clockRunsBack = view.clockRunsBack || stamp.serverMs < view.newestStampMs - TOLERATED_MS;
+  const holders = new Map(
+    [...view.holders].map(([key, sighting]) => {
+      const current = sighting.uid === view.state.uid && writtenAtServerMs !== undefined && !clockRunsBack;
+      return [key, { ...sighting, deadAt: current ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
+    }),
+  );
+  return { ...view, holders, stamp, newestStampMs: newest, clockRunsBack };
+}
+
+/** API servers stamp whole seconds, and several agree only roughly. */
+const TOLERATED_MS = 5000;
+
 /**
- * When a holder that stays silent is dead by the API server's own clock, so that a newcomer need not watch it for a whole duration. No
- * participant's clock is involved; the API servers of one cluster have to agree within a minute. Less than a minute would trust them more
- * than they deserve. Told for the future, too: else one who comes a moment later, when it is dead, would overtake me.
+ * When a holder that stays silent is dead by the API server's own clock, so that a newcomer need not watch it for a whole duration. Known in advance,
+ * too: else a newcomer that comes a moment later, when it is dead, would overtake a waiter.
  */
-function longDeadAt(
-  { durationMs }: Holder,
-  { writtenAtServerMs }: LockState,
-  { receivedAt, serverMs }: Reading,
-): Monotonic | undefined {
-  if (durationMs === undefined || writtenAtServerMs === undefined || serverMs === undefined) return undefined;
-  const silentMs = serverMs - writtenAtServerMs;
-  return later(receivedAt, Math.max(0, durationMs + Math.max(60_000, durationMs) - silentMs));
+function longDeadAt({ at, holder: { durationMs } }: Sighting, writtenAtServerMs: number, stamp: Stamp): Steady | undefined {
+  if (durationMs === undefined) return undefined;
+  const silentMs = stamp.serverMs - writtenAtServerMs;
+  const byStamps = later(stamp.receivedAt, Math.max(0, longDeadAfterMs(durationMs) - silentMs));
+  return Math.max(byStamps, later(at, standingStillMs(durationMs))) as Steady;
 }

@@ -70,18 +70,28 @@ export function shortest(
 export const longestRenewEveryMs = ({ durationMs, requestTimeoutMs, killBudgetMs, marginMs }: Timings): number =>
   durationMs - 2 * requestTimeoutMs - killBudgetMs - marginMs;
 
-function derive(durationMs: number, killGraceMs: number, renewEveryMs = durationMs / 4): Timings {
+function derive(durationMs: number, killGraceMs: number, renewEveryMs?: number): Timings {
+  if (renewEveryMs !== undefined) return withInterval(durationMs, killGraceMs, renewEveryMs);
+  // Below a second renewTime, which must grow by one each time, would run ahead of the clock; the shortest leases leave no choice.
+  const seldom = withInterval(durationMs, killGraceMs, Math.max(1000, durationMs / 4));
+  return needed(seldom) <= durationMs ? seldom : withInterval(durationMs, killGraceMs, durationMs / 4);
+}
+
+function withInterval(durationMs: number, killGraceMs: number, renewEveryMs: number): Timings {
   // A machine under load needs more time to reap than an idle one, so it grows with the lease's duration, up to 2 s.
   const reapMs = Math.min(2000, Math.max(200, durationMs / 20));
   return {
     durationMs,
     renewEveryMs,
-    requestTimeoutMs: Math.min(5000, durationMs / 6),
+    requestTimeoutMs: requestTimeoutOf(durationMs),
     marginMs: Math.max(500, durationMs / 20),
     killGraceMs,
     reapMs,
     killBudgetMs: killGraceMs + reapMs,
   };
 }
+
+/** How long one request may take, of a participant with this lease duration. */
+export const requestTimeoutOf = (durationMs: number): number => Math.min(5000, durationMs / 6);
 
 const needed = (timings: Timings): number => timings.renewEveryMs + timings.durationMs - longestRenewEveryMs(timings);

@@ -64,7 +64,7 @@ export function world(): World {
   let uids = 0;
   const store = createLeaseStore({ now: () => clock.wall(), uid: () => `uid-${++uids}` });
   const get = () => store.get(NAMESPACE, NAME);
-  const put = (lease: unknown, manager: string) => store.put(NAMESPACE, NAME, lease, { manager });
+  const put = (lease: unknown, manager: string, dryRun = false) => store.put(NAMESPACE, NAME, lease, { manager, dryRun });
 
   function contender(name: string, options: Parameters<World['contender']>[1] = {}): Contender {
     const { durationMs = 60_000, killGraceMs = 10_000, createIfAbsent = true, ...who } = options;
@@ -72,11 +72,11 @@ export function world(): World {
     const events: LockEvent[] = [];
     let deaf = false;
     let marks = 0;
-    const exchange = async (method: 'GET' | 'PUT', act: () => Reply): Promise<Answer> => {
+    const exchange = async (method: 'GET' | 'PUT' | 'DRY', act: () => Reply): Promise<Answer> => {
       requests.push(`${name} ${method}`);
       const fault = faults[method]?.shift();
       await settleOnce();
-      if (fault === undefined) return answer(act(), clock);
+      if (fault === undefined) return answer(act());
       if (typeof fault === 'object') return fault;
       if (fault === 'late') heldBack.push(act);
       if (fault === 'answer') act();
@@ -85,9 +85,9 @@ export function world(): World {
     const client: LeaseClient = {
       server: 'memory',
       read: () => exchange('GET', get),
-      write: (lease, { as }) =>
-        exchange('PUT', () =>
-          put(JSON.parse(JSON.stringify(lease)), as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
+      write: (lease, { as, dryRun = false }) =>
+        exchange(dryRun ? 'DRY' : 'PUT', () =>
+          put(JSON.parse(JSON.stringify(lease)), as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter', dryRun),
         ),
       watch({ onEvent }: WatchListener) {
         const subscription = store.subscribe({ matches: () => true }, ({ type, object }) => {
@@ -184,9 +184,8 @@ async function settleOnce(): Promise<void> {
   await Promise.resolve();
 }
 
-function answer({ code, body }: Reply, clock: ManualClock): Answer {
-  if (code === 200 || code === 201)
-    return { kind: 'lease', lease: body as unknown as RawLease, serverMs: Math.floor(clock.wall().getTime() / 1000) * 1000 };
+function answer({ code, body }: Reply): Answer {
+  if (code === 200 || code === 201) return { kind: 'lease', lease: body as unknown as RawLease };
   if (code === 404) return { kind: 'absent' };
   if (code === 409 || code === 422) return { kind: 'conflict' };
   return { kind: 'refused', reason: 'invalid', status: code, message: JSON.stringify(body) };

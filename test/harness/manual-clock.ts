@@ -3,7 +3,7 @@
  * process that was stopped: its timers are late, and fire with the next `advance`.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { Clock, Monotonic } from '../../src/clock.ts';
+import type { Clock, Monotonic, Steady } from '../../src/clock.ts';
 
 export interface ManualClock extends Clock {
   advance(ms: number): Promise<void>;
@@ -25,6 +25,8 @@ export function manualClock(start = new Date('2026-01-01T12:00:00Z')): ManualClo
     [...timers].filter(({ when }) => when <= until).sort((a, b) => a.when - b.when)[0];
   return {
     now: () => now as Monotonic,
+    steady: () => now as Steady,
+    doubts: () => 0,
     wall: () => new Date(wallOffset + now),
     at(when, fire) {
       const timer = { when, fire };

@@ -145,15 +145,85 @@ test('a holder that has died is followed after its duration and the margin, coun
   await bob;
 });
 
-test('a lease left by a long-dead holder is taken at once, by the clock of the API server', async () => {
+test('a holder that is long dead by the stamps of the API server is followed once its entry has stood still for a while', async () => {
   const { contender, clock, requests } = world();
-  const alice = contender('alice');
-  const lock = await alice.take();
+  const lock = await contender('alice').take();
   lock.abandon();
   await clock.advance(121 * SECOND);
   requests.length = 0;
-  await contender('bob').take();
-  assert.deepEqual(requests, ['bob GET', 'bob PUT']);
+  const bob = contender('bob').take();
+  // A punctual holder would renew within a quarter of its minute and two requests: 25 s.
+  await clock.advance(25 * SECOND - 1);
+  assert.equal(await isSettled(bob), false);
+  await clock.advance(1);
+  await bob;
+  assert.deepEqual(requests, ['bob GET', 'bob PUT', 'bob PUT']);
+});
+
+test('a step of the API server clock robs nobody who renews', async () => {
+  const { contender, clock } = world();
+  const alice = await contender('alice').take();
+  clock.setWall(new Date(clock.wall().getTime() + 3600 * SECOND));
+  const bob = contender('bob').acquire();
+  await clock.advance(10 * 60 * SECOND);
+  assert.equal(await isSettled(bob), false);
+  assert.equal(alice.isLost(), false);
+});
+
+test('stamps are not believed where that is switched off, nor once they have run backwards', async () => {
+  for (const untrusted of ['switched off', 'backwards'] as const) {
+    const { contender, clock } = world();
+    (await contender('alice').take()).abandon();
+    const bob = contender('bob');
+    if (untrusted === 'switched off') bob.participant.trustStamps = false;
+    await clock.advance(121 * SECOND);
+    if (untrusted === 'backwards') clock.setWall(new Date(clock.wall().getTime() - 300 * SECOND));
+    const taking = bob.take();
+    await clock.advance(66 * SECOND - 1);
+    assert.equal(await isSettled(taking), false, untrusted);
+    await clock.advance(1);
+    await taking;
+  }
+});
+
+test('one try gets a lock that is long free behind a dead waiter, and none that has just been released', async () => {
+  const { contender, clock, state } = world();
+  const alice = await contender('alice').take();
+  const dead = contender('dead');
+  void dead.acquire();
+  await settle();
+  dead.participant.client.write = () => new Promise(() => {});
+  await alice.release();
+  assert.equal((await contender('bob').acquire({ timeoutMs: 0 })).kind, 'busy');
+  await clock.advance(63 * SECOND);
+  const lock = await contender('carol').take({ timeoutMs: 0 });
+  assert.equal(state().waiters.length, 0, 'the dead one is removed');
+  await lock.release();
+});
+
+test('one try waits for a long-dead holder to have stood still, and gives up the moment that it renews', async () => {
+  for (const alive of [false, true]) {
+    const { contender, clock } = world();
+    const alice = await contender('alice').take();
+    if (!alive) alice.abandon();
+    if (alive) clock.setWall(new Date(clock.wall().getTime() + 3600 * SECOND));
+    else await clock.advance(3600 * SECOND);
+    const bob = contender('bob').acquire({ timeoutMs: 0 });
+    await clock.advance(25 * SECOND);
+    assert.equal((await bob).kind, alive ? 'busy' : 'held');
+  }
+});
+
+test('one try on a Lease whose fields are not tracked watches its holder for as long as its lease lasts', async () => {
+  for (const alive of [false, true]) {
+    const { contender, clock, overwrite } = world();
+    const alice = await contender('alice').take();
+    if (!alive) alice.abandon();
+    overwrite((lease) => ({ ...lease, metadata: { ...lease.metadata, managedFields: [] } }));
+    const bob = contender('bob').acquire({ timeoutMs: 0 });
+    await clock.advance(66 * SECOND);
+    assert.equal((await bob).kind, alive ? 'busy' : 'held');
+  }
 });
 
 test('a wall clock an hour off changes nothing for a waiter', async () => {
@@ -384,7 +454,7 @@ test('one try on a busy lock says who holds it and joins no queue', async () => 
   const outcome = await contender('bob').acquire({ timeoutMs: 0 });
   assert.equal(outcome.kind, 'busy');
   assert.deepEqual(outcome.kind === 'busy' && outcome.heldBy.map(({ id }) => id), ['alice']);
-  assert.deepEqual(requests, ['bob GET']);
+  assert.deepEqual(requests, ['bob GET', 'bob DRY']);
   assert.deepEqual(state().waiters, []);
 });
 
@@ -485,7 +555,7 @@ test('a Lease of the coordinated leader election is refused', async () => {
   const alice = contender('alice');
   const found = lease();
   const elected = { ...found, spec: { ...found.spec, strategy: 'OldestEmulationVersion' } };
-  alice.disturb('GET', { kind: 'lease', lease: elected, serverMs: undefined });
+  alice.disturb('GET', { kind: 'lease', lease: elected });
   requests.length = 0;
   const outcome = await alice.acquire();
   assert.match(outcome.kind === 'refused' ? outcome.message : outcome.kind, /coordinated leader election/);
@@ -565,14 +635,79 @@ test('a second refusal for the id is final, and so is the first where the id was
 });
 
 test('an id does not change while something stands under it', async () => {
-  const { contender } = world();
+  const { contender, clock } = world();
   const alice = await contender('alice').take();
   const bob = contender('bob');
   bob.participant.whoAmI = async () => 'user/b/bob';
   const taking = bob.acquire();
   await settle();
-  bob.disturb('PUT', notYours);
+  bob.disturb('PUT', ...Array.from({ length: 100 }, () => notYours));
   await alice.release();
-  assert.deepEqual(await taking, notYours);
+  await clock.advance(180 * SECOND);
+  assert.deepEqual(await taking, notYours, 'it has lasted for as long as silence would be borne');
   assert.equal(bob.me.id, 'bob');
+});
+
+const forbidden = { kind: 'refused', reason: 'rights', status: 403, message: 'updating Lease: 403: forbidden' } as const;
+
+test('one 403 to a waiter that has been served before is trouble, and ends nothing', async () => {
+  const { contender, clock } = world();
+  const alice = await contender('alice').take();
+  const bob = contender('bob');
+  const taking = bob.take();
+  await settle();
+  bob.disturb('PUT', forbidden);
+  await alice.release();
+  await clock.advance(SECOND);
+  await taking;
+  assert.ok(bob.events.some((event) => event.type === 'trouble' && event.message === forbidden.message));
+});
+
+test('a first 403 ends a wait immediately: nothing was ever allowed', async () => {
+  const { contender } = world();
+  const bob = contender('bob');
+  bob.disturb('GET', forbidden);
+  assert.deepEqual(await bob.acquire(), forbidden);
+});
+
+test('a ticket that leaves no room to count on costs nobody more than its order', async () => {
+  const { contender, clock, requests, overwrite } = world();
+  const alice = await contender('alice').take();
+  overwrite((lease) => ({
+    ...lease,
+    metadata: {
+      ...lease.metadata,
+      annotations: { ...lease.metadata.annotations, 'lease-lock.nullplatform.com/lock': '{"v":1,"next":999999999999999}' },
+    },
+  }));
+  const waits = ['bob', 'carol'].map((name) => contender(name).take());
+  await settle();
+  requests.length = 0;
+  await clock.advance(10 * SECOND);
+  assert.ok(requests.length <= 3, requests.join());
+  await alice.release();
+  await clock.advance(SECOND);
+  await (await Promise.race(waits)).release();
+  await clock.advance(SECOND);
+  await Promise.all(waits);
+});
+
+test('a holder whose annotation claims more time than its spec is given what the spec says', async () => {
+  const { contender, clock, overwrite } = world();
+  (await contender('alice').take()).abandon();
+  overwrite((lease) => ({
+    ...lease,
+    metadata: {
+      ...lease.metadata,
+      annotations: Object.fromEntries(
+        Object.entries(lease.metadata.annotations ?? {}).map(([key, text]) => [
+          key,
+          text.replace('"duration":60', '"duration":1e15'),
+        ]),
+      ),
+    },
+  }));
+  const bob = contender('bob').take();
+  await clock.advance(66 * SECOND);
+  await bob;
 });

@@ -86,14 +86,14 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
     server: 'https://simulated',
     read: (how) =>
       request(() => {
-        const { lease, serverMs } = server.get();
-        return lease ? { kind: 'lease', lease, serverMs } : { kind: 'absent' };
+        const { lease } = server.get();
+        return lease ? { kind: 'lease', lease } : { kind: 'absent' };
       }, how),
-    write(lease, { as, ...how }) {
+    write(lease, { as, dryRun, ...how }) {
       const write: Write = { author, manager: manager(as), sent: { local: process.clock.now(), time: world.now() } };
       return request(() => {
-        const stored = put(server, lease, write);
-        return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored, serverMs: server.get().serverMs };
+        const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
+        return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
       }, how);
     },
     watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),

@@ -20,9 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'deadline-from-reply',
     breaks: 'a renewal counts from its answer, not from its send',
-    edits: [
-      ['lock/renew.ts', 'onAnswer(held, answer.lease, moment.now);', 'onAnswer(held, answer.lease, participant.clock.now());'],
-    ],
+    edits: [['lock/renew.ts', 'onAnswer(held, answer.lease, sentAt);', 'onAnswer(held, answer.lease, participant.clock.now());']],
     profile: 'outages',
     seed: 7,
   },
@@ -95,7 +93,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'server-date-without-margin',
     breaks: "a holder is dead as soon as a server's clock says so",
-    edits: [['protocol/sightings.ts', 'durationMs + Math.max(60_000, durationMs) - silentMs', 'durationMs - silentMs']],
+    edits: [['protocol/deadlines.ts', 'durationMs + Math.max(CLOCKS_AGREE_MS, durationMs)', 'durationMs']],
     profile: 'network',
     seed: 1,
   },
@@ -129,7 +127,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'claim-without-window',
     breaks: 'whoever sees the lock free claims it, whatever his place',
-    edits: [['protocol/rules.ts', 'position * CLAIM_WINDOW_MS', '0 * position * CLAIM_WINDOW_MS']],
+    edits: [['protocol/rules.ts', 'ahead, me), position * CLAIM_WINDOW_MS)', 'ahead, me), 0 * position * CLAIM_WINDOW_MS)']],
     profile: 'gentle',
     seed: 2,
   },
@@ -180,7 +178,7 @@ export const MUTANTS: readonly Mutant[] = [
       ['lock/acquire.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'ambiguous-claim-taken-as-done',
@@ -201,12 +199,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'lock/renew.ts',
-        'return known.sentAt === moment.now ? undefined : retryLater(held, answer);',
-        'return onRenewed(held, moment.now);',
+        'return known.sentAt === sentAt ? undefined : retryLater(held, answer);',
+        'return onRenewed(held, sentAt);',
       ],
     ],
     profile: 'network',
-    seed: 4,
+    seed: 9,
   },
   {
     name: 'mark-used-twice',
@@ -317,12 +315,12 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       [
         'protocol/sightings.ts',
-        '  const silentMs = serverMs - writtenAtServerMs;\n',
-        '  const silentMs = serverMs - writtenAtServerMs;\n  if (silentMs < durationMs + Math.max(60_000, durationMs)) return undefined;\n',
+        '  const silentMs = stamp.serverMs - writtenAtServerMs;\n',
+        '  const silentMs = stamp.serverMs - writtenAtServerMs;\n  if (silentMs < longDeadAfterMs(durationMs)) return undefined;\n',
       ],
     ],
     profile: 'idle',
-    seed: 45,
+    seed: 201,
   },
   {
     name: 'unseen-hold',
@@ -336,7 +334,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a waiter that was passed over goes to the end of the queue',
     edits: [['protocol/rules.ts', 'waiting?.ticket ?? mine?.ticket ?? known;', 'waiting?.ticket ?? mine?.ticket;']],
     profile: 'network',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'unknown-fields-dropped',
@@ -376,7 +374,7 @@ export const MUTANTS: readonly Mutant[] = [
       ],
     ],
     profile: 'gentle',
-    seed: 17,
+    seed: 18,
   },
   {
     name: 'take-back-when-cleared',
@@ -396,13 +394,17 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'nothing is read as long as the watch says nothing',
     edits: [['lock/acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
     profile: 'network',
-    seed: 2,
+    seed: 8,
   },
   {
     name: 'only-the-newest-hint',
     breaks: 'of several watch events at once, only the newest is looked at',
     edits: [
-      ['lock/queue-watch.ts', 'hints.push({ event, receivedAt: clock.now() });', 'hints = [{ event, receivedAt: clock.now() }];'],
+      [
+        'lock/queue-watch.ts',
+        'hints.push({ event, receivedAt: clock.steady() });',
+        'hints = [{ event, receivedAt: clock.steady() }];',
+      ],
     ],
     profile: 'deletions',
     seed: 83,

@@ -2,7 +2,7 @@
  * One simulated process: a clock of its own that runs at its own rate, and the door through which everything reaches it. While it is
  * paused, timers and messages pile up at the door and come in afterwards in any order; once it has crashed, nothing comes in.
  */
-import type { Clock, Monotonic } from '../../src/clock.ts';
+import type { Clock, Monotonic, Steady } from '../../src/clock.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -67,6 +67,8 @@ export function newProcess(world: World, { rate, wallOffsetMs, latenessMs, rando
         if (asked > CIRCLING) throw new Error(`went round in circles: ${CIRCLING} looks at the clock without any time passing`);
         return toLocal(time) as Monotonic;
       },
+      steady: () => toLocal(world.now()) as Steady,
+      doubts: () => 0,
       wall: () => new Date(EPOCH_MS + Math.round(world.now() + wallShift)),
       at(when, fire) {
         let undone = false;

@@ -17,9 +17,10 @@ export interface Write {
 }
 
 export interface Server {
-  /** The Lease as it is, with the `Date` of the server that answers. */
-  get(): { lease: RawLease | undefined; serverMs: number };
+  get(): { lease: RawLease | undefined };
   put(lease: RawLease, write: Write): RawLease | 'conflict';
+  /** Like `put`, checked and stamped, and not done. */
+  dry(lease: RawLease, write: Write): RawLease | 'conflict';
   /** Like `put`, for the version that is there: what an administrator or a PATCH does. */
   force(lease: RawLease, write: Write): RawLease;
   remove(write: Write): void;
@@ -77,7 +78,12 @@ export function newServer(world: World, { random, skewsMs }: ServerOptions): Ser
   };
 
   return {
-    get: () => ({ lease, serverMs: serverMs() }),
+    get: () => ({ lease }),
+    dry(given, write) {
+      const { uid, resourceVersion } = given.metadata;
+      if (!lease || uid !== lease.metadata.uid || resourceVersion !== lease.metadata.resourceVersion) return 'conflict';
+      return { ...given, metadata: { ...given.metadata, managedFields: fields(lease, given, write, serverMs()) } };
+    },
     put(given, write) {
       const { uid, resourceVersion } = given.metadata;
       if (!lease) {
