@@ -11,7 +11,7 @@ import { type Key, type LockState, parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import { judgeHold } from '../protocol/rules.ts';
 import { renewal } from '../protocol/writes.ts';
-import { onClockStep } from './clock-step.ts';
+import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
 import { type HeldLock, LockLostError, momentOf, type Participant, type Released } from './participant.ts';
 import { release } from './release.ts';
@@ -72,7 +72,10 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     },
     state.resourceVersion,
   );
-  const unlook = onClockStep(clock, timings.renewEveryMs / 4, () => renewNow(held));
+  const unlook = watchClocks(clock, timings.renewEveryMs / 4, {
+    onStep: () => renewNow(held),
+    onDoubt: () => confirmNow(held),
+  });
   const end = () => {
     held.ended.abort();
     held.disarm();
@@ -262,6 +265,18 @@ function creditLanded(held: Hold): boolean {
 function renewNow({ requests }: Hold): void {
   requests.nudged = true;
   requests.nudge();
+}
+
+/** The machine may have slept: unless the API server confirms the lock in the time of two requests, it counts as lost. */
+function confirmNow(held: Hold): void {
+  const { clock, timings } = held.participant;
+  const doubtedAt = clock.now();
+  renewNow(held);
+  const undo = clock.at(later(doubtedAt, 2 * timings.requestTimeoutMs), () => {
+    if (held.known.sentAt < doubtedAt)
+      lose(held, "the machine's clock has leapt ahead, and the API server does not confirm the lock");
+  });
+  held.ended.signal.addEventListener('abort', undo, { once: true });
 }
 
 function retryLater(held: Hold, answer: Answer & { kind: 'refused' | 'failed' }): void {

@@ -29,7 +29,8 @@ const scaled = (value, from) => from + (value - from) * rate;
 performance.now = () => scaled(real.now(), started.now);
 process.hrtime.bigint = () => BigInt(Math.round(scaled(Number(real.hrtime()) / 1e6, fault.from.machineMs) * 1e6));
 os.uptime = () => (scaled(bootSeconds() * 1000, fault.from.bootMs) + (fault.suspendedMs ?? 0)) / 1000;
-const wall = () => started.wall + (real.now() - started.now) * rate + (fault.wallMs ?? 0);
+// A suspend moves the wall clock as well as boot time.
+const wall = () => started.wall + (real.now() - started.now) * rate + (fault.wallMs ?? 0) + (fault.suspendedMs ?? 0);
 globalThis.Date = new Proxy(real.date, {
   construct: (target, args) => (args.length === 0 ? new target(wall()) : new target(...args)),
   get: (target, name) => (name === 'now' ? wall : Reflect.get(target, name)),

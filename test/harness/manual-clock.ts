@@ -8,6 +8,8 @@ import type { Clock, Monotonic, Steady } from '../../src/clock.ts';
 export interface ManualClock extends Clock {
   advance(ms: number): Promise<void>;
   jump(ms: number): void;
+  /** Boot time leaps, and the wall clock does not. */
+  doubt(): void;
   /** Moves the wall clock alone. */
   setWall(date: Date): void;
 }
@@ -19,6 +21,7 @@ interface Timer {
 
 export function manualClock(start = new Date('2026-01-01T12:00:00Z')): ManualClock {
   let now = 0;
+  let doubts = 0;
   let wallOffset = start.getTime();
   const timers = new Set<Timer>();
   const nextDue = (until: number): Timer | undefined =>
@@ -26,7 +29,10 @@ export function manualClock(start = new Date('2026-01-01T12:00:00Z')): ManualClo
   return {
     now: () => now as Monotonic,
     steady: () => now as Steady,
-    doubts: () => 0,
+    doubts: () => doubts,
+    doubt() {
+      doubts += 1;
+    },
     wall: () => new Date(wallOffset + now),
     at(when, fire) {
       const timer = { when, fire };

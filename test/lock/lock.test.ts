@@ -711,3 +711,17 @@ test('a holder whose annotation claims more time than its spec is given what the
   await clock.advance(66 * SECOND);
   await bob;
 });
+
+test('boot time that leaps alone costs a holder one confirmation by the API server; without an answer it is lost', async () => {
+  for (const answered of [true, false]) {
+    const { contender, clock, requests } = world();
+    const alice = contender('alice');
+    const lock = await alice.take();
+    requests.length = 0;
+    if (!answered) alice.disturb('PUT', ...Array.from({ length: 200 }, () => 'request' as const));
+    clock.doubt();
+    await clock.advance(11 * SECOND);
+    assert.equal(requests[0], 'alice PUT');
+    assert.equal(lock.isLost(), !answered);
+  }
+});
