@@ -7,7 +7,18 @@ import { nameOf } from '../src/guard/proc-stat.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { aboutOf, entry, identityOf, tempFolder } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
-import { findRunner, isFinal, LOOK_MS, logOf, newSession, type Session, type Status, untilEnded } from './job-state.ts';
+import {
+  findRunner,
+  isCurrent,
+  isFinal,
+  LOOK_MS,
+  logOf,
+  newSession,
+  type Session,
+  type Status,
+  sessionsIn,
+  untilEnded,
+} from './job-state.ts';
 import type { Task } from './keeper.ts';
 
 /** For a Node to start on a loaded machine, and to say so. */
@@ -25,6 +36,19 @@ export type Followed =
 export interface Started {
   session: Session;
   hasEnded(): boolean;
+}
+
+/** The lock that this job holds already, by an earlier step: waiting for it would never end. */
+export function heldByThisJob({ name, namespace }: Inputs, env: NodeJS.ProcessEnv): Status | undefined {
+  return sessionsIn(tempFolder(env))
+    .map((session) => session.status())
+    .find(
+      (status) =>
+        status?.name === name &&
+        (namespace === undefined || status.namespace === namespace) &&
+        (status.phase === 'held' || status.phase === 'stop-requested') &&
+        isCurrent(status),
+    );
 }
 
 /** Starts a keeper with these inputs. Its folder is in the state before anything is written into the Lease: a killed step still gets its post. */

@@ -190,9 +190,10 @@ function endOf({ task, session, clock }: Keeper): AbortSignal {
   const ended = new AbortController();
   const inbox = openSignalInbox();
   inbox.ending.addEventListener('abort', () => ended.abort(`ended by ${inbox.ending.reason}`));
+  const until = later(clock.now(), LONGEST_JOB_MS);
   const look = async () => {
     while (!ended.signal.aborted) {
-      const why = reasonToEnd(task, session);
+      const why = clock.now() >= until ? 'no job lasts longer' : reasonToEnd(task, session);
       if (why !== undefined) ended.abort(why);
       await waitUntil(clock, later(clock.now(), LOOK_MS), ended.signal);
     }
@@ -200,6 +201,9 @@ function endOf({ task, session, clock }: Keeper): AbortSignal {
   void look();
   return ended.signal;
 }
+
+/** Longer than any job of GitHub's (a self-hosted one ends after five days): a keeper whose runner can't be seen must not hold a lock indefinitely. */
+const LONGEST_JOB_MS = 5 * 24 * 3_600_000;
 
 function reasonToEnd({ step, runner }: Task, session: Session): string | undefined {
   if (session.has('release')) return 'it was asked to';

@@ -2,14 +2,15 @@
  * What the three phases of a step do. `pre` checks the inputs, and takes the lock where that is asked for; `main` does what the mode says;
  * `post` releases what is held, and reports how it went. Each ends with one annotation at most.
  */
-import { getState, info, saveState } from '@actions/core';
+import { exportVariable, getState, info, saveState } from '@actions/core';
 import { formatDuration } from '../src/durations.ts';
+import { ANCESTORS } from '../src/guard/command-environment.ts';
 import { describePosition } from '../src/lock/describe.ts';
 import { describeLease } from '../src/names.ts';
 import { checkLock } from './check.ts';
 import { forkHint, InputError, type Inputs, readInputs } from './inputs.ts';
 import { type Session, type Status, sessionIn } from './job-state.ts';
-import { follow, startKeeper } from './keeper-client.ts';
+import { follow, heldByThisJob, startKeeper } from './keeper-client.ts';
 import { releaseHeld, releaseShared } from './release.ts';
 import { fail, maskSecrets, note, setOutputs, summarise } from './report.ts';
 import { leaveAfterRun, runUnderLock } from './run.ts';
@@ -30,7 +31,10 @@ export async function main(env: NodeJS.ProcessEnv): Promise<void> {
   await withInputs('main', env, async (inputs) => {
     const folder = getState('session');
     if (folder !== '') return await continueFromPre(sessionIn(folder), inputs, env);
-    if (inputs.run !== undefined) return await runUnderLock({ ...inputs, run: inputs.run }, env);
+    if (inputs.run !== undefined) {
+      if (reportOwnLock(inputs, env)) await runUnderLock({ ...inputs, run: inputs.run }, env);
+      return;
+    }
     switch (inputs.mode) {
       case 'hold':
       case 'acquire':
@@ -70,7 +74,20 @@ async function withInputs(
   }
 }
 
+/** False, and reported, if an earlier step of this job holds the lock: waiting for it would only end with the job. */
+function reportOwnLock(inputs: Inputs, env: NodeJS.ProcessEnv): boolean {
+  const held = inputs.mode === 'acquire' ? undefined : heldByThisJob(inputs, env);
+  if (!held) return true;
+  fail(
+    'k8s-lease-lock: not acquired',
+    `${describeLease(held)} is held by ${held.holder}, an earlier step of this job, until the job ends: this step would wait for ` +
+      'itself. Remove one of the two, or use another lock',
+  );
+  return false;
+}
+
 async function acquireForJob(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
+  if (!reportOwnLock(inputs, env)) return;
   const followed = await follow(startKeeper(inputs, env));
   switch (followed.kind) {
     case 'cancelled':
@@ -97,6 +114,8 @@ async function reportAcquired(status: Status, { onBusy, mode, acquireIn }: Input
     case 'held':
     case 'stop-requested':
       if (mode === 'acquire') await summarise(status, undefined, 'acquired');
+      // A guard that a later step starts for the same lock would wait for this job: it finds the holder among its ancestors.
+      else exportVariable(ANCESTORS, [env[ANCESTORS], status.holder].filter(Boolean).join(' '));
       return;
     case 'busy': {
       const why = status.heldBy.length > 0 ? `it is held by ${status.heldBy.join(' and ')}` : describePosition(status.position);

@@ -86,6 +86,10 @@ const OPTIONS = [
   { name: 'url', value: 'URL', meaning: 'link shown to waiters, such as the CI run' },
   { name: 'conflict-exit-code', alias: 'E', value: 'CODE', default: '75', meaning: 'exit code when the lock was not acquired' },
   { name: 'no-create', meaning: 'fail if the Lease does not exist instead of creating it' },
+  {
+    name: 'no-server-clock',
+    meaning: "wait until a crashed holder's lease has run out, even if it is long over by the API server's clock",
+  },
   { name: 'legacy-expiry', meaning: 'write the time of expiry into renewTime, for locks shared with K8SLock 0.2.5' },
   {
     name: 'kubeconfig',
@@ -127,7 +131,14 @@ export const JOINING = [
   ...(['token-file', 'certificate-authority', 'log-format', 'quiet', 'verbose'] as const),
 ] as const satisfies readonly OptionName[];
 /** Options of those that may have to wait for it. */
-export const WAITING = [...JOINING, 'priority', 'reason', 'url', 'no-create'] as const satisfies readonly OptionName[];
+export const WAITING = [
+  ...JOINING,
+  'priority',
+  'reason',
+  'url',
+  'no-create',
+  'no-server-clock',
+] as const satisfies readonly OptionName[];
 
 export interface JoinSettings {
   name: string;
@@ -138,6 +149,7 @@ export interface JoinSettings {
   reason: string | undefined;
   url: string | undefined;
   createIfAbsent: boolean;
+  trustStamps: boolean;
   legacyExpiry: boolean;
   kubeconfig: string | undefined;
   context: string | undefined;
@@ -226,6 +238,7 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
     reason: read.text('reason'),
     url: read.text('url'),
     createIfAbsent: !read.flag('no-create'),
+    trustStamps: !read.flag('no-server-clock'),
     legacyExpiry: read.flag('legacy-expiry'),
     kubeconfig: read.text('kubeconfig'),
     context: read.text('context'),

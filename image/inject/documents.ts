@@ -16,6 +16,15 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** `image` replaces that of the annotations; a problem names its document and its object. */
 export function injectText(text: string, image?: string): Injected {
+  try {
+    return injectDocuments(text, image);
+  } catch (error) {
+    // Aliases that expand without end are refused by the library, by an exception.
+    return { kind: 'refused', problems: [`invalid YAML: ${(error as Error).message}`] };
+  }
+}
+
+function injectDocuments(text: string, image: string | undefined): Injected {
   const parsed = parseAllDocuments(text, { merge: true, uniqueKeys: true, customTags: spelledAsBefore, prettyErrors: false });
   const documents = Array.isArray(parsed) ? parsed : [];
   const problems: string[] = [];

@@ -105,7 +105,8 @@ function exchange({ url, method, headers, agent, body, signal }: Exchange, liste
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     request.on('socket', (socket) => {
-      if (!socket.connecting && request.reusedSocket) sent = true;
+      // Connected already: used before, or by a proxy's agent. Then the request is on its way from now on.
+      if (!socket.connecting) sent = true;
       else socket.once(secure ? 'secureConnect' : 'connect', () => (sent = true));
     });
     request.on('response', (response) => {

@@ -7,7 +7,7 @@ import type { Holder } from '../protocol/document.ts';
 import type { Me } from '../protocol/me.ts';
 
 /** Every holder around this process, outermost first, separated by spaces: ids contain none. */
-const ANCESTORS = 'LEASE_LOCK_ANCESTORS';
+export const ANCESTORS = 'LEASE_LOCK_ANCESTORS';
 
 export function environmentFor(lock: HeldLock, me: Me, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return {

@@ -28,6 +28,11 @@ export interface CreateLockOptions extends ClusterAccess {
   labels?: Readonly<Record<string, string>> | undefined;
   /** Whether a Lease that does not exist is made. Default: true. */
   createIfAbsent?: boolean | undefined;
+  /**
+   * Whether a crashed holder may be followed before its lease has been seen to run out, where that is long over by the API server's own clock. Default:
+   * true.
+   */
+  serverClock?: boolean | undefined;
   /** Write the time of expiry into `renewTime`, for locks shared with K8SLock 0.2.5. Default: false. */
   legacyExpiry?: boolean | undefined;
   /** Told what happens, for logs and metrics. What it throws is ignored. */

@@ -30,7 +30,7 @@ import {
 const OPTIONS = [
   ...ACCESS_OPTIONS,
   ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'holder', 'reason', 'url'],
-  ...['labels', 'createIfAbsent', 'legacyExpiry', 'onEvent'],
+  ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'onEvent'],
 ];
 
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
@@ -100,6 +100,7 @@ function readOptions(options: CreateLockOptions): { participants: Participants; 
       renewalOf(options.renewEvery),
     ),
     createIfAbsent: flag(given, 'createIfAbsent', true),
+    trustStamps: flag(given, 'serverClock', true),
     legacyExpiry: flag(given, 'legacyExpiry', false),
     labels: labelsOf(options.labels),
     onEvent: callback(options.onEvent, 'onEvent'),

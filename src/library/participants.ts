@@ -20,6 +20,7 @@ export interface ParticipantOptions {
   about: { reason: string | undefined; url: string | undefined };
   timings: Timings;
   createIfAbsent: boolean;
+  trustStamps?: boolean | undefined;
   legacyExpiry: boolean;
   labels: Record<string, string> | undefined;
   pollEveryMs?: number | undefined;

@@ -22,6 +22,7 @@ export interface NewParticipant {
   priority: number;
   timings: Timings;
   createIfAbsent: boolean;
+  trustStamps?: boolean | undefined;
   legacyExpiry: boolean;
   /** Labels of the Lease, written with every claim. */
   labels?: Record<string, string> | undefined;
@@ -56,6 +57,7 @@ export function newParticipant(options: NewParticipant): Participant {
     me: { id, nonce, namespace, name, priority, durationMs, about, since, legacyExpiry, labels: { ...LABELS, ...labels } },
     timings,
     createIfAbsent,
+    trustStamps: options.trustStamps,
     pollEveryMs,
     newMark: () => randomBytes(6).toString('base64url'),
     random,

@@ -141,10 +141,7 @@ export function parseLease(lease: RawLease): Parsed {
       waiters: waiters.sort(byTurn),
       unreadable,
       // One that leaves no room to count on is not believed: a key with a longer ticket could not be read.
-      next: Math.max(
-        1,
-        ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT / 10),
-      ),
+      next: Math.max(1, ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT)),
       stop: readStop(lock?.stop),
       transitions: count(spec.leaseTransitions),
       coordinated: coordinated(spec),

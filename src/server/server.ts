@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, isIP } from 'node:net';
 import { loadSnapshot, saveSnapshot } from './data-file.ts';
 import { namespaceObject, type Target, targetOf } from './discovery.ts';
 import { checkTimeout, isTrue } from './query.ts';
@@ -90,13 +90,24 @@ async function serve(context: Context, request: IncomingMessage, response: Serve
     body: (await readBody(request)) ?? TOO_LARGE,
   };
   const form = wantedForm(request.headers.accept);
-  const refusal = unservable(asked, form);
+  const refusal = unwelcome(request) ?? unservable(asked, form);
   const target = targetOf(url.pathname);
   if (refusal) send(response, refuse(refusal));
   else if (target.is !== 'leases') send(response, answerOther(target, asked));
   else if (asked.method === 'GET' && target.name === undefined && isTrue(asked.query.get('watch'))) {
     startWatch(context, response, asked, { namespace: target.namespace, form });
   } else send(response, answerLeases(context, target, asked, form));
+}
+
+/**
+ * There are no users here, so a web page must not get in through a browser: one of another origin, or one whose name leads to this machine (DNS
+ * rebinding). kubectl proxy refuses them as well.
+ */
+function unwelcome({ headers: { host = '', origin } }: IncomingMessage): say.Status | undefined {
+  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+  if (name !== 'localhost' && isIP(name) === 0)
+    return say.forbidden(`the Host header "${host}" is not an address of this server`);
+  return origin === undefined ? undefined : say.forbidden(`web pages are not served: the request has the Origin "${origin}"`);
 }
 
 function unservable(asked: ApiRequest, form: Form): say.Status | undefined {

@@ -37,6 +37,7 @@ function failure(code: number, reason: string, message: string, details?: Status
 
 export const badRequest = (message: string): Status => failure(400, 'BadRequest', message);
 export const undecodable = (why: string): Status => badRequest(`Lease in version "v1" cannot be handled as a Lease: ${why}`);
+export const forbidden = (message: string): Status => failure(403, 'Forbidden', message);
 export const serverError = (message: string): Status => failure(500, '', message);
 export const unsupportedMediaType = (message: string, details?: object): Status =>
   failure(415, 'UnsupportedMediaType', message, details);

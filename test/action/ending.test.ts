@@ -254,10 +254,10 @@ real('the keeper is killed while main waits: one error, and nothing stays in the
 });
 
 real(
-  'two steps take the same lock in one job: the second waits for what only its own job can give back, and says so in time',
+  'two steps take the same lock in one job: the second would wait for what only its own job can release, and fails immediately',
   async (t) => {
     const { lock, holder } = await lab();
-    const job = await runJob(t, [lock(), lock({ timeout: '500ms' })]);
+    const job = await runJob(t, [lock(), lock()]);
     assert.equal(job.conclusion, 'failure');
     assert.match(onlyError(job), /held by gha\/acme%2Fapi/);
     assert.equal(await holder(), '', 'the post of the second leaves the first alone, which gives back its own');
@@ -281,5 +281,14 @@ real(
     process.kill(main, 'SIGKILL');
     await untilFree();
     await second.prints(/failed/);
+  },
+);
+
+real(
+  'a later step of the job knows that it runs under the lock: a guard there would wait for its own job, and finds that out',
+  async (t) => {
+    const { lock } = await lab();
+    const job = await runJob(t, [lock(), { run: 'echo "ancestors: $LEASE_LOCK_ANCESTORS"' }]);
+    assert.match(job.text, /ancestors: gha\/acme%2Fapi\/\S+/);
   },
 );

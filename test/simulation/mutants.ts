@@ -22,14 +22,14 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a renewal counts from its answer, not from its send',
     edits: [['lock/renew.ts', 'onAnswer(held, answer.lease, sentAt);', 'onAnswer(held, answer.lease, participant.clock.now());']],
     profile: 'outages',
-    seed: 7,
+    seed: 156,
   },
   {
     name: 'claim-dated-by-reply',
     breaks: 'a claim counts from its answer, not from its send',
     edits: [['lock/acquire.ts', 'key: decision.key, sentAt }', 'key: decision.key, sentAt: clock.now() }']],
     profile: 'outages',
-    seed: 35,
+    seed: 65,
   },
   {
     name: 'no-uid',
@@ -68,14 +68,14 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'a holder keeps nothing in hand for clocks that run at other rates',
     edits: [['protocol/timings.ts', 'marginMs: Math.max(500, durationMs / 20)', 'marginMs: 0']],
     profile: 'outages',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'no-kill-budget',
     breaks: 'stopping the command begins when it should have ended',
     edits: [['protocol/deadlines.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
     profile: 'network',
-    seed: 4,
+    seed: 11,
   },
   {
     name: 'wall-clock',
@@ -230,7 +230,7 @@ export const MUTANTS: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 5,
+    seed: 6,
   },
   {
     name: 'stale-annotation-trusted',
@@ -290,7 +290,7 @@ export const MUTANTS: readonly Mutant[] = [
       ],
     ],
     profile: 'deletions',
-    seed: 8,
+    seed: 12,
   },
   {
     name: 'stale-sighting-over-deletion',
@@ -300,7 +300,7 @@ export const MUTANTS: readonly Mutant[] = [
       ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
     ],
     profile: 'deletions',
-    seed: 69,
+    seed: 93,
   },
   {
     name: 'late-claim-confirmed-blindly',
@@ -414,7 +414,7 @@ export const MUTANTS: readonly Mutant[] = [
     breaks: 'an attempt that is seen to have landed is dated by when that is seen',
     edits: [['lock/renew.ts', '  onRenewed(held, landed);', '  onRenewed(held, held.participant.clock.now());']],
     profile: 'network',
-    seed: 186,
+    seed: 196,
   },
   {
     name: 'holder-keeps-queue-entry',
@@ -423,6 +423,6 @@ export const MUTANTS: readonly Mutant[] = [
       ['protocol/writes.ts', '    waiters: removed(keysOfMine(state.waiters, me)),\n    spec: heldSpec', '    spec: heldSpec'],
     ],
     profile: 'deletions',
-    seed: 4,
+    seed: 37,
   },
 ];
