@@ -9,6 +9,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { parseAllDocuments } from 'yaml';
 import type { Option } from '../image/command-line.ts';
 import { HOLD_OPTIONS, readHoldCommandLine } from '../image/hold-options.ts';
 import { RUN_OPTIONS } from '../image/options.ts';
@@ -16,7 +17,8 @@ import { EXIT } from '../src/guard/exit-codes.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { startLeaseServer } from '../src/server/server.ts';
 import { useCluster } from './harness/cluster.ts';
-import { BUNDLE, tempFolder } from './harness/guards.ts';
+import { BUNDLE, guard, tempFolder } from './harness/guards.ts';
+import { until } from './harness/until.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })];
@@ -196,38 +198,137 @@ test('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
   assert.match(stdout, /role\S+ created\nrolebinding\S+ created/);
 });
 
-test('the workloads in README, docs/ and examples/ are accepted by a real API server, and so is what inject makes of them', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
-  const namespace = await cluster.namespace('image');
-  await cluster.serviceAccountToken({ namespace, name: 'default' });
+/** Every workload that the documents show, as a manifest; in README the fields of a Pod stand alone. */
+function workloads(): { from: string; text: string }[] {
   const [annotated = '', ...parts] = fences('README.md', 'yaml').filter((text) => !text.startsWith('- uses'));
   const pods = parts.map(
     (part, i) => `apiVersion: v1\nkind: Pod\nmetadata: {name: pod-${i}}\nspec:\n${part.replace(/^/gm, '  ')}`,
   );
-  const examples = globSync('examples/kubernetes/*.yaml', { cwd: root }).map(read);
-  const workloads = [
-    annotated,
-    ...pods,
-    ...examples,
-    ...['image', 'sidecar', 'inject'].flatMap((name) => fences(`docs/${name}.md`, 'yaml')),
+  const examples = globSync('examples/kubernetes/*.yaml', { cwd: root });
+  assert.ok(pods.length === 2 && examples.length >= 5);
+  return [
+    ...[annotated, ...pods].map((text) => ({ from: 'README.md', text })),
+    ...examples.map((path) => ({ from: path, text: read(path) })),
+    ...['docs/image.md', 'docs/sidecar.md', 'docs/inject.md'].flatMap((path) =>
+      fences(path, 'yaml').map((text) => ({ from: path, text })),
+    ),
   ];
-  assert.ok(pods.length === 2 && examples.length >= 4 && workloads.length >= 10);
+}
+
+/** In the namespaces of a test, in place of those in the documents. */
+const placed = (text: string, { ci, locks }: { ci: string; locks: string }) =>
+  text
+    .replaceAll('namespace: ci', `namespace: ${ci}`)
+    .replaceAll('nightly-ci-default', `nightly-${ci}-default`)
+    .replaceAll(/(namespace: |--namespace, )locks\b/g, `$1${locks}`);
+
+async function injected(text: string, folder: string): Promise<string> {
+  const file = join(folder, 'original.yaml');
+  writeFileSync(file, text);
+  return (await promisify(execFile)(process.execPath, [BUNDLE, 'inject', '-f', file])).stdout;
+}
+
+test('the workloads in README, docs/ and examples/ are accepted by a real API server, and so is what inject makes of them', async (t) => {
+  const cluster = await useCluster();
+  if (!cluster) return t.skip('no real API server here; CI has one');
+  const namespace = await cluster.namespace('image');
+  const names = { ci: namespace, locks: await cluster.namespace('locks') };
+  await cluster.serviceAccountToken({ namespace, name: 'default' });
+  assert.ok(workloads().length >= 10);
   const folder = tempFolder(t);
+  const kubeconfig = cluster.kubeconfigFor(cluster.adminToken, namespace);
   const create = async (text: string) => {
     const file = join(folder, 'workload.yaml');
-    writeFileSync(file, text.replaceAll('namespace: ci', `namespace: ${namespace}`));
-    const line = ['--kubeconfig', cluster.kubeconfig, '-n', namespace, 'create', '--validate=strict', '-f', file];
+    writeFileSync(file, placed(text, names));
+    const line = ['--kubeconfig', kubeconfig, 'create', '--validate=strict', '-f', file];
     return (await promisify(execFile)(cluster.kubectl, [...line, '--dry-run=server'])).stdout;
   };
-  for (const [i, text] of workloads.entries()) {
+  for (const { text } of workloads()) {
     assert.match(await create(text), /created/, text);
-    const file = join(folder, `${i}.yaml`);
-    writeFileSync(file, text);
-    const { stdout: injected } = await promisify(execFile)(process.execPath, [BUNDLE, 'inject', '-f', file]);
-    assert.equal(injected !== text, text.includes('lease-lock.nullplatform.com/name'), text);
-    assert.match(await create(injected), /created/, injected);
+    const guarded = await injected(text, folder);
+    assert.equal(guarded !== text, /^ +lease-lock\.nullplatform\.com\/name:/m.test(text), text);
+    assert.match(await create(guarded), /created/, guarded);
   }
+});
+
+interface Container {
+  command?: string[];
+  args?: string[];
+  env?: { name: string; value: string }[];
+}
+
+interface PodSpec {
+  initContainers?: Container[];
+  containers: Container[];
+}
+
+/** The guard in a Pod: its arguments, with a command of ours in place of the workload's, and its environment. */
+function guardIn({ initContainers = [], containers }: PodSpec): { args: string[]; env: Record<string, string> } {
+  for (const { command = [], args = [], env = [] } of [...initContainers, ...containers]) {
+    const line = [...command, ...args].filter((word) => word !== '/lease-lock/k8s-lease-lock');
+    const workload = line[0] === 'run' ? [...line.slice(0, line.indexOf('--') + 1), 'sleep', '60'] : line;
+    if (line[0] === 'run' || line[0] === 'hold')
+      return { args: workload, env: Object.fromEntries(env.map(({ name, value }) => [name, value])) };
+  }
+  assert.fail('no container runs the guard');
+}
+
+test('the workloads in README, docs/image.md, docs/sidecar.md and examples/ share one lock across namespaces', async (t) => {
+  const cluster = await useCluster();
+  if (!cluster) return t.skip('no real API server here; CI has one');
+  const locks = await cluster.namespace('locks');
+  const teams = [await cluster.namespace('team-a'), await cluster.namespace('team-b')];
+  const folder = tempFolder(t);
+  const kubectl = async (kubeconfig: string, text: string, ...options: string[]) => {
+    const file = join(folder, 'manifest.yaml');
+    writeFileSync(file, text);
+    const line = ['--kubeconfig', kubeconfig, 'apply', '--server-side', '-f', file, ...options];
+    return (await promisify(execFile)(cluster.kubectl, line)).stdout;
+  };
+  const held = async () => {
+    const lists = [locks, ...teams].map(async (namespace) => {
+      const { body } = await cluster.request('GET', `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`);
+      return (body as { items: { metadata: { name: string }; spec: { holderIdentity?: string } }[] }).items
+        .filter(({ spec }) => spec.holderIdentity)
+        .map(({ metadata }) => `${namespace}/${metadata.name}`);
+    });
+    return (await Promise.all(lists)).flat();
+  };
+  const shared = workloads().filter(({ from, text }) => from !== 'docs/inject.md' && /^kind: (Pod|Job|CronJob)$/m.test(text));
+  assert.ok(shared.length >= 9);
+  for (const ci of teams) {
+    const token = await cluster.serviceAccountToken({ namespace: ci, name: 'default' });
+    const kubeconfig = cluster.kubeconfigFor(token, ci);
+    await kubectl(cluster.kubeconfig, placed(read('examples/kubernetes/lock.yaml'), { ci, locks }));
+    for (const [i, { from, text }] of shared.entries()) {
+      const manifest = await injected(placed(text, { ci, locks }), folder);
+      const admin = cluster.kubeconfigFor(cluster.adminToken, ci);
+      const { spec } = JSON.parse(await kubectl(admin, manifest, '--dry-run=server', '-o', 'json'));
+      const template = spec.jobTemplate?.spec.template ?? spec.template ?? { spec };
+      const { args, env } = guardIn(template.spec);
+      const files = args[0] === 'hold' && { K8S_LEASE_LOCK_DIR: folder, K8S_LEASE_LOCK_PROBE_PORT: '0' };
+      const pod = guard(t, args, { env: { ...env, ...files, KUBECONFIG: kubeconfig } });
+      let ended = false;
+      void pod.finished.then(() => {
+        ended = true;
+      });
+      let taken: string[] = [];
+      await until(async () => {
+        taken = await held();
+        return taken.length > 0 || ended;
+      }, `the guard of ${from} (${i}) holds its lock`);
+      assert.deepEqual(taken, [`${locks}/nightly`], `${from} (${i}) in ${ci}: ${pod.stderr}`);
+      pod.kill('SIGTERM');
+      await pod.finished;
+    }
+  }
+});
+
+test('examples/kubernetes/lock.yaml is what rbac prints', async () => {
+  const args = ['rbac', '--name', 'nightly', '--namespace', 'locks', '--for', 'serviceaccount:ci/default'];
+  const { stdout } = await promisify(execFile)(process.execPath, [BUNDLE, ...args]);
+  const objects = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
+  assert.deepEqual(objects(read('examples/kubernetes/lock.yaml')), objects(stdout));
 });
 
 test('the sum in docs/sidecar.md is the one that hold makes', () => {
