@@ -368,7 +368,7 @@ test('the workloads in README, docs/image.md, docs/sidecar.md and examples/ shar
       const { spec } = JSON.parse(await kubectl(admin, manifest, '--dry-run=server', '-o', 'json'));
       const template = spec.jobTemplate?.spec.template ?? spec.template ?? { spec };
       const { args, env } = guardIn(template.spec);
-      const files = args[0] === 'hold' && { K8S_LEASE_LOCK_DIR: folder, K8S_LEASE_LOCK_PROBE_PORT: '0' };
+      const files = args[0] === 'hold' && { K8S_LEASE_LOCK_DIR: folder, K8S_LEASE_LOCK_STATUS_PORT: '0' };
       const pod = guard(t, args, { env: { ...env, ...files, KUBECONFIG: kubeconfig } });
       let ended = false;
       void pod.finished.then(() => {
