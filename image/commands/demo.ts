@@ -47,7 +47,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
     await waiting(bob);
     contenders.push(start('carol'));
     await new Promise((resolve) => setTimeout(resolve, KILL_AFTER_MS));
-    say('Killing alice, guard and command, with SIGKILL: nobody is left to give the lock back.');
+    say('Killing alice (guard and command) with SIGKILL: its lock is not released and must expire.');
     killHard(alice);
     alice.to = Date.now() - startedAt;
     await Promise.all(contenders.map(({ ended }) => ended));

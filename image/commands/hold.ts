@@ -113,7 +113,7 @@ async function holdForPod(settings: HoldSettings, context: CommandContext): Prom
     return EXIT.configuration.code;
   }
   const { ending } = openSignalInbox();
-  const status = await serveStatus(settings.statusPort, context);
+  const status = await serveStatus(settings.statusPort, { ...context, keepsRunning: true });
   if (status.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;

@@ -84,7 +84,8 @@ async function runUnderLock(
 ): Promise<number> {
   const { log } = context;
   const participant = participantOf(settings, context);
-  const status = settings.statusPort === undefined ? undefined : await serveStatus(settings.statusPort, context);
+  const status =
+    settings.statusPort === undefined ? undefined : await serveStatus(settings.statusPort, { ...context, keepsRunning: false });
   if (status?.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;

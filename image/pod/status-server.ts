@@ -1,7 +1,7 @@
 /**
  * What a kubelet and Prometheus ask a guard or a sidecar, over HTTP on one port: /held is 200 while the lock is held and else 503, each with a
  * sentence; /healthz is 200 while it is held and in time, and asking it has no consequences; /metrics are the numbers. It listens on every address,
- * since a probe comes from outside of the Pod, and never keeps the process running.
+ * since a probe comes from outside of the Pod.
  */
 import { createServer, get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -26,10 +26,10 @@ export interface StatusServer {
   answerHeld(state: () => HeldState | Promise<HeldState>): void;
 }
 
-/** 0 takes a free port; which one is logged. */
+/** 0 takes a free port; which one is logged. `keepsRunning`: the process lives to answer, also when nothing else is left to do. */
 export function serveStatus(
   port: number,
-  { clock, log }: { clock: Clock; log: Log },
+  { clock, log, keepsRunning }: { clock: Clock; log: Log; keepsRunning: boolean },
 ): Promise<StatusServer | { kind: 'refused'; message: string }> {
   const statistics = lockStatistics(clock);
   let held: () => HeldState | Promise<HeldState> = () =>
@@ -45,7 +45,7 @@ export function serveStatus(
       }),
     );
     server.listen(port, () => {
-      server.unref();
+      if (!keepsRunning) server.unref();
       log('debug', `status and metrics on port ${(server.address() as AddressInfo).port}`, { event: 'status-server' });
       resolve({
         kind: 'serving',

@@ -43,9 +43,9 @@ export interface CreateLockOptions extends ClusterAccess {
 export interface AcquireOptions {
   /** Ends the waiting. It has no effect on a lock that is held already. */
   signal?: AbortSignal | undefined;
-  /** How long to wait. Default: for ever, or not at all with `onBusy: 'fail'`. */
+  /** How long to wait. Default: indefinitely, or not at all with `onBusy: 'fail'`. */
   timeout?: Duration | undefined;
-  /** Wait in the queue, or fail at once if the lock is not free. Default: `wait`. */
+  /** Wait in the queue, or fail immediately if the lock is not free. Default: `wait`. */
   onBusy?: 'wait' | 'fail' | undefined;
   /** Place in the queue: higher is served first. Default: that of the lock. */
   priority?: number | undefined;

@@ -21,9 +21,9 @@ export interface K8SLockOptions {
   leaseDurationInSeconds?: number | undefined;
   /** How often `startLocking` renews, in milliseconds. At least 1000, and never so seldom that the lock could run out. Default: a quarter of the lease. */
   refreshLockInterval?: number | undefined;
-  /** How often a waiter looks, in milliseconds, besides being told of changes; at most once a second, at least once a minute. Default: the duration of the lease. */
+  /** How often a waiter looks, in milliseconds, besides being notified of changes; at most once a second, at least once a minute. Default: the duration of the lease. */
   lockTryInterval?: number | undefined;
-  /** New: a restarted process with the same `lockLeaserId` gets its own lock back at once. Two that live at once would then both have it. Default: false. */
+  /** New: a restarted process with the same `lockLeaserId` gets its own lock back immediately. Two that live at the same time would then both have it. Default: false. */
   resume?: boolean | undefined;
   /** New: write the time of expiry into `renewTime`, so that 0.2.5 on the same Lease waits. Default: true. */
   legacyExpiry?: boolean | undefined;
@@ -31,7 +31,7 @@ export interface K8SLockOptions {
   stopWithin?: Duration | undefined;
   /** New: called when a lock that this instance had is lost, or has run out. What it throws is ignored. */
   onLost?: ((error: LockError) => void) | undefined;
-  /** New: told what happens, for logs and metrics. What it throws is ignored. */
+  /** New: notified of what happens, for logs and metrics. What it throws is ignored. */
   onEvent?: ((event: LockEvent) => void) | undefined;
 }
 

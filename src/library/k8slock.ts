@@ -48,7 +48,7 @@ export class K8SLock {
   /** For what must not keep the process running: a lock that nobody renews. */
   readonly #background: Clock = systemClock({ background: true });
   #waiting = new AbortController();
-  /** What is being asked of the Lease just now; `waits`: for ever, if need be. */
+  /** What is being asked of the Lease just now; `waits`: indefinitely, if need be. */
   #busy: { waits: boolean; done: Promise<void> } | undefined;
   #starting: Promise<LockInfo> | undefined;
   #held: Hold | undefined;
@@ -105,7 +105,7 @@ export class K8SLock {
   }
 
   /**
-   * Waits for the lock, for ever, and then keeps it. Rejects with a `LockError` if the API server refuses or can't be reached. Called again,
+   * Waits for the lock indefinitely, and then keeps it. Rejects with a `LockError` if the API server refuses or can't be reached. Called again,
    * it waits for the same lock. After `stopLocking` it resolves with `isLocking: false`.
    */
   startLocking(): Promise<LockInfo> {
@@ -136,7 +136,7 @@ export class K8SLock {
 
   /**
    * Acquires, or renews if this instance has the lock, once: without `startLocking` it runs out after its duration. False if somebody else
-   * has it, or if this instance already waits for it; with `waitUntilLock` it waits instead, for ever. Rejects with a `LockError` if the API server refuses or can't be reached.
+   * has it, or if this instance already waits for it; with `waitUntilLock` it waits instead, indefinitely. Rejects with a `LockError` if the API server refuses or can't be reached.
    */
   async getLock(waitUntilLock = false): Promise<boolean> {
     if (this.keepLocking) return true;

@@ -392,7 +392,7 @@ function unreachable(message: string, server: string): Acquisition {
 
 function missing({ me }: Participant): Acquisition {
   const message = `${describeLease(me)} does not exist and creation is disabled: create it, or allow creation`;
-  return { kind: 'refused', reason: 'absent', status: undefined, message };
+  return { kind: 'refused', reason: 'absent', status: 404, message };
 }
 
 async function leaveQueue({ known, participant, emit }: Wait): Promise<void> {

@@ -209,7 +209,7 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
 }
 
 /** Stands for the id of a holder that has none. No id that a participant may choose has a space in it. */
-const NAMELESS = 'somebody without a name';
+const NAMELESS = 'an unnamed holder';
 /** Between a client's wall clock and the API server's: what is dated further ahead is meant to be. */
 const AHEAD_MS = 2000;
 

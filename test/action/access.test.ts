@@ -139,10 +139,7 @@ real(
     const at = await lab();
     const job = await runJob(t, [{ uses: ACTION, with: { name: 'deploy', kubeconfig: 'c2VjcmV0LXRoYXQtd2FzLWN1dA' } }]);
     const message = onlyError(job);
-    assert.match(
-      message,
-      /^kubeconfig: it is neither the text of one, nor that in base64, nor a file that can be read \(ENOENT\)/,
-    );
+    assert.match(message, /^kubeconfig: neither a kubeconfig, nor one in base64, nor a file that can be read \(ENOENT\)/);
     assert.doesNotMatch(job.text, /c2VjcmV0/);
     const broken = await runJob(t, [{ uses: ACTION, with: { name: 'deploy', kubeconfig: kubeconfigOf(at), context: 'broken' } }]);
     assert.match(onlyError(broken), /the context "broken" names a cluster that it does not have/);

@@ -156,7 +156,10 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
         other = await at.holder();
       });
       assert.equal(job.conclusion, 'failure');
-      assert.match(onlyError(job), /was lost: the process that kept it (was killed|hung), and nothing renewed it in time/);
+      assert.match(
+        onlyError(job),
+        /was lost: the process that renewed it (was killed|did not respond), and nothing renewed it in time/,
+      );
       assert.equal(job.steps[0]?.post?.code, 1);
       assert.match(other, /^user\//);
       assert.equal(await at.holder(), other);
@@ -246,7 +249,7 @@ real('the keeper is killed while main waits: one error, and nothing stays in the
   process.kill(keptIn(second).keeper.pid, 'SIGKILL');
   const job = await second.finished;
   assert.equal(job.conclusion, 'failure');
-  assert.match(onlyError(job), /the process that keeps the lock has ended/);
+  assert.match(onlyError(job), /the process that renews the lock has ended/);
   assert.doesNotMatch(job.text, /never/);
   assert.deepEqual(await waiters(), []);
   assertTidy(job);

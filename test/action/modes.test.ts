@@ -147,7 +147,7 @@ real('check: fails at once when it is not held, by one error, and the steps afte
     lock({ mode: 'check' }),
     { run: 'echo never' },
   ]);
-  assert.match(onlyError(killed), /is about to be lost: its keeper has been killed/);
+  assert.match(onlyError(killed), /is about to be lost: the process that renews it was killed/);
   assert.doesNotMatch(killed.text, /never/);
 });
 
@@ -179,7 +179,7 @@ real('check: a holder that wants the lock back is a reason to stop', async (t) =
     },
     lock({ mode: 'check' }),
   ]);
-  assert.match(onlyError(job), /is to be given up: carol asks for the lock: hotfix/);
+  assert.match(onlyError(job), /is to be released: asked to stop by carol: hotfix/);
 });
 
 real('check with holder: reads the Lease, from any job', async (t) => {

@@ -365,8 +365,8 @@ test('no cluster at all is 78, with the ways to one', async (t) => {
 test('bad usage is 64, and says what is right', async (t) => {
   for (const [args, expected] of [
     [['run', '--name', 'deploy', '--timeout', '5', '--', 'true'], /"5" has no unit: write 5s or 5m/],
-    [['run', '--', 'true'], /no lock is named/],
-    [['walk'], /there is no command "walk"/],
+    [['run', '--', 'true'], /--name is required: the name of the lock/],
+    [['walk'], /unknown command "walk"/],
     [[], /Usage: k8s-lease-lock COMMAND/],
   ] as [string[], RegExp][]) {
     const { code, stderr } = await guard(t, args).finished;

@@ -232,7 +232,7 @@ function suite(target: ApiTarget): void {
     const release = async (holder: string) => guard(t, ['release', ...(await where('steps')), '--holder', holder]).finished;
     const taken = await acquire('pipeline-1');
     assert.equal(taken.code, 0, taken.stderr);
-    assert.match(taken.stderr, /it is held as pipeline-1 for (5m|4m59s|4m5\ds) at most: nobody renews it/);
+    assert.match(taken.stderr, /held as pipeline-1 for (5m|4m59s|4m5\ds) at most: it is not renewed/);
     assert.equal(await holderOf('steps'), 'pipeline-1');
     const again = await acquire('pipeline-1');
     assert.equal(again.code, 0, 'the same holder adds time to it');

@@ -209,7 +209,7 @@ function suite(target: ApiTarget): void {
     bob.kill('SIGTERM');
     const { code, stdout, stderr } = await bob.finished;
     assert.deepEqual([code, stdout], [128 + 15, '']);
-    assert.match(stderr, /ended by SIGTERM while waiting/);
+    assert.match(stderr, /not acquired: ended by SIGTERM before the command was started/);
     assert.deepEqual(
       Object.keys((await leaseOf('sigterm')).metadata.annotations ?? {}).filter((key) => key.startsWith('waiter.')),
       [],
@@ -241,7 +241,7 @@ function suite(target: ApiTarget): void {
     ]);
     const { code, stderr } = await alice.finished;
     assert.equal(code, 4);
-    assert.match(stderr, /left 1 of its processes behind/);
+    assert.match(stderr, /left 1 processes behind: stopping them/);
     assert.equal(isRunning(Number(readFileSync(file, 'utf8'))), false);
     assert.equal((await leaseOf('orphans')).spec.holderIdentity, '');
   });
@@ -293,7 +293,7 @@ function suite(target: ApiTarget): void {
     const { code, stdout, stderr } = await alice.finished;
     assert.equal(code, EXIT.stopped.code);
     assert.match(stdout, /bye/);
-    assert.match(stderr, /stopped: ops asked for it \(unlock: rollback\)/);
+    assert.match(stderr, /stopped: asked to stop by ops: rollback \(unlock\)/);
     assert.equal((await leaseOf('asked')).spec.holderIdentity, '');
   });
 

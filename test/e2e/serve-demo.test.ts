@@ -7,7 +7,7 @@ import { guard, tempFolder } from '../harness/guards.ts';
 
 async function serving(t: TestContext, ...args: string[]) {
   const server = guard(t, ['serve', '--port', '0', ...args]);
-  await server.says(/serving Leases at \S+, .*\n.*this is no Kubernetes cluster/);
+  await server.says(/serving Leases at \S+, .*\n.*this is not a Kubernetes cluster/);
   const [, url = ''] = /serving Leases at ([^\s,]+)/.exec(server.stderr) ?? [];
   return { server, url };
 }

@@ -282,7 +282,7 @@ const cells: Cell[] = [
     inject: ({ proxy }) => proxy.set(writes(silence)),
     outcome: 'goes on',
     code: 0,
-    says: [/the entry expires by itself/],
+    says: [/the lock expires by itself/],
   },
 ];
 

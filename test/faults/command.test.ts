@@ -34,7 +34,7 @@ function leftBehind(name: string, child: Work['children'] & object): Cell {
     inject: (story) => allUp(story, 1 + child.length),
     outcome: 'ends',
     code: 0,
-    says: [/left \d of its processes behind: stopping them/, /released Lease/],
+    says: [/left \d processes behind: stopping them/, /released Lease/],
   };
 }
 

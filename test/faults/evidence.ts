@@ -1,6 +1,6 @@
 /**
  * What each cell of the fault matrix has shown, kept in one file for each: in the folder that K8S_LEASE_LOCK_TEST_EVIDENCE names, else
- * nowhere. table.ts makes the table of docs/safety.md of it.
+ * nowhere. table.ts makes the table of docs/evidence.md of it.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -188,7 +188,7 @@ const cells: Cell[] = [
     },
     outcome: 'ends',
     code: EXIT.stopped.code,
-    says: [/stopped: coordinated leader election asked for it \(replace: spec\.strategy is OldestEmulationVersion\)/],
+    says: [/stopped: asked to stop by coordinated leader election: spec\.strategy is OldestEmulationVersion \(replace\)/],
     async after(story) {
       const carol = await story.guard('carol', { through: 'proxy' }).finished;
       assert.equal(carol.code, EXIT.configuration.code);

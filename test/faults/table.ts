@@ -1,4 +1,4 @@
-/** `node test/faults/table.ts FOLDER`: the evidence of a run as a table in Markdown, and the smallest distances. */
+/** `node test/faults/table.ts FOLDER`: the evidence of a run as docs/evidence.md shows it: a table, and the smallest distances. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EVIDENCE, type Evidence } from './evidence.ts';
@@ -17,13 +17,15 @@ export function tableOf(all: readonly Evidence[]): string {
     '|---|---|---|---|---|---|---|',
     ...rows.map((row) => `| ${row} |`),
     '',
-    `${all.length} cells. ${summaryOf(all)}`,
+    `${all.length} cells. Smallest distances from the last sign of life of the command:`,
+    '',
+    ...summaryOf(all),
     '',
   ].join('\n');
 }
 
 /** A release is sent as soon as the last process is gone; an expiry has to leave room for clocks that drift. */
-function summaryOf(all: readonly Evidence[]): string {
+function summaryOf(all: readonly Evidence[]): string[] {
   const released = all.filter(({ freeBy }) => freeBy === 'release');
   const expired = all.filter(({ freeBy }) => freeBy !== 'release');
   const least = (some: readonly Evidence[], pick: (evidence: Evidence) => number) => {
@@ -31,10 +33,10 @@ function summaryOf(all: readonly Evidence[]): string {
     return worst ? `${seconds(pick(worst))} (${worst.group}: ${worst.cell})` : 'none';
   };
   return [
-    `Smallest distance from the last sign of life to the end of the lease: ${least(expired, (e) => e.deadBeforeFreeMs)};`,
-    `to the release: ${least(released, (e) => e.deadBeforeFreeMs)};`,
-    `to the start of the next holder's first process: ${least(all, (e) => e.deadBeforeNextMs)}.`,
-  ].join(' ');
+    `- to the end of the lease: ${least(expired, (e) => e.deadBeforeFreeMs)}`,
+    `- to the release: ${least(released, (e) => e.deadBeforeFreeMs)}`,
+    `- to the start of the next holder's first process: ${least(all, (e) => e.deadBeforeNextMs)}`,
+  ];
 }
 
 export function readEvidence(folder: string): Evidence[] {

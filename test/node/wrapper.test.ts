@@ -62,7 +62,7 @@ test('taken by an init container, given back by main: both are the Pod', async (
   const { succeeded, log } = await jobEnd('blue', 'steps');
   assert.ok(succeeded, log);
   assert.match(log, /^working\n.*released Lease locks\/nightly/);
-  assert.match(await logOf('blue', 'steps', 'lease-lock'), /it is held as pod\/blue\/steps-\S+ for 5m\d+s at most/);
+  assert.match(await logOf('blue', 'steps', 'lease-lock'), /held as pod\/blue\/steps-\S+ for 5m\d+s at most/);
   await freed();
 });
 

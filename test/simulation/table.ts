@@ -1,9 +1,9 @@
-/** The table of mutants, as it stands in docs/safety.md between two marks. */
+/** The table of mutants, as it stands in docs/evidence.md between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { MUTANTS } from './mutants.ts';
 import { hunt } from './mutate.ts';
 
-const DOCUMENT = new URL('../../docs/safety.md', import.meta.url);
+const DOCUMENT = new URL('../../docs/evidence.md', import.meta.url);
 const BEGIN = '<!-- mutants -->';
 const END = '<!-- /mutants -->';
 

@@ -216,10 +216,10 @@ test('of several files with one problem nothing is printed, and it is told where
 
 test('a wrong command line is refused', async (t) => {
   const cases: [string[], RegExp][] = [
-    [[], /no manifest is named: give -f FILE/],
-    [['-f'], /--filename has no value/],
-    [['x.yaml'], /"x.yaml" is one argument too many/],
-    [['-f', 'x.yaml', '--name', 'x'], /there is no option --name/],
+    [[], /-f is required: a file with manifests/],
+    [['-f'], /--filename needs a value/],
+    [['x.yaml'], /unexpected argument "x.yaml"/],
+    [['-f', 'x.yaml', '--name', 'x'], /unknown option --name/],
   ];
   for (const [args, expected] of cases) {
     const { code, stderr } = await guard(t, ['inject', ...args]).finished;
