@@ -156,6 +156,6 @@ export function judgeHold(state: LockState, me: Me, key: Key): HoldJudgement {
 
 function lossReason(named: string, me: Me, entryRemains: boolean): string {
   if (named === '') return entryRemains ? 'another client cleared the holder' : 'another client cleared the lock';
-  if (named === me.id) return 'my entry was removed, by another process with the same id or by hand';
+  if (named === me.id) return 'the holder entry was removed: another process uses the same id, or someone edited the Lease';
   return `it is held by ${named}`;
 }
