@@ -11,15 +11,13 @@ import { type Key, type LockState, parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import { judgeHold } from '../protocol/rules.ts';
 import { renewal } from '../protocol/writes.ts';
-import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
-import { type HeldLock, LockLostError, momentOf, type Participant, type Released } from './participant.ts';
-import { release } from './release.ts';
+import { LockLostError, momentOf, type Participant } from './participant.ts';
 
 /** After a failed renewal: often enough for several tries before the deadline, seldom enough for an API server in trouble. */
 const RETRY_MS = 100;
 
-interface Hold {
+export interface Hold {
   participant: Participant;
   emit: Emit;
   key: Key;
@@ -34,7 +32,7 @@ interface Hold {
 }
 
 /** What I know of the lock: the Lease as last seen, and from when my deadlines count. */
-interface Known {
+export interface Known {
   state: LockState;
   exists: boolean;
   /** Just before the send of my last write that is known to have succeeded. */
@@ -42,7 +40,7 @@ interface Known {
 }
 
 /** How requests go. */
-interface Requests {
+export interface Requests {
   /** When each attempt without an answer was sent, by its mark: a read then tells which of them landed. */
   attempts: Map<string, Monotonic>;
   renewAt: Monotonic;
@@ -53,78 +51,7 @@ interface Requests {
   nudged: boolean;
 }
 
-export interface Acquired {
-  state: LockState;
-  key: Key;
-  /** Just before the write that acquired was sent. */
-  sentAt: Monotonic;
-}
-
-export function hold(participant: Participant, acquired: Acquired, emit: Emit): HeldLock {
-  const { client, clock, me, timings } = participant;
-  const { state } = acquired;
-  const held = newHold(participant, acquired, emit);
-  arm(held);
-  const unwatch = client.watch(
-    {
-      onEvent: (event) => onWatchEvent(held, event),
-      onTrouble: (trouble) => emit({ type: 'trouble', doing: 'watching', ...trouble }),
-    },
-    state.resourceVersion,
-  );
-  const unlook = watchClocks(clock, timings.renewEveryMs / 4, {
-    onStep: () => renewNow(held),
-    onDoubt: () => confirmNow(held),
-  });
-  const end = () => {
-    held.ended.abort();
-    held.disarm();
-    unwatch();
-    unlook();
-  };
-  held.lost.signal.addEventListener('abort', end, { once: true });
-  const acquiredAt = clock.now();
-  void keepRenewing(held);
-  return {
-    holder: me.id,
-    token: state.resourceVersion ?? '0',
-    transitions: state.transitions,
-    lost: held.lost.signal,
-    isLost() {
-      expireIfDue(held);
-      return held.lost.signal.aborted;
-    },
-    stopRequested: held.stop.signal,
-    deadlines: () => deadlinesOf(held.known.sentAt, timings),
-    abandon: end,
-    async release(): Promise<Released> {
-      end();
-      // After a loss nothing that I know of the Lease is certain: release reads it first.
-      const certain = held.known.exists && !held.lost.signal.aborted;
-      const released = await release(participant, certain ? held.known.state : undefined);
-      if (released.kind === 'released') emit({ type: 'released', heldMs: clock.now() - acquiredAt });
-      if (released.kind === 'failed') emit({ type: 'release-failed', message: released.message });
-      return released;
-    },
-  };
-}
-
-function newHold(participant: Participant, { state, key, sentAt }: Acquired, emit: Emit): Hold {
-  const { renewAt } = deadlinesOf(sentAt, participant.timings);
-  return {
-    participant,
-    emit,
-    key,
-    known: { state, exists: true, sentAt },
-    requests: { attempts: new Map(), renewAt, failures: 0, lastFailure: undefined, nudge: () => {}, nudged: false },
-    lost: new AbortController(),
-    stop: new AbortController(),
-    ended: new AbortController(),
-    disarm: () => {},
-  };
-}
-
-async function keepRenewing(held: Hold): Promise<void> {
+export async function keepRenewing(held: Hold): Promise<void> {
   const { participant, requests, ended } = held;
   while (!ended.signal.aborted) {
     // 1. Wait until the next renewal is due, or something asks for one now.
@@ -238,7 +165,7 @@ function applyJudgement(held: Hold, lease: RawLease): LockState | undefined {
 }
 
 /** A hint may be late, but it is never false: a newer version in which the lock is not mine means that it is lost, whatever came after. */
-function onWatchEvent(held: Hold, { lease }: WatchEvent): void {
+export function onWatchEvent(held: Hold, { lease }: WatchEvent): void {
   const { known } = held;
   if (expireIfDue(held)) return;
   if (!lease) {
@@ -262,13 +189,13 @@ function creditLanded(held: Hold): boolean {
   return true;
 }
 
-function renewNow({ requests }: Hold): void {
+export function renewNow({ requests }: Hold): void {
   requests.nudged = true;
   requests.nudge();
 }
 
 /** The machine may have slept: unless the API server confirms the lock in the time of two requests, it counts as lost. */
-function confirmNow(held: Hold): void {
+export function confirmNow(held: Hold): void {
   const { clock, timings } = held.participant;
   const doubtedAt = clock.now();
   renewNow(held);
@@ -294,14 +221,14 @@ function retryLater(held: Hold, answer: Answer & { kind: 'refused' | 'failed' })
   held.emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs });
 }
 
-function arm(held: Hold): void {
+export function arm(held: Hold): void {
   const { clock, timings } = held.participant;
   held.disarm();
   held.disarm = clock.at(deadlinesOf(held.known.sentAt, timings).stopBy, () => expireIfDue(held));
 }
 
 /** Ends the hold if its deadline has passed; true if it has ended. Called after every reply, before the reply is believed. */
-function expireIfDue(held: Hold): boolean {
+export function expireIfDue(held: Hold): boolean {
   const { clock, timings } = held.participant;
   const { sentAt } = held.known;
   if (held.ended.signal.aborted) return true;

@@ -174,8 +174,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'ambiguous-write-taken-as-failed',
     breaks: 'a waiter that gives up after a write without an answer does not look whether it was done',
     edits: [
-      ['lock/acquire.ts', "known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
-      ['lock/acquire.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
+      ['lock/setbacks.ts', "known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
+      ['lock/setbacks.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
     seed: 2,
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'token-from-transitions',
     breaks: 'the fencing token is the count of transitions, which a deletion sets back',
-    edits: [['lock/renew.ts', "token: state.resourceVersion ?? '0',", 'token: String(state.transitions),']],
+    edits: [['lock/hold.ts', "token: state.resourceVersion ?? '0',", 'token: String(state.transitions),']],
     profile: 'deletions',
     seed: 1,
   },
@@ -392,7 +392,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no-poll',
     breaks: 'nothing is read as long as the watch says nothing',
-    edits: [['lock/acquire.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
+    edits: [['lock/wait.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
     profile: 'network',
     seed: 8,
   },

@@ -1,0 +1,83 @@
+/**
+ * The held lock, as whoever holds it has it: it says when it is lost and when somebody wants it, and is released once. renew.ts keeps it.
+ */
+
+import type { Monotonic } from '../clock.ts';
+import { deadlinesOf } from '../protocol/deadlines.ts';
+import type { Key, LockState } from '../protocol/document.ts';
+import { watchClocks } from './clock-step.ts';
+import type { Emit } from './events.ts';
+import type { HeldLock, Participant, Released } from './participant.ts';
+import { release } from './release.ts';
+import { arm, confirmNow, expireIfDue, type Hold, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
+
+export interface Acquired {
+  state: LockState;
+  key: Key;
+  /** Just before the write that acquired was sent. */
+  sentAt: Monotonic;
+}
+
+export function hold(participant: Participant, acquired: Acquired, emit: Emit): HeldLock {
+  const { client, clock, me, timings } = participant;
+  const { state } = acquired;
+  const held = newHold(participant, acquired, emit);
+  arm(held);
+  const unwatch = client.watch(
+    {
+      onEvent: (event) => onWatchEvent(held, event),
+      onTrouble: (trouble) => emit({ type: 'trouble', doing: 'watching', ...trouble }),
+    },
+    state.resourceVersion,
+  );
+  const unlook = watchClocks(clock, timings.renewEveryMs / 4, {
+    onStep: () => renewNow(held),
+    onDoubt: () => confirmNow(held),
+  });
+  const end = () => {
+    held.ended.abort();
+    held.disarm();
+    unwatch();
+    unlook();
+  };
+  held.lost.signal.addEventListener('abort', end, { once: true });
+  const acquiredAt = clock.now();
+  void keepRenewing(held);
+  return {
+    holder: me.id,
+    token: state.resourceVersion ?? '0',
+    transitions: state.transitions,
+    lost: held.lost.signal,
+    isLost() {
+      expireIfDue(held);
+      return held.lost.signal.aborted;
+    },
+    stopRequested: held.stop.signal,
+    deadlines: () => deadlinesOf(held.known.sentAt, timings),
+    abandon: end,
+    async release(): Promise<Released> {
+      end();
+      // After a loss nothing that I know of the Lease is certain: release reads it first.
+      const certain = held.known.exists && !held.lost.signal.aborted;
+      const released = await release(participant, certain ? held.known.state : undefined);
+      if (released.kind === 'released') emit({ type: 'released', heldMs: clock.now() - acquiredAt });
+      if (released.kind === 'failed') emit({ type: 'release-failed', message: released.message });
+      return released;
+    },
+  };
+}
+
+function newHold(participant: Participant, { state, key, sentAt }: Acquired, emit: Emit): Hold {
+  const { renewAt } = deadlinesOf(sentAt, participant.timings);
+  return {
+    participant,
+    emit,
+    key,
+    known: { state, exists: true, sentAt },
+    requests: { attempts: new Map(), renewAt, failures: 0, lastFailure: undefined, nudge: () => {}, nudged: false },
+    lost: new AbortController(),
+    stop: new AbortController(),
+    ended: new AbortController(),
+    disarm: () => {},
+  };
+}

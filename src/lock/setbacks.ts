@@ -1,0 +1,103 @@
+/** What follows for a waiter from an answer that is not a Lease: somebody was faster, the API server refuses, or there was no answer. */
+import type { Answer } from '../api/answers.ts';
+import { backoffMs } from '../backoff.ts';
+import { later } from '../clock.ts';
+import type { Acquisition } from './participant.ts';
+import { pause, unreachable, type Wait } from './wait.ts';
+
+/** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
+const SILENCE_MS = 120_000;
+/** After a failed request: doubles up to the limit. */
+const RETRY = { firstMs: 200, limitMs: 5000 };
+/** Spread of those who collided in a write: large enough for ten to find their order in a few rounds. */
+const COLLISION_MS = 50;
+
+/** What follows from an answer that is not a Lease. */
+export async function onSetback(
+  wait: Wait,
+  answer: Answer,
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random } = wait.participant;
+  const { known, requests } = wait;
+  known.fresh = false;
+  switch (answer.kind) {
+    case 'refused':
+      if (answer.reason === 'not-yours' && (await rename(wait))) return undefined;
+      return await onRefusal(wait, answer, doing);
+    // A 409 means: read, and decide again. My own earlier attempt may be the reason.
+    case 'conflict':
+    // The Lease has gone between reading and writing.
+    case 'absent':
+      // A proxy may have carried it twice: then this is the answer to the second, and the first was done.
+      known.inDoubt ||= doing !== 'reading';
+      requests.answeredAt = clock.now();
+      requests.collisions += 1;
+      await pause(wait, random() * COLLISION_MS * Math.min(requests.collisions, 10));
+      return undefined;
+    case 'failed':
+      return await onFailure(wait, answer, doing);
+    case 'lease':
+      return undefined;
+    default:
+      return answer satisfies never;
+  }
+}
+
+/**
+ * A 403 for some seconds may be an API server that has not read its RBAC yet, a 401 a token that is being rotated, a 422 a webhook: whoever has been
+ * served before goes on trying, for as long as silence would be borne.
+ */
+async function onRefusal(
+  wait: Wait,
+  answer: Answer & { kind: 'refused' },
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random } = wait.participant;
+  const { known } = wait;
+  // What was refused surely was not done.
+  if (wait.signal?.aborted) return undefined;
+  const of = doing === 'reading' ? 'reads' : 'writes';
+  if (wait.refused?.of !== of) wait.refused = { of, since: clock.now(), times: 0 };
+  const servedBefore = of === 'reads' ? known.view !== undefined : known.ticket !== undefined;
+  if (wait.oneTry || !servedBefore || clock.now() >= later(wait.refused.since, SILENCE_MS)) return answer;
+  const retryInMs = backoffMs(wait.refused.times++, RETRY, random);
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  await pause(wait, retryInMs);
+  return undefined;
+}
+
+async function onFailure(
+  wait: Wait,
+  answer: Answer & { kind: 'failed' },
+  doing: 'reading' | 'queueing' | 'claiming',
+): Promise<Acquisition | undefined> {
+  const { clock, random, client } = wait.participant;
+  const { known, requests } = wait;
+  if (wait.signal?.aborted) {
+    known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';
+    return undefined;
+  }
+  known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';
+  requests.failures += 1;
+  requests.lastFailure = answer.message;
+  if (wait.oneTry || clock.now() >= later(requests.answeredAt, SILENCE_MS)) return unreachable(answer.message, client.server);
+  const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  await pause(wait, retryInMs);
+  return undefined;
+}
+
+/** True if I have another id from now on: only while nothing of mine can stand in the Lease under the old one. */
+async function rename(wait: Wait): Promise<boolean> {
+  const { me, timings, whoAmI } = wait.participant;
+  const { state } = wait.known.view ?? {};
+  const stands = state && [...state.holders, ...state.waiters].some(({ nonce }) => nonce === me.nonce);
+  if (!whoAmI || wait.known.inDoubt || stands) return false;
+  const id = await whoAmI(timings.requestTimeoutMs);
+  // It always answers the same, so that a second refusal ends the wait.
+  if (id === undefined || id === me.id) return false;
+  wait.participant = { ...wait.participant, me: { ...me, id } };
+  wait.emit({ type: 'renamed', id });
+  return true;
+}

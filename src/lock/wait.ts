@@ -1,0 +1,121 @@
+/** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
+import { later, type Monotonic, NEVER, waitUntil } from '../clock.ts';
+import type { Holder } from '../protocol/document.ts';
+import { type Decision, decide } from '../protocol/rules.ts';
+import { stamped, type View } from '../protocol/sightings.ts';
+import type { Emit } from './events.ts';
+import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
+import { type QueueWatch, watchQueue } from './queue-watch.ts';
+
+export interface Wait {
+  /** Replaced where a policy wants another id. */
+  participant: Participant;
+  emit: Emit;
+  queueWatch: QueueWatch;
+  startedAt: Monotonic;
+  giveUpAt: Monotonic;
+  oneTry: boolean;
+  /** Of one try, once it has asked for a stamp: what was in the way then. */
+  tried: { since: string } | undefined;
+  signal: AbortSignal | undefined;
+  known: Known;
+  requests: Requests;
+  /** Since when the API server refuses reads, or writes, without having served one in between. */
+  refused: { of: 'reads' | 'writes'; since: Monotonic; times: number } | undefined;
+  /** When to read again if there is no news. */
+  pollAt: Monotonic;
+  /** What was last reported of the queue. */
+  reported: string;
+}
+
+/** What I know of the lock, and of my place in it. */
+export interface Known {
+  view: View | undefined;
+  /** The view is as new as the last hint: no need to read before deciding. */
+  fresh: boolean;
+  /** My place in the queue, once I have been seen there: kept if the entry vanishes. */
+  ticket: number | undefined;
+  /** How often in a row my entry was written, and was then not to be seen. */
+  unseen: number;
+  /** Something of mine may stand in the Lease. */
+  wrote: boolean;
+  /** A write of mine had no answer. */
+  inDoubt: boolean;
+}
+
+/** How requests go. */
+export interface Requests {
+  answeredAt: Monotonic;
+  failures: number;
+  lastFailure: string | undefined;
+  collisions: number;
+}
+
+export function newWait(participant: Participant, { timeoutMs, signal, onEvent = () => {} }: AcquireRequest): Wait {
+  const now = participant.clock.now();
+  const oneTry = timeoutMs === 0;
+  return {
+    participant,
+    emit: onEvent,
+    queueWatch: watchQueue(participant, (trouble) => onEvent({ type: 'trouble', doing: 'watching', ...trouble })),
+    startedAt: now,
+    // One try has to end, too: two requests, and those that a collision costs.
+    giveUpAt: oneTry ? later(now, 2 * participant.timings.requestTimeoutMs) : later(now, timeoutMs ?? NEVER),
+    oneTry,
+    tried: undefined,
+    signal,
+    known: { view: undefined, fresh: false, ticket: undefined, unseen: 0, wrote: false, inDoubt: false },
+    requests: { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 },
+    refused: undefined,
+    pollAt: NEVER,
+    reported: '',
+  };
+}
+
+export async function waitInQueue(
+  wait: Wait,
+  decision: Decision & { kind: 'wait' },
+  since: string | undefined,
+): Promise<undefined> {
+  const { queueWatch, participant } = wait;
+  reportWaiting(wait, decision);
+  queueWatch.follow(decision.position, since);
+  if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);
+  const { clock } = participant;
+  // The scale of deadlines may run ahead of the one that others are judged on: then this turn comes early, and there is another.
+  const until = later(clock.now(), decision.until - clock.steady());
+  await queueWatch.waitForChange(Math.min(until, wait.pollAt, wait.giveUpAt) as Monotonic, wait.signal);
+  if (participant.clock.now() >= wait.pollAt) wait.known.fresh = false;
+}
+
+export async function pause(wait: Wait, ms: number): Promise<void> {
+  const { clock } = wait.participant;
+  await waitUntil(clock, Math.min(later(clock.now(), ms), wait.giveUpAt) as Monotonic, wait.signal);
+}
+
+function reportWaiting(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
+  const now = JSON.stringify([position, heldBy.map((holder) => holder.key)]);
+  // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
+  if (now === wait.reported || (heldBy.length === 0 && wait.reported !== '')) return;
+  wait.reported = now;
+  wait.emit({ type: 'waiting', position, queue: wait.known.view?.state.waiters.length ?? 0, heldBy });
+}
+
+export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
+  const { clock, client, me } = wait.participant;
+  const { view, ticket } = wait.known;
+  if (wait.requests.lastFailure !== undefined) return unreachable(wait.requests.lastFailure, client.server);
+  const decision = view && decide(view, { me, ticket }, momentOf(wait.participant));
+  const last = decision?.kind === 'wait' || decision?.kind === 'enqueue' ? decision : { heldBy, position };
+  return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
+}
+
+export function unreachable(message: string, server: string): Acquisition {
+  return { kind: 'unreachable', message: `no answer from the API server ${server}: ${message}` };
+}
+
+/** What the API server's clock says, as it stamped a write of my own. */
+export function takeStamp({ known, participant: { clock, trustStamps = true } }: Wait, serverMs: number | undefined): void {
+  if (known.view && trustStamps && serverMs !== undefined)
+    known.view = stamped(known.view, { serverMs, receivedAt: clock.steady() });
+}
