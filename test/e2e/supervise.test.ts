@@ -1,6 +1,7 @@
 /** What becomes of a command and all that it starts, whatever happens to its guard: the built bundle, on the embedded server. */
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
@@ -304,7 +305,7 @@ test('as process 1 it needs no watchdog, and the dead that nobody reaps hold not
   assert.equal(await holderOf(name), '');
 });
 
-test('below tini it needs no watchdog either, and the dead are reaped', async (t) => {
+test('below tini the dead are reaped, and there is a watchdog: tini may not be its parent for long', async (t) => {
   const isThere = spawnSync('tini', ['--version']).status === 0;
   if ((process.getuid?.() !== 0 || !isThere) && !process.env.CI) return t.skip('it takes root, and tini');
   const name = lockName();
@@ -313,8 +314,43 @@ test('below tini it needs no watchdog either, and the dead are reaped', async (t
   const alice = asInit(t, name, [...SHORT, '--', 'sh', '-c', `${orphans}; ${report}; exit 6`], ['tini', '--']);
   assert.equal(await alice.ended, 6, alice.output());
   assert.match(alice.output(), /^dead: 0$/m);
-  assert.doesNotMatch(alice.output(), /cmdline/, 'there is no watchdog');
+  assert.match(alice.output(), /cmdline/, 'there is a watchdog');
   assert.equal(await holderOf(name), '');
+});
+
+/** Starts the guard in a namespace that is there already, as `kubectl exec` and `nsenter` do: its parent is then 0. */
+test('a guard that was exec’d into a container and is killed does not leave its command running', async (t) => {
+  if (process.getuid?.() !== 0 && !process.env.CI) return t.skip('a process namespace takes root');
+  const folder = tempFolder(t);
+  const outer = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', 'sh', '-c', 'echo up; sleep 600'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => outer.kill('SIGKILL'));
+  await once(outer.stdout, 'data');
+  const [init] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'latin1').trim().split(' ');
+  const command = `echo $$ >${folder}/pid; readlink /proc/self >${folder}/self; exec sleep 300`;
+  const line = [BUNDLE, 'run', ...reach(target), '-n', namespace, '--name', lockName(), ...SHORT, '--', 'sh', '-c', command];
+  const inner = spawn('nsenter', ['-t', String(init), '-p', '-m', process.execPath, ...line], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    env: { PATH: process.env.PATH },
+  });
+  t.after(() => inner.kill('SIGKILL'));
+  await until(() => existsSync(join(folder, 'self')), 'the command runs');
+  const insideOf = (pid: string) => /^NSpid:\s+.*\s(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  const inside = readFileSync(join(folder, 'pid'), 'utf8').trim();
+  const find = () =>
+    globSync('/proc/[0-9]*')
+      .map((path) => path.slice(6))
+      .find((pid) => {
+        const text = safely(() => readFileSync(`/proc/${pid}/cmdline`, 'latin1'));
+        return text === 'sleep\xc0\0' && safely(() => insideOf(pid)) === inside;
+      });
+  const pid = Number(find());
+  assert.ok(isRunning(pid));
+  // nsenter forks: the guard is its child.
+  const [guardPid] = readFileSync(`/proc/${inner.pid}/task/${inner.pid}/children`, 'latin1').trim().split(' ');
+  process.kill(Number(guardPid), 'SIGKILL');
+  await until(() => !isRunning(pid), 'the command is stopped by the watchdog');
 });
 
 /** A shell under a terminal, made by script(1): what is written to it is typed. */
