@@ -300,7 +300,10 @@ struct sending {
 static void send_to_one(pid_t pid, bool child, void *data) {
   (void)child;
   struct sending *sending = data;
-  if (kill(pid, sending->number) && errno == EPERM && sending->number == SIGTERM) cannot_kill(pid, sending->s);
+  int failed = kill(pid, sending->number);
+  if (sending->number != SIGTERM) return;
+  if (!failed) kill(pid, SIGCONT); /* A stopped process can not end. */
+  else if (errno == EPERM) cannot_kill(pid, sending->s);
 }
 
 static void send_to_all(struct supervisor *s, int number) {
@@ -326,7 +329,6 @@ static void terminate(struct supervisor *s, enum reason reason, uint32_t grace) 
   report(s, FROM_SUPERVISOR_TERMINATING, reason, 0, 0, 0);
   if (reason == NO_GUARD) say(s->messages, "the guard has ended unexpectedly: terminating the command");
   send_to_all(s, SIGTERM);
-  send_to_all(s, SIGCONT); /* A stopped process can not end. */
 }
 
 static void reap(struct supervisor *s);
