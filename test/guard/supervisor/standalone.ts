@@ -12,7 +12,12 @@ const protocol = fileURLToPath(new URL('../../../src/guard/supervisor/protocol.t
  * What happens is written to standard error, a line each.
  */
 const GUARD = `#!${process.execPath}
-const say = (...words) => process.stderr.write(words.join(' ') + '\\n');
+// Not process.stderr: Node makes a pipe non-blocking, for all that share it.
+const say = (...words) => {
+  try {
+    require('node:fs').writeSync(2, words.join(' ') + '\\n');
+  } catch {}
+};
 const scenario = process.env.SCENARIO ?? '';
 const fd = Number(process.env.K8S_LEASE_LOCK_SUPERVISOR);
 const numbers = require('node:os').constants.signals;
