@@ -12,8 +12,9 @@
  *    and the size of the window need nobody's help; without one it gets a session of its own, so that a signal reaches the whole of it.
  *  - Nothing the guard sends, and nothing it fails to read, makes the supervisor crash, wait or forget the command.
  * Not promised: work that the command hands to a daemon that is no descendant. If the supervisor itself is killed, the command's first process is
- * killed with it, and the rest by `first`, where that was used (first.c). macOS: processes that have left the command's group and lost their
- * parents are not found; a killed supervisor does not take the command with it.
+ * killed with it, and the rest by `first`, where that was used (first.c). SIGKILL to the whole process group of a job with a terminal kills the
+ * supervisor, `first` and the command; what has left the group goes on. macOS: processes that have left the command's group and lost their parents
+ * are not found; a killed supervisor does not take the command with it.
  *
  * Two ways in, told apart by the first argument:
  *   npm package:  the guard starts  supervisor --supervise=FD[,files=SOFT] -- COMMAND ARGUMENTS...  with its end of a socket pair as FD. SOFT is the
@@ -29,9 +30,10 @@
  *  - Send "deadline" before "start"; a start after "terminate at" is refused with "cannot start" (ETIMEDOUT).
  *  - Moments are those of the clock in "hello". When that message is read, its clock is behind, if anything: deadlines computed from it are early,
  *    which is the safe side. Ask again (clock) after a suspend.
- *  - Release the lock after "all gone" alone. If the socket closes without it, the supervisor was killed: under `first` the socket closes only when
- *    nothing of the command is left; in the npm package that can not be known, so let the lock expire.
+ *  - Release the lock after "all gone" alone. If the socket closes without it, the supervisor was killed. Under `first` the socket closes only when
+ *    nothing of the command is left, as long as `first` is still the guard's parent. Otherwise that can not be known: let the lock expire.
  *  - Signals that the guard receives go to the command by "signal" with "unless the group has had it".
+ *  - Do not touch process.stdin, stdout and stderr while a command runs: Node makes pipes and sockets non-blocking for all who share them.
  *  - In the npm package, handle SIGTSTP, SIGTTIN and SIGTTOU, and stop yourself on "stopped" if the shell is to see a stopped job.
  */
 #include "system.h"
@@ -683,6 +685,8 @@ static int supervise(struct supervisor *s) {
   int terminal = own(open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   s->terminal = terminal >= 0;
   close_one(&terminal);
+  /* Whoever kills the caller's process group must not kill the supervisor with it; only beside a terminal it has to hear what the group hears. */
+  if (!s->terminal) setsid();
   if (s->signals < 0) return say(s->messages, "the supervisor can not open what it needs: too many open files?"), 71;
   if (!s->under_first) die_with(s->parent, SIGURG); /* Wakes the loop, which looks at its parent. */
   report(s, FROM_SUPERVISOR_HELLO, PROTOCOL_VERSION, now_ms(), s->terminal, s->under_first);

@@ -2,6 +2,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { SUPERVISOR, tempFile } from './supervised.ts';
 
@@ -83,6 +84,7 @@ export interface Standalone {
 
 export function start(file: string, args: string[], options: SpawnOptions = {}): Standalone {
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  after(() => child.kill('SIGKILL')); // Where a test has failed.
   const texts = { stdout: '', stderr: '' };
   let wake = () => {};
   let closed = false;

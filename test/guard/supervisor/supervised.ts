@@ -82,6 +82,7 @@ export function supervise(argv: string[], options: SuperviseOptions = {}): Super
   const [file = '', ...args] = [...around, ...AROUND, options.supervisor ?? SUPERVISOR, `--supervise=3${option}`, '--', ...argv];
   const child = spawn(file, args, { stdio: [stdin, 'pipe', stderr, 'pipe'], env, ...(cwd && { cwd }) });
   const socket = child.stdio[3] as Duplex;
+  after(() => child.kill('SIGKILL')); // Where a test has failed.
   const decode = createDecoder();
   const messages: FromSupervisor[] = [];
   const taken = new Set<FromSupervisor>();
