@@ -43,32 +43,26 @@ static bool is_kept_from_guard(const char *variable) {
   return false;
 }
 
-static void *needed(size_t size) {
-  void *memory = calloc(1, size);
-  if (memory) return memory;
-  fputs("k8s-lease-lock: out of memory\n", stderr);
-  exit(71);
-}
-
-/* What is kept from the guard has another name there. `socket`: -1 for none. */
+/* What is kept from the guard has another name there. `socket`: -1 for none. In one piece of memory, which lives until exec. */
 static char **environment_of_guard(char **environment, int socket) {
-  size_t count = 0, kept = 0;
-  while (environment[count]) count++;
-  char **result = needed((count + 2) * sizeof *result);
+  size_t count = 0, kept = 0, size = sizeof SOCKET + 16;
+  for (; environment[count]; count++)
+    if (is_kept_from_guard(environment[count])) size += sizeof SAVED + strlen(environment[count]);
+  static char **result;
+  result = calloc(1, (count + 2) * sizeof *result + size);
+  if (!result) {
+    fputs("k8s-lease-lock: out of memory\n", stderr);
+    exit(71);
+  }
+  char *text = (char *)(result + count + 2);
   for (size_t i = 0; i < count; i++) {
     if (!strncmp(environment[i], SOCKET "=", sizeof SOCKET)) continue;
-    result[kept] = environment[i];
-    if (is_kept_from_guard(environment[i])) {
-      size_t size = sizeof SAVED + strlen(environment[i]);
-      result[kept] = needed(size);
-      snprintf(result[kept], size, SAVED "%s", environment[i]);
-    }
-    kept++;
+    result[kept++] = is_kept_from_guard(environment[i]) ? text : environment[i];
+    if (result[kept - 1] == text) text += sprintf(text, SAVED "%s", environment[i]) + 1;
   }
   if (socket >= 0) {
-    size_t size = sizeof SOCKET + 16;
-    result[kept] = needed(size);
-    snprintf(result[kept], size, SOCKET "=%d", socket);
+    sprintf(text, SOCKET "=%d", socket);
+    result[kept] = text;
   }
   return result;
 }

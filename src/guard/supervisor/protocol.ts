@@ -136,7 +136,8 @@ function fieldsOf(layout: string, values: readonly (number | bigint)[]): Buffer 
 
 function environmentText(environment: Readonly<Record<string, string>>): Buffer {
   const entries = Object.entries(environment).map(([name, value]) => {
-    if (name === '' || /[=\0]/.test(name) || value.includes('\0')) throw new RangeError(`invalid environment variable ${JSON.stringify(name)}`);
+    if (name === '' || /[=\0]/.test(name) || value.includes('\0'))
+      throw new RangeError(`invalid environment variable ${JSON.stringify(name)}`);
     return `${name}=${value}\0`;
   });
   return Buffer.from(entries.join(''));
@@ -145,7 +146,9 @@ function environmentText(environment: Readonly<Record<string, string>>): Buffer 
 type Kind = keyof typeof FROM_SUPERVISOR;
 
 function decode(frame: Buffer): FromSupervisor {
-  const found = (Object.entries(FROM_SUPERVISOR) as [Kind, readonly [number, string]][]).find(([, [number]]) => number === frame[0]);
+  const found = (Object.entries(FROM_SUPERVISOR) as [Kind, readonly [number, string]][]).find(
+    ([, [number]]) => number === frame[0],
+  );
   if (!found) throw new RangeError(`message ${frame[0]} from the supervisor is unknown`);
   const [kind, [, layout]] = found;
   const values = readFields(frame.subarray(1), layout);

@@ -55,7 +55,10 @@ test('what the environment holds for the command is kept from the guard, and is 
   assert.ok(!alice.output().includes('K8S_LEASE_LOCK_'));
 });
 
-const echo = compile('echo', `#include <stdio.h>\n#include <string.h>\nint main(int c, char **v) { size_t n = 0; for (int i = 1; i < c; i++) n += strlen(v[i]); printf("%d %zu %s", c, n, v[1]); return 0; }`);
+const echo = compile(
+  'echo',
+  `#include <stdio.h>\n#include <string.h>\nint main(int c, char **v) { size_t n = 0; for (int i = 1; i < c; i++) n += strlen(v[i]); printf("%d %zu %s", c, n, v[1]); return 0; }`,
+);
 
 const fill = compile(
   'fill',
@@ -86,9 +89,27 @@ test('arguments arrive byte for byte, and however many', async () => {
 });
 
 test('signals to it reach the command: those that end through the guard, all others directly', async () => {
-  const alice = start(lock, ['run', '--', 'bash', '-c', 'for n in $(seq 1 64); do trap "echo got $n." $n; done 2>/dev/null; echo listening; while :; do sleep 0.01; done']);
+  const alice = start(lock, [
+    'run',
+    '--',
+    'bash',
+    '-c',
+    'for n in $(seq 1 64); do trap "echo got $n." $n; done 2>/dev/null; echo listening; while :; do sleep 0.01; done',
+  ]);
   await alice.said('listening');
-  for (const signal of [constants.signals.SIGHUP, constants.signals.SIGINT, constants.signals.SIGQUIT, constants.signals.SIGTERM, constants.signals.SIGUSR1, constants.signals.SIGUSR2, constants.signals.SIGALRM, constants.signals.SIGWINCH, 35, 50, 64]) {
+  for (const signal of [
+    constants.signals.SIGHUP,
+    constants.signals.SIGINT,
+    constants.signals.SIGQUIT,
+    constants.signals.SIGTERM,
+    constants.signals.SIGUSR1,
+    constants.signals.SIGUSR2,
+    constants.signals.SIGALRM,
+    constants.signals.SIGWINCH,
+    35,
+    50,
+    64,
+  ]) {
     process.kill(alice.process.pid ?? 0, signal);
     await alice.said(`got ${signal}.`);
   }
@@ -99,7 +120,17 @@ test('signals to it reach the command: those that end through the guard, all oth
 });
 
 test('a signal that the caller ignores does not reach the guard', async () => {
-  const alice = start('sh', ['-c', 'trap "" HUP; exec "$@"', 'sh', lock, 'run', '--', 'sh', '-c', 'trap "echo got term" TERM; echo listening; while :; do sleep 0.01; done']);
+  const alice = start('sh', [
+    '-c',
+    'trap "" HUP; exec "$@"',
+    'sh',
+    lock,
+    'run',
+    '--',
+    'sh',
+    '-c',
+    'trap "echo got term" TERM; echo listening; while :; do sleep 0.01; done',
+  ]);
   await alice.said('listening');
   alice.process.kill('SIGHUP');
   alice.process.kill('SIGTERM');
@@ -159,12 +190,16 @@ test('before the command has started, its end is told to the guard as well', asy
 });
 
 const canUnshare = process.getuid?.() === 0;
-test('as process 1 it reaps orphans, passes signals on, and ends with 128 + n', { skip: !canUnshare && 'needs root' }, async () => {
+test('as process 1 it reaps orphans, passes signals on, and ends with 128 + n', {
+  skip: !canUnshare && 'needs root',
+}, async () => {
   const unshared = ['-pf', '--kill-child', '--mount-proc', lock, 'run', '--'];
   assert.equal(await start('unshare', [...unshared, 'sh', '-c', 'exit 9']).ended, 9);
   assert.equal(await start('unshare', [...unshared, 'sh', '-c', 'kill -TERM $$']).ended, 143);
   // A stranger that is left to process 1, as by an exec into the container.
-  const alice = start('unshare', [...unshared, 'sh', '-c', 'echo listening; read x; exit 4'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  const alice = start('unshare', [...unshared, 'sh', '-c', 'echo listening; read x; exit 4'], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   await alice.said('listening');
   const first = Number(readFileSync(`/proc/${alice.process.pid}/task/${alice.process.pid}/children`, 'latin1'));
   const stranger = start('nsenter', ['-t', String(first), '-p', '-m', 'sh', '-c', 'sleep 0.1 & exit 0']);
@@ -181,8 +216,14 @@ test('as process 1 it reaps orphans, passes signals on, and ends with 128 + n', 
   assert.equal(await serving.ended, 42);
 });
 
-test('in a process namespace below the table of another one, everything is found all the same', { skip: !canUnshare && 'needs root' }, async () => {
-  const alice = start('unshare', ['-pf', '--kill-child', lock, 'run', '--', 'sh', '-c', 'trap "" TERM; echo runs; exec sleep 1000'], { env: { PATH, DEADLINE_MS: '500' } });
+test('in a process namespace below the table of another one, everything is found all the same', {
+  skip: !canUnshare && 'needs root',
+}, async () => {
+  const alice = start(
+    'unshare',
+    ['-pf', '--kill-child', lock, 'run', '--', 'sh', '-c', 'trap "" TERM; echo runs; exec sleep 1000'],
+    { env: { PATH, DEADLINE_MS: '500' } },
+  );
   await alice.said('runs');
   await alice.said('{"kind":"allGone"}');
   assert.equal(await alice.ended, 137);

@@ -114,7 +114,9 @@ for (const [name, flags] of [
 }
 
 test('without any table of processes, those that are left behind are killed as well', async () => {
-  const alice = supervise([hop, '0', '100000000'], { supervisor: buildSupervisor('supervisor-without-proc', '-O2', '-DWITHOUT_PROC=2') });
+  const alice = supervise([hop, '0', '100000000'], {
+    supervisor: buildSupervisor('supervisor-without-proc', '-O2', '-DWITHOUT_PROC=2'),
+  });
   await alice.run({ graceMs: 0 });
   await alice.next('allGone');
   alice.send(end);
@@ -146,7 +148,11 @@ test('a second terminate can shorten the grace, and not lengthen it', async () =
   const alice = supervise(stubborn);
   await alice.run();
   await alice.said('runs');
-  alice.send({ kind: 'terminate', graceMs: 1_000_000 }, { kind: 'terminate', graceMs: 2_000_000 }, { kind: 'terminate', graceMs: 10 });
+  alice.send(
+    { kind: 'terminate', graceMs: 1_000_000 },
+    { kind: 'terminate', graceMs: 2_000_000 },
+    { kind: 'terminate', graceMs: 10 },
+  );
   assert.equal((await alice.next('killed')).signal, SIGKILL);
   alice.send(end);
   await alice.ended;
@@ -204,7 +210,10 @@ test('a guard that reads nothing does not keep the supervisor from its deadline'
   alice.socket.pause();
   // Each is answered: far more than both buffers hold.
   const { SIGCONT } = constants.signals;
-  const flood = Array.from({ length: 50_000 }, () => [{ kind: 'clock' }, { kind: 'signal', signal: SIGCONT, unlessGroupHadIt: false }] as const);
+  const flood = Array.from(
+    { length: 50_000 },
+    () => [{ kind: 'clock' }, { kind: 'signal', signal: SIGCONT, unlessGroupHadIt: false }] as const,
+  );
   alice.send(...flood.flat());
   while (isAlive(pid)) await new Promise((resolve) => setImmediate(resolve));
   alice.socket.resume();
@@ -290,8 +299,13 @@ int main(void) { pthread_t t; signal(SIGTERM, SIG_IGN); pthread_create(&t, 0, wo
 });
 
 const root = process.getuid?.() === 0;
-test('what can not be killed is reported with its user, and is waited for', { skip: !root && 'needs root, to make a setuid program' }, async () => {
-  const held = compile('held', `#include <stdio.h>\n#include <unistd.h>\nint main(void) { setresuid(0, 0, 0); puts("runs"); fflush(stdout); char c; read(0, &c, 1); return 5; }`);
+test('what can not be killed is reported with its user, and is waited for', {
+  skip: !root && 'needs root, to make a setuid program',
+}, async () => {
+  const held = compile(
+    'held',
+    `#include <stdio.h>\n#include <unistd.h>\nint main(void) { setresuid(0, 0, 0); puts("runs"); fflush(stdout); char c; read(0, &c, 1); return 5; }`,
+  );
   const setuid = '/var/tmp/supervisor-setuid-test';
   copyFileSync(held, setuid);
   chmodSync(setuid, 0o4755);

@@ -10,7 +10,10 @@ const header = readFileSync(new URL('../../../src/guard/supervisor/protocol.h', 
 function inHeader(list: string): Record<string, [number, string]> {
   const text = header.slice(header.indexOf(`#define ${list}(X)`)).split(/\n\n|\/\* clang/)[0] ?? '';
   return Object.fromEntries(
-    [...text.matchAll(/X\((\w+), (\d+), "([^"]*)"\)/g)].map(([, name = '', number, layout = '']) => [name.toLowerCase(), [Number(number), layout]]),
+    [...text.matchAll(/X\((\w+), (\d+), "([^"]*)"\)/g)].map(([, name = '', number, layout = '']) => [
+      name.toLowerCase(),
+      [Number(number), layout],
+    ]),
   );
 }
 const constant = (name: string): string | undefined => new RegExp(`#define ${name} (\\w+)`).exec(header)?.[1];
@@ -29,17 +32,24 @@ test('no number has two meanings', () => {
 
 test('fields are little-endian, and a moment is rounded down', () => {
   assert.equal(protocol.encode({ kind: 'prepare', index: 258, graceMs: 1 }).toString('hex'), '09000000020201000001000000');
-  assert.equal(protocol.encode({ kind: 'deadline', terminateAtMs: 1.9, killAtMs: protocol.NEVER_MS }).toString('hex'), `11000000040100000000000000${'f'.repeat(16)}`);
+  assert.equal(
+    protocol.encode({ kind: 'deadline', terminateAtMs: 1.9, killAtMs: protocol.NEVER_MS }).toString('hex'),
+    `11000000040100000000000000${'f'.repeat(16)}`,
+  );
   assert.equal(protocol.encode({ kind: 'start', environment: { A: 'ä' } }).toString('hex'), '0600000003413dc3a400');
 });
 
 test('what can not be encoded is refused', () => {
   assert.throws(() => protocol.encode({ kind: 'start', environment: { A: 'x'.repeat(protocol.FRAME_MAX) } }), RangeError);
-  for (const environment of [{ '': 'x' }, { 'A=B': 'x' }, { A: 'x\0y' }]) assert.throws(() => protocol.encode({ kind: 'start', environment }), RangeError);
+  for (const environment of [{ '': 'x' }, { 'A=B': 'x' }, { A: 'x\0y' }])
+    assert.throws(() => protocol.encode({ kind: 'start', environment }), RangeError);
 });
 
 test('messages are decoded in whatever pieces they arrive', () => {
-  const bytes = Buffer.from('0f000000410100000010270000000000000100' + '02000000470f' + '0100000049' + '06000000460103000000', 'hex');
+  const bytes = Buffer.from(
+    '0f000000410100000010270000000000000100' + '02000000470f' + '0100000049' + '06000000460103000000',
+    'hex',
+  );
   // The fourth is shorter than its kind says.
   const good = bytes.subarray(0, 19 + 6 + 5);
   const expected = [

@@ -39,11 +39,18 @@ int main(int c, char **v) {
 }`,
 );
 
-const IGNORED_BY_DEFAULT = [constants.signals.SIGCHLD, constants.signals.SIGCONT, constants.signals.SIGURG, constants.signals.SIGWINCH];
+const IGNORED_BY_DEFAULT = [
+  constants.signals.SIGCHLD,
+  constants.signals.SIGCONT,
+  constants.signals.SIGURG,
+  constants.signals.SIGWINCH,
+];
 const STOPPING = [constants.signals.SIGSTOP, constants.signals.SIGTSTP, constants.signals.SIGTTIN, constants.signals.SIGTTOU];
 
 test('death by each signal is reported as death by that signal', async () => {
-  const deadly = Array.from({ length: 64 }, (_, index) => index + 1).filter((n) => ![...IGNORED_BY_DEFAULT, ...STOPPING].includes(n));
+  const deadly = Array.from({ length: 64 }, (_, index) => index + 1).filter(
+    (n) => ![...IGNORED_BY_DEFAULT, ...STOPPING].includes(n),
+  );
   for (let first = 0; first < deadly.length; first += 14) {
     const signals = deadly.slice(first, first + 14);
     const ends = await Promise.all(signals.map((signal) => runToEnd([die, String(signal)])));
@@ -179,7 +186,10 @@ test('a script without an interpreter runs in sh, as under env', async () => {
 });
 
 test('additions to the environment are added, or take the place of what has the same name', async () => {
-  const { output } = await runToEnd(['/usr/bin/env'], { env: { A: '1', AB: '2', LEASE_LOCK_NAME: 'old' }, environment: { LEASE_LOCK_NAME: 'new', B: '' } });
+  const { output } = await runToEnd(['/usr/bin/env'], {
+    env: { A: '1', AB: '2', LEASE_LOCK_NAME: 'old' },
+    environment: { LEASE_LOCK_NAME: 'new', B: '' },
+  });
   assert.equal(output, 'A=1\nAB=2\nLEASE_LOCK_NAME=new\nB=\n');
 });
 

@@ -8,7 +8,14 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createDecoder, encode, type FromSupervisor, NEVER_MS, PROTOCOL_VERSION, type ToSupervisor } from '../../../src/guard/supervisor/protocol.ts';
+import {
+  createDecoder,
+  encode,
+  type FromSupervisor,
+  NEVER_MS,
+  PROTOCOL_VERSION,
+  type ToSupervisor,
+} from '../../../src/guard/supervisor/protocol.ts';
 
 const sources = fileURLToPath(new URL('../../../src/guard/supervisor/', import.meta.url));
 /** Another build can be tried: one with ASan, one for another processor below its emulator. */
@@ -147,7 +154,10 @@ export function supervise(argv: string[], options: SuperviseOptions = {}): Super
 }
 
 /** Runs a command to its end, and returns how it ended. */
-export async function runToEnd(argv: string[], options: SuperviseOptions & RunOptions = {}): Promise<{ end: FromSupervisor; output: string }> {
+export async function runToEnd(
+  argv: string[],
+  options: SuperviseOptions & RunOptions = {},
+): Promise<{ end: FromSupervisor; output: string }> {
   const supervised = supervise(argv, options);
   const started = await supervised.run(options);
   if (started.kind === 'cannotStart') {

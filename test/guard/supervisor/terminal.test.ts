@@ -70,10 +70,13 @@ function children(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
 }
 
-for (const shell of [['bash', '--norc', '--noprofile', '-i'], ['dash', '-i']]) {
+for (const shell of [
+  ['bash', '--norc', '--noprofile', '-i'],
+  ['dash', '-i'],
+]) {
   test(`Ctrl-Z, fg and Ctrl-C in an interactive ${shell[0]}`, async () => {
     const alice = inTerminal(shell, { ENV: '' });
-    type(alice, `${lock} run -- sh -c 'trap "echo resu\$x""med" CONT; echo run""ning; while :; do sleep 0.05; done'\n`);
+    type(alice, `${lock} run -- sh -c 'trap "echo resu$x""med" CONT; echo run""ning; while :; do sleep 0.05; done'\n`);
     await alice.said('running');
     await alice.said('started');
     type(alice, '\x1a');
@@ -112,8 +115,10 @@ test('a job that is stopped while it waits for the lock starts nothing before it
   await alice.said('"ready"');
   type(alice, '\x1a');
   await alice.said('Stopped');
-  type(alice, 'kill -KILL $(jobs -p); exit\n');
+  type(alice, 'kill -KILL $(jobs -p)\n');
   await alice.said('callerGone');
+  type(alice, 'exit\n');
+  type(alice, 'exit\n');
   await alice.ended;
   assert.equal(count(alice, 'running'), 0);
 });
@@ -127,7 +132,14 @@ test('the command has the terminal although its input and output are pipes, and 
 });
 
 test('without a terminal the command has a session of its own, and a signal reaches the whole of it', async () => {
-  const alice = supervise(['sh', '-c', `trap 'echo parent' USR1; sh -c 'trap "echo child; exit" USR1; echo ready; while :; do sleep 0.01; done'; exit 4`], { around: ['setsid', '-w'] });
+  const alice = supervise(
+    [
+      'sh',
+      '-c',
+      `trap 'echo parent' USR1; sh -c 'trap "echo child; exit" USR1; echo ready; while :; do sleep 0.01; done'; exit 4`,
+    ],
+    { around: ['setsid', '-w'] },
+  );
   await alice.run();
   await alice.said('ready');
   assert.equal((await alice.next('hello')).sharesTerminal, false);
