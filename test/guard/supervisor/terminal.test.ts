@@ -33,6 +33,23 @@ int main(int c, char **v) {
   '-lutil',
 );
 
+/** No shell: one that is just starting a program with vfork can not be stopped, whoever has started it. */
+const job = compile(
+  'job',
+  `#include <signal.h>
+#include <unistd.h>
+void resumed(int n) { write(1, "resumed\\n", 8); }
+void interrupted(int n) { write(1, "interrupted\\n", 12); }
+void told(int n) { write(1, "told\\n", 5); }
+int main(int c, char **v) {
+  signal(SIGCONT, resumed);
+  if (c > 1) signal(SIGINT, interrupted);
+  signal(SIGUSR1, told);
+  write(1, "running\\n", 8);
+  for (;;) pause();
+}`,
+);
+
 const inTerminal = (argv: string[], env: Record<string, string | undefined> = {}): Standalone =>
   start(terminal, argv, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH, PS1: '', ...env } });
 const type = (alice: Standalone, text: string) => alice.process.stdin?.write(text);
@@ -48,9 +65,8 @@ test('Ctrl-C ends a loop of the shell, not only one round of it', async () => {
 });
 
 test('Ctrl-C reaches the command once, and a signal from elsewhere does too', async () => {
-  const script = 'trap "echo interrupted" INT; trap "echo told" USR1; echo first $PPID; while :; do sleep 0.01; done';
-  const alice = inTerminal([lock, 'run', '--', 'bash', '-c', script]);
-  await alice.said('first ');
+  const alice = inTerminal([lock, 'run', '--', job, 'catches']);
+  await alice.said('running');
   type(alice, '\x03');
   await alice.said('interrupted');
   await alice.said('guard got SIGINT');
@@ -76,7 +92,7 @@ for (const shell of [
 ]) {
   test(`Ctrl-Z, fg and Ctrl-C in an interactive ${shell[0]}`, async () => {
     const alice = inTerminal(shell, { ENV: '' });
-    type(alice, `${lock} run -- sh -c 'trap "echo resu$x""med" CONT; echo run""ning; while :; do sleep 0.05; done'\n`);
+    type(alice, `${lock} run -- ${job}\n`);
     await alice.said('running');
     await alice.said('started');
     type(alice, '\x1a');
@@ -97,7 +113,7 @@ for (const shell of [
 
 test('a job that is suspended is terminated at its deadline all the same', async () => {
   const alice = inTerminal(['bash', '--norc', '--noprofile', '-i'], { DEADLINE_MS: '2000' });
-  type(alice, `${lock} run -- sh -c 'echo run""ning; while :; do sleep 0.05; done'\n`);
+  type(alice, `${lock} run -- ${job}\n`);
   await alice.said('running');
   await alice.said('started');
   type(alice, '\x1a');
@@ -111,7 +127,7 @@ test('a job that is suspended is terminated at its deadline all the same', async
 
 test('a job that is stopped while it waits for the lock starts nothing before it goes on', async () => {
   const alice = inTerminal(['bash', '--norc', '--noprofile', '-i'], { SCENARIO: 'wait' });
-  type(alice, `${lock} run -- sh -c 'echo run""ning'\n`);
+  type(alice, `${lock} run -- ${job}\n`);
   await alice.said('"ready"');
   type(alice, '\x1a');
   await alice.said('Stopped');
