@@ -25,7 +25,8 @@
   X(CLOCK, 9, "")        /* asks for the clock */
 
 #define FROM_SUPERVISOR(X) \
-  X(HELLO, 65, "4811")     /* version, clock, 1: the command shares the terminal and process group of the caller, 1: started by `first` */ \
+  X(HELLO, 65, "481")      /* version, clock, 1: the command shares terminal and process group with the caller + 2: started by `first` \
+                              + 4: every descendant is found */ \
   X(READY, 66, "4")        /* process id of the prepared command */ \
   X(CANNOT_START, 67, "4") /* error number; follows "prepare" or "start" */ \
   X(SIGNAL, 68, "11")      /* number, 1: sent by the terminal; the supervisor has received it and not passed it on */ \

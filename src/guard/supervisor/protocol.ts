@@ -24,7 +24,7 @@ export type ToSupervisor =
 export type TerminationReason = 'asked' | 'deadline' | 'guardGone' | 'callerGone' | 'leftBehind';
 
 export type FromSupervisor =
-  | { kind: 'hello'; version: number; nowMs: number; sharesTerminal: boolean; underFirst: boolean }
+  | { kind: 'hello'; version: number; nowMs: number; sharesTerminal: boolean; underFirst: boolean; findsAll: boolean }
   | { kind: 'ready'; pid: number }
   | { kind: 'cannotStart'; errno: number }
   | { kind: 'signal'; signal: number; byTerminal: boolean }
@@ -52,7 +52,7 @@ export const FROM_GUARD = {
 } as const;
 
 export const FROM_SUPERVISOR = {
-  hello: [65, '4811'],
+  hello: [65, '481'],
   ready: [66, '4'],
   cannot_start: [67, '4'],
   signal: [68, '11'],
@@ -169,7 +169,14 @@ function readFields(fields: Buffer, layout: string): number[] {
 function messageOf(kind: Kind, value: (index: number) => number): FromSupervisor {
   switch (kind) {
     case 'hello':
-      return { kind, version: value(0), nowMs: value(1), sharesTerminal: value(2) === 1, underFirst: value(3) === 1 };
+      return {
+        kind,
+        version: value(0),
+        nowMs: value(1),
+        sharesTerminal: (value(2) & 1) !== 0,
+        underFirst: (value(2) & 2) !== 0,
+        findsAll: (value(2) & 4) !== 0,
+      };
     case 'ready':
     case 'started':
       return { kind, pid: value(0) };

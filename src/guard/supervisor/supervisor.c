@@ -13,8 +13,8 @@
  *  - Nothing the guard sends, and nothing it fails to read, makes the supervisor crash, wait or forget the command.
  * Not promised: work that the command hands to a daemon that is no descendant. If the supervisor itself is killed, the command's first process is
  * killed with it, and the rest by `first`, where that was used (first.c). SIGKILL to the whole process group of a job with a terminal kills the
- * supervisor, `first` and the command; what has left the group goes on. macOS: processes that have left the command's group and lost their parents
- * are not found; a killed supervisor does not take the command with it.
+ * supervisor, `first` and the command; what has left the group goes on. macOS, and Linux without a subreaper (some emulators; "hello" says so):
+ * processes that have left the command's group and lost their parents are not found. macOS: a killed supervisor does not take the command with it.
  *
  * Two ways in, told apart by the first argument:
  *   npm package:  the guard starts  supervisor --supervise=FD[,files=SOFT] -- COMMAND ARGUMENTS...  with its end of a socket pair as FD. SOFT is the
@@ -53,7 +53,7 @@ struct supervisor {
   const struct caller *caller;
   char **arguments, **environment;
   pid_t self, parent;
-  bool under_first, terminal;
+  bool under_first, terminal, finds_all;
   int guard, channel, signals, timer, messages;
 
   enum phase phase;
@@ -339,9 +339,8 @@ static void reap(struct supervisor *s);
 static void kill_all(struct supervisor *s) {
   for (int look = 0; look < 20 && s->children; look++) {
     int killed = kill_descendants(0, cannot_kill, s);
-#ifdef __APPLE__
-    if (!s->terminal) kill(-s->command, SIGKILL); /* Whoever has lost its parent is found by its group alone. */
-#endif
+    /* Whoever has lost its parent is found by its group alone; that is still this one while any of it lives. */
+    if (!s->finds_all && !s->terminal && s->children) kill(-s->command, SIGKILL);
     reap(s);
     if (killed == 0) break;
   }
@@ -366,9 +365,7 @@ static uint64_t next_moment(const struct supervisor *s) {
   uint64_t next = NEVER;
   if (runs(s)) next = s->killing ? s->next_kill : s->terminating ? kill_moment(s) : s->terminate_at;
   bool look = s->first_stopped && s->phase >= STARTED && !s->command_stopped;
-#ifdef __APPLE__
-  look = look || (s->exit_reported && s->children); /* Members of the group are not children: nothing tells of their end. */
-#endif
+  look = look || (!s->finds_all && s->exit_reported && s->children); /* Members of the group are not children: nothing tells of their end. */
   uint64_t soon = look ? now_ms() + LOOK_MS : NEVER;
   return soon < next ? soon : next;
 }
@@ -424,14 +421,9 @@ static void on_status(struct supervisor *s, int status) {
   }
 }
 
-/* macOS has no subreaper: who is left in the group has to be asked for. */
+/* Asked when there is no child. Where orphans are not adopted (macOS, an emulator), who is left in the group has to be asked for. */
 static bool none_left(const struct supervisor *s) {
-#ifdef __APPLE__
-  return s->terminal || s->command <= 0 || kill(-s->command, 0) != 0;
-#else
-  (void)s;
-  return true;
-#endif
+  return s->finds_all || s->terminal || s->command <= 0 || kill(-s->command, 0) != 0;
 }
 
 static void reap(struct supervisor *s) {
@@ -678,7 +670,7 @@ static int supervise(struct supervisor *s) {
   s->parent = getppid();
   s->go = s->failure = -1;
   s->terminate_at = s->kill_at = NEVER;
-  adopt_orphans();
+  s->finds_all = adopt_orphans();
   s->signals = open_signals(s->caller);
   s->timer = open_timer();
   s->messages = own(fcntl(2, F_DUPFD_CLOEXEC, 3));
@@ -689,7 +681,7 @@ static int supervise(struct supervisor *s) {
   if (!s->terminal) setsid();
   if (s->signals < 0) return say(s->messages, "the supervisor can not open what it needs: too many open files?"), 71;
   if (!s->under_first) die_with(s->parent, SIGURG); /* Wakes the loop, which looks at its parent. */
-  report(s, FROM_SUPERVISOR_HELLO, PROTOCOL_VERSION, now_ms(), s->terminal, s->under_first);
+  report(s, FROM_SUPERVISOR_HELLO, PROTOCOL_VERSION, now_ms(), s->terminal + 2 * s->under_first + 4 * s->finds_all, 0);
   while (!is_over(s)) {
     wait_for_something(s);
     do_round(s);

@@ -134,7 +134,7 @@ void give_back(const struct caller *caller) {
 uint64_t now_ms(void) { return clock_gettime_nsec_np(CLOCK_MONOTONIC) / 1000000; }
 int open_timer(void) { return -1; }
 void set_timer(int timer, uint64_t at) { (void)timer, (void)at; }
-void adopt_orphans(void) {}
+bool adopt_orphans(void) { return false; }
 void die_with(pid_t parent, int number) { (void)parent, (void)number; }
 uint32_t user_of(pid_t pid) {
   struct proc_bsdinfo about;
@@ -228,7 +228,13 @@ void stop_by(int number) {
   if (number != SIGSTOP) signal_action(number, &before, NULL);
 }
 
-void adopt_orphans(void) { prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+bool adopt_orphans(void) {
+#ifdef WITHOUT_SUBREAPER
+  return false; /* For tests. */
+#else
+  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+#endif
+}
 
 void die_with(pid_t parent, int number) {
   prctl(PR_SET_PDEATHSIG, number, 0, 0, 0);

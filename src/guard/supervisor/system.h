@@ -65,7 +65,8 @@ uint64_t now_ms(void);
 int open_timer(void);
 void set_timer(int timer, uint64_t at);
 
-void adopt_orphans(void);
+/* From here on whoever loses its parent becomes a child of this process; false: not on this system. */
+bool adopt_orphans(void);
 /* The child of `parent` is killed when its parent ends, also if that has happened already. */
 void die_with(pid_t parent, int number);
 

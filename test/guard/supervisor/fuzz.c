@@ -175,6 +175,7 @@ static void converse(uint64_t *messages) {
   s->terminate_at = s->kill_at = NEVER;
   s->terminal = chance(2);
   s->under_first = true;
+  s->finds_all = true;
   lives = orphan_lives = kill_seen = false;
   bool all_gone = false, closed = false;
   size_t size = conversation(bytes, messages), at = 0;

@@ -30,18 +30,20 @@ int main(int c, char **v) {
 }`,
 );
 
-/** Each process forks another one and ends, ignoring SIGTERM, in a session of its own. */
+/** Each process forks another one and ends, ignoring SIGTERM, in a session of its own; not for ever, in case that nothing stops them. */
 const chain = compile(
   'chain',
   `#include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 int main(void) {
+  time_t last = time(0) + 15;
   signal(SIGTERM, SIG_IGN);
   for (int i = 0; i < 3; i++) if (!fork()) break;
   puts("runs");
   fflush(stdout);
-  for (;;) {
+  while (time(0) < last) {
     usleep(200);
     if (fork()) _exit(0);
     setsid();
@@ -112,6 +114,26 @@ for (const [name, flags] of [
     assert.equal(await alice.ended, 0);
   });
 }
+
+test('where orphans are not adopted, the group of the command is waited for and killed', async () => {
+  const alice = supervise(['sh', '-c', 'sh -c "trap \'\' TERM; echo runs; exec sleep 1000" & read line'], {
+    supervisor: buildSupervisor('supervisor-without-subreaper', '-O2', '-DWITHOUT_SUBREAPER'),
+    around: ['setsid', '-w'],
+    stdin: 'pipe',
+  });
+  assert.equal((await alice.next('hello')).findsAll, false);
+  await alice.run({ graceMs: 10, orphans: 'wait' });
+  await alice.said('runs');
+  alice.process.stdin?.end('x\n');
+  assert.ok((await alice.next('exited')).left > 0);
+  alice.send({ kind: 'clock' });
+  await alice.next('clock');
+  assert.ok(!alice.messages.some(({ kind }) => kind === 'allGone'));
+  alice.send({ kind: 'terminate', graceMs: 10 });
+  await alice.next('allGone');
+  alice.send(end);
+  assert.equal(await alice.ended, 0);
+});
 
 test('without any table of processes, those that are left behind are killed as well', async () => {
   const alice = supervise([hop, '0', '100000000'], {

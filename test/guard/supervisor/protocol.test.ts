@@ -47,13 +47,13 @@ test('what can not be encoded is refused', () => {
 
 test('messages are decoded in whatever pieces they arrive', () => {
   const bytes = Buffer.from(
-    '0f000000410100000010270000000000000100' + '02000000470f' + '0100000049' + '06000000460103000000',
+    '0e0000004101000000102700000000000005' + '02000000470f' + '0100000049' + '06000000460103000000',
     'hex',
   );
   // The fourth is shorter than its kind says.
-  const good = bytes.subarray(0, 19 + 6 + 5);
+  const good = bytes.subarray(0, 18 + 6 + 5);
   const expected = [
-    { kind: 'hello', version: 1, nowMs: 10_000, sharesTerminal: true, underFirst: false },
+    { kind: 'hello', version: 1, nowMs: 10_000, sharesTerminal: true, underFirst: false, findsAll: true },
     { kind: 'stopped', signal: 15 },
     { kind: 'allGone' },
   ];
