@@ -9,7 +9,7 @@ import { SUPERVISOR, tempFile } from './supervised.ts';
 const protocol = fileURLToPath(new URL('../../../src/guard/supervisor/protocol.ts', import.meta.url));
 
 /**
- * Its scenario, in the variable SCENARIO: `busy` ends with 75 and starts nothing, `own` ends with 76 after the command, `wait` never starts it, `serve` is no run at all.
+ * Its scenario, in the variable SCENARIO: `busy` ends with 75 and starts nothing, `own` ends with 76 after the command, `wait` starts it at the first signal, `serve` is no run at all.
  * What happens is written to standard error, a line each.
  */
 const GUARD = `#!${process.execPath}
@@ -38,6 +38,7 @@ async function main() {
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'])
     process.on(name, () => {
       say('guard got', name);
+      if (scenario === 'wait') return send({ kind: 'start', environment: {} }, { kind: 'clock' });
       send({ kind: 'signal', signal: numbers[name], unlessGroupHadIt: true });
     });
   const hear = (message) => {

@@ -40,11 +40,11 @@ const job = compile(
 #include <unistd.h>
 void resumed(int n) { write(1, "resumed\\n", 8); }
 void interrupted(int n) { write(1, "interrupted\\n", 12); }
-void told(int n) { write(1, "told\\n", 5); }
+void told(int n) { write(1, "hung up\\n", 8); }
 int main(int c, char **v) {
   signal(SIGCONT, resumed);
   if (c > 1) signal(SIGINT, interrupted);
-  signal(SIGUSR1, told);
+  signal(SIGHUP, told);
   write(1, "running\\n", 8);
   for (;;) pause();
 }`,
@@ -72,8 +72,8 @@ test('Ctrl-C reaches the command once, and a signal from elsewhere does too', as
   await alice.said('guard got SIGINT');
   // Whatever the guard has sent on its account is behind this.
   const program = children(alice.process.pid ?? 0)[0] ?? 0;
-  process.kill(program, 'SIGUSR1');
-  await alice.said('told');
+  process.kill(program, 'SIGHUP');
+  await alice.said('hung up');
   assert.equal(count(alice, 'interrupted'), 1);
   process.kill(program, 'SIGINT');
   while (count(alice, 'interrupted') < 2) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -128,15 +128,25 @@ test('a job that is suspended is terminated at its deadline all the same', async
 test('a job that is stopped while it waits for the lock starts nothing before it goes on', async () => {
   const alice = inTerminal(['bash', '--norc', '--noprofile', '-i'], { SCENARIO: 'wait' });
   type(alice, `${lock} run -- ${job}\n`);
+  const guard = Number((await alice.said('guard ')).split(' ')[0]);
   await alice.said('"ready"');
   type(alice, '\x1a');
   await alice.said('Stopped');
+  process.kill(guard, 'SIGHUP'); // Now it has the lock.
+  await alice.said('{"kind":"clock"');
+  assert.equal(count(alice, 'started'), 0);
+  type(alice, 'fg\n');
+  await alice.said('running');
+  await alice.said('"started"');
+  const continued = alice.output().indexOf('"signal":18');
+  assert.ok(continued > 0 && continued < alice.output().indexOf('"started"'));
+  type(alice, '\x1a');
+  await alice.said('"stopped"');
   type(alice, 'kill -KILL $(jobs -p)\n');
   await alice.said('callerGone');
   type(alice, 'exit\n');
   type(alice, 'exit\n');
   await alice.ended;
-  assert.equal(count(alice, 'running'), 0);
 });
 
 test('the command has the terminal although its input and output are pipes, and shares group and session with the caller', async () => {

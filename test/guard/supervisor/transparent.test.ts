@@ -119,7 +119,7 @@ test('the supervisor keeps nothing of the command open: who reads its output see
   const { output } = await runToEnd([
     'sh',
     '-c',
-    'own=$(readlink /proc/$$/fd/1); for fd in /proc/$PPID/fd/*; do readlink $fd; done | grep -c "$own"',
+    'own=$(readlink /proc/$$/fd/1); for fd in /proc/$PPID/fd/*; do readlink $fd; done | grep -cF "$own"',
   ]);
   assert.equal(output, '0\n');
 });
