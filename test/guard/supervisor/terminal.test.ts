@@ -130,7 +130,9 @@ test('a job that is stopped while it waits for the lock starts nothing before it
   type(alice, `${lock} run -- ${job}\n`);
   const guard = Number((await alice.said('guard ')).split(' ')[0]);
   await alice.said('"ready"');
-  type(alice, '\x1a');
+  const [shell = 0] = children(alice.process.pid ?? 0);
+  const [first = 0] = children(shell);
+  process.kill(first, 'SIGTSTP');
   await alice.said('Stopped');
   process.kill(guard, 'SIGHUP'); // Now it has the lock.
   await alice.said('{"kind":"clock"');
