@@ -2,7 +2,7 @@
  * The documents that are written, each from the one that it replaces: claim, queue, renew, put back, leave. Pure. What belongs to others is
  * written back as it was read.
  */
-import type { Holder, Key, LockState, Waiter } from './document.ts';
+import { type Holder, type Key, type LockState, MANAGERS, type Waiter } from './document.ts';
 import { edit, type HolderText, keyOf } from './edit.ts';
 import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
 import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
@@ -18,7 +18,7 @@ export interface Draft {
 /** Makes me the holder, in place of whoever held it, and removes those who were passed over. */
 export function claim({ view, me, moment }: Draft, ticket: number, passedOver: readonly Waiter[]): RawLease {
   const { state } = view;
-  return edit(baseOf(view, me), {
+  const lease = edit(baseOf(view, me), {
     holders: {
       ...removed(annotated(state.holders)),
       [keyOf(ticket, me.nonce)]: holderText(me, moment, microTime(moment.wall)),
@@ -31,6 +31,7 @@ export function claim({ view, me, moment }: Draft, ticket: number, passedOver: r
       leaseTransitions: state.transitions + 1,
     },
   });
+  return tracked(lease, moment);
 }
 
 /** Puts me into the queue, the spec untouched. */
@@ -54,7 +55,7 @@ export function renewal({ view: { state, exists }, me, moment }: Draft, key: Key
     waiters: removed(keysOfMine(state.waiters, me)),
     spec: heldSpec(me, moment, state.lease.spec),
   });
-  return exists ? lease : asNew(lease);
+  return exists ? tracked(lease, moment) : asNew(lease);
 }
 
 /** The document without me, as holder or as waiter; undefined if nothing of mine is in it. */
@@ -78,6 +79,24 @@ export function withoutMe(state: LockState, me: Me, wall: Date): { lease: RawLea
 /** What is known of a Lease that has never existed. */
 export function absentLease(me: Me): RawLease {
   return newLease(me.namespace, me.name);
+}
+
+/**
+ * A Lease that was created empty, or restored by a tool, has no field tracking, and a PUT starts none, unless it brings a list: then the API server
+ * replaces the time by its own, and others can tell from it when a holder last wrote.
+ */
+function tracked(lease: RawLease, { wall }: Moment): RawLease {
+  const { uid, managedFields = [] } = lease.metadata;
+  if (uid === undefined || managedFields.length > 0) return lease;
+  const entry = {
+    manager: MANAGERS.holder,
+    operation: 'Update',
+    apiVersion: 'coordination.k8s.io/v1',
+    time: `${wall.toISOString().slice(0, 19)}Z`,
+    fieldsType: 'FieldsV1',
+    fieldsV1: { 'f:spec': { 'f:renewTime': {} } },
+  };
+  return { ...lease, metadata: { ...lease.metadata, managedFields: [entry] } };
 }
 
 function baseOf({ exists, state }: Draft['view'], me: Me): RawLease {
