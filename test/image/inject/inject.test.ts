@@ -214,6 +214,14 @@ test('of several files with one problem nothing is printed, and it is told where
   assert.match(absent.stderr, /^k8s-lease-lock: \/nonexistent\/x.yaml: cannot be read: ENOENT/);
 });
 
+test('aliases that expand without end are refused by a sentence', async (t) => {
+  const levels = Array.from({ length: 12 }, (_, i) => `a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]`);
+  const file = written(t, 'bomb.yaml', `a0: &a0 [x]\n${levels.join('\n')}\nkind: Pod\n`);
+  const { code, stdout, stderr } = await guard(t, ['inject', '-f', file]).finished;
+  assert.deepEqual([code, stdout], [EXIT.configuration.code, '']);
+  assert.match(stderr, /^k8s-lease-lock: \S+bomb\.yaml: invalid YAML: [^\n]{1,200}\n$/);
+});
+
 test('a wrong command line is refused', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /-f is required: a file with manifests/],
