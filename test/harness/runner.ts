@@ -379,9 +379,13 @@ function newJob(folder: string, steps: Step[], options: JobOptions): Job {
   }
 
   /** The real one says `Terminate orphan process` and kills. Only what bears the id of this job is touched. */
+  const killed = new Set<number>();
   function sweep(): string[] {
     const found = tracked(tracking);
-    for (const each of found) kill(each.pid, 'SIGKILL');
+    for (const each of found) {
+      kill(each.pid, 'SIGKILL');
+      killed.add(each.pid);
+    }
     return found.map(({ command }) => command);
   }
 
@@ -415,7 +419,8 @@ function newJob(folder: string, steps: Step[], options: JobOptions): Job {
       kill(worker.pid ?? 0, 'SIGKILL');
       await gone;
       // Whoever is being started while this looks is found the next time.
-      await until(() => sweep().length === 0, 'the end of all processes of the job');
+      // A process that is just dying has no environment any more by which it would be found, and is not dead yet.
+      await until(() => sweep().length === 0 && ![...killed].some(isRunning), 'the end of all processes of the job');
     },
     killWorker: () => kill(worker.pid ?? 0, 'SIGKILL'),
     processes,
