@@ -2,7 +2,7 @@
 import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
-import { workloadEnvironment } from './pod/workload-environment.ts';
+import { endsWithContainer, workloadEnvironment } from './pod/workload-environment.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
@@ -24,7 +24,11 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
     case 'run':
-      return await (await import('./commands/run.ts')).run(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/run.ts')).run(
+        argv,
+        workloadEnvironment(process.env),
+        endsWithContainer(process.env, process.pid),
+      );
     case 'hold':
       return await (await import('./commands/hold.ts')).hold(argv, workloadEnvironment(process.env));
     case 'probe':

@@ -70,17 +70,18 @@ const ON_LOSS = {
   warn: 'the command goes on WITHOUT the lock (--on-lost warn)',
 };
 
-export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+/** `endsWithContainer`: this process can't die alone, as its launcher knows. */
+export async function run(argv: readonly string[], env: NodeJS.ProcessEnv, endsWithContainer: boolean): Promise<number> {
   const descriptors = inheritedDescriptors();
   return await runCommand({ command: 'run', line: readRunCommandLine(argv, env), env }, (settings, context) =>
-    runUnderLock(settings, context, { env, descriptors }),
+    runUnderLock(settings, context, { env, descriptors, alone: watchdogNeeded() && !endsWithContainer }),
   );
 }
 
 async function runUnderLock(
   settings: RunSettings,
   context: CommandContext,
-  { env, descriptors }: { env: NodeJS.ProcessEnv; descriptors: number[] },
+  { env, descriptors, alone }: { env: NodeJS.ProcessEnv; descriptors: number[]; alone: boolean },
 ): Promise<number> {
   const { log } = context;
   const participant = participantOf(settings, context);
@@ -97,7 +98,7 @@ async function runUnderLock(
     participant,
     env,
     whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
-    watchdog: watchdogNeeded() ? respawn(WATCHDOG_FLAGS, 'watchdog') : undefined,
+    watchdog: alone ? respawn(WATCHDOG_FLAGS, 'watchdog') : undefined,
     terminal: process.stdin.isTTY === true,
     descriptors,
     log,

@@ -14,6 +14,8 @@
 
 #define GUARD "/lease-lock/lib/guard"
 #define SAVED "K8S_LEASE_LOCK_SAVED_"
+/* Tells the guard with this process id that it ends with its container, and needs no watchdog (image/main.ts). */
+#define INIT "K8S_LEASE_LOCK_INIT"
 
 static int is_kept(const char *variable) {
   static const char *const prefixes[] = {"LD_", "GLIBC_TUNABLES=", "NODE_", "MALLOC_", "OPENSSL_", "SSL_CERT_"};
@@ -30,7 +32,7 @@ static void out_of_memory(void) {
 static char **renamed(char **environment) {
   size_t count = 0;
   while (environment[count]) count++;
-  char **result = calloc(count + 1, sizeof *result);
+  char **result = calloc(count + 2, sizeof *result); /* one more for INIT */
   if (!result) out_of_memory();
   for (size_t i = 0; i < count; i++) {
     result[i] = environment[i];
@@ -77,6 +79,11 @@ int main(int count, char **arguments, char **environment) {
     return 71;
   }
   if (guard == 0) {
+    static char init[sizeof INIT + 24];
+    snprintf(init, sizeof init, INIT "=%ld", (long)getpid());
+    char **end = cleaned;
+    while (*end) end++;
+    *end = init;
     sigprocmask(SIG_SETMASK, &before, NULL);
     return run_guard(arguments, cleaned);
   }

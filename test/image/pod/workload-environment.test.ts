@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { workloadEnvironment } from '../../../image/pod/workload-environment.ts';
+import { endsWithContainer, workloadEnvironment } from '../../../image/pod/workload-environment.ts';
 
 test("what the launcher kept from the guard is the command's again", () => {
   const given = {
@@ -15,4 +15,12 @@ test("what the launcher kept from the guard is the command's again", () => {
     NODE_OPTIONS: '',
     K8S_LEASE_LOCK_NAME: 'x',
   });
+});
+
+test('the launcher vouches for the guard that it has started, and for none that inherits its word', () => {
+  const env = { PATH: '/bin', K8S_LEASE_LOCK_INIT: '7' };
+  assert.equal(endsWithContainer(env, 7), true);
+  assert.equal(endsWithContainer(env, 8), false);
+  assert.equal(endsWithContainer({}, 7), false);
+  assert.deepEqual(workloadEnvironment(env), { PATH: '/bin' }, 'the command does not see it');
 });
