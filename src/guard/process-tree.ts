@@ -46,13 +46,11 @@ export async function livingOf(tree: ProcessTree, clock: Clock): Promise<number[
   if (!table) return groupLives(tree) ? [tree.leader] : [];
   const living = await membersOf(table, tree, clock);
   // A parent that has forked and ended while the table was read has left a child that is not in it. Again, until nobody is new.
-  for (let seen = new Set(table.keys()); ; ) {
-    const again = readTable() ?? new Map<number, ProcessEntry>();
-    const added = [...again].filter(([pid]) => !seen.has(pid));
-    if (added.length === 0) break;
-    seen = new Set([...seen, ...again.keys()]);
-    const fresh = new Set(added.map(([pid]) => pid));
-    living.push(...(await membersOf(again, tree, clock, (pid) => fresh.has(pid))));
+  for (;;) {
+    const fresh = new Map(entriesOf(listPids().filter((pid) => !table.has(pid))));
+    if (fresh.size === 0) break;
+    for (const [pid, entry] of fresh) table.set(pid, entry);
+    living.push(...(await membersOf(table, tree, clock, (pid) => fresh.has(pid))));
   }
   for (const pid of Object.keys(tree.known)) if (!table.has(Number(pid))) delete tree.known[Number(pid)];
   for (const { pid, startedTicks } of living) tree.known[pid] = startedTicks;
@@ -163,13 +161,25 @@ function belongs(entry: ProcessEntry, { leader, ownSession, known }: ProcessTree
 }
 
 function readTable(): Map<number, ProcessEntry> | undefined {
+  const entries = entriesOf(listPids());
+  return entries.length > 0 ? new Map(entries) : undefined;
+}
+
+function listPids(): number[] {
   try {
-    const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-    const entries = pids.map((pid) => readProcess(Number(pid))).filter((entry) => entry !== undefined);
-    return entries.length > 0 ? new Map(entries.map((entry) => [entry.pid, entry])) : undefined;
+    return readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
   } catch {
-    return undefined; // A container without /proc.
+    return []; // A container without /proc.
   }
+}
+
+function entriesOf(pids: readonly number[]): [number, ProcessEntry][] {
+  return pids.flatMap((pid) => {
+    const entry = readProcess(pid);
+    return entry ? [[pid, entry]] : [];
+  });
 }
 
 async function carries(pid: number, mark: string, clock: Clock): Promise<boolean> {

@@ -150,7 +150,7 @@ const cells: Cell[] = [
     inject: ({ patch }) => patch({ metadata: { annotations: null } }),
     outcome: 'ends',
     code: EXIT.lost.code,
-    says: [/lost Lease \S+: my entry was removed/],
+    says: [/lost Lease \S+: the holder entry was removed/],
   },
   {
     name: "the holder's annotation overwritten with rubbish",
