@@ -103,11 +103,24 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
     // Where `first` is still the parent of this process, it has killed what was left before it closed the socket.
     gone: link.first('allGone').then(async (message) => {
       if (message !== undefined) return true;
-      return (await link.first('hello'))?.underFirst === true && process.ppid === parent;
+      const hello = await link.first('hello');
+      // The supervisor was killed, and the command's first process with it. Where `first` is still our parent, it has killed the others as well.
+      if (hello?.underFirst) return process.ppid === parent;
+      if (hello && !hello.sharesTerminal) killGroup((await link.first('ready'))?.pid);
+      return false;
     }),
     signal: (signal) => link.send({ kind: 'signal', signal: constants.signals[signal], unlessGroupHadIt: true }),
     terminate: (graceMs) => link.send({ kind: 'terminate', graceMs }),
   };
+}
+
+/** Those that have stayed in the group of the command. */
+function killGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
+  }
 }
 
 function notStarted(file: string, path: string | undefined, errno: number): NotStarted {
