@@ -4,7 +4,7 @@ import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { pass, silence } from '../harness/fault-proxy.ts';
-import { childrenOf, isWatchdog, kill } from './processes.ts';
+import { childrenOf, kill } from './processes.ts';
 import { REASONS } from './reasons.ts';
 import { type Cell, cellTests, DURATION_MS, realCluster, startedBy, until } from './story.ts';
 import type { Work } from './worker.ts';
@@ -14,7 +14,7 @@ const stubborn: Work = { ignoresTerm: true, children: [{ ignoresTerm: true, sess
 const cells: Cell[] = [
   {
     name: 'stopped (SIGSTOP) until after the next one has run, then continued',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject(story) {
       story.alice.kill('SIGSTOP');
@@ -39,36 +39,30 @@ const cells: Cell[] = [
   },
   {
     name: 'killed (SIGKILL)',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     inject: ({ alice }) => alice.kill('SIGKILL'),
     outcome: 'ends',
     code: null,
   },
   {
-    name: 'its watchdog killed, then, once there is another, the guard',
-    watchdogDies: true,
-    why: REASONS.watchdog,
-    work: stubborn,
-    async inject({ alice }) {
-      const watchdog = () => childrenOf(alice.pid).find(isWatchdog);
-      const first = watchdog();
-      assert.ok(first, 'there is a watchdog');
-      kill(first.pid);
-      await alice.says(/the watchdog has ended: starting another/);
-      await until(
-        () => watchdog() !== undefined,
-        () => 'there is no other watchdog',
-      );
-      await sleep(1000);
-      alice.kill('SIGKILL');
+    name: 'its supervisor killed (SIGKILL)',
+    why: REASONS.supervisor,
+    work: { ignoresTerm: true, children: [{ ignoresTerm: true }] },
+    inject({ alice }) {
+      const [supervisor] = childrenOf(alice.pid);
+      assert.ok(supervisor, 'there is a supervisor');
+      kill(supervisor.pid);
     },
     outcome: 'ends',
-    code: null,
+    code: EXIT.supervisor.code,
+    says: [/the supervisor of the command was killed/, /not released/],
+    // Nobody can know whether a process of the command has left its group and lives on.
+    leavesLock: true,
   },
   {
     name: 'its event loop blocked for longer than its lease',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     alice: { fault: {} },
     inject: ({ alice, preload }) => preload('alice', { hang: { pid: alice.pid, ms: DURATION_MS + 5000 } }),
@@ -78,7 +72,7 @@ const cells: Cell[] = [
   },
   {
     name: 'starved: it runs for 4 of 400 milliseconds',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject({ alice, finish }) {
       for (let turn = 0; turn < 30; turn++) {
@@ -94,7 +88,7 @@ const cells: Cell[] = [
   },
   {
     name: 'starved while it reaches no API server',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject({ alice, proxy }) {
       proxy.set(() => silence);

@@ -7,8 +7,8 @@ export const REASONS = {
   theft:
     'the guard asks at once or at its next renewal, and whoever waits gives the thief and the ousted holder their whole time',
   remembered: 'whoever has seen the holder honours its whole lease, whatever becomes of the Lease object',
-  watchdog: 'the watchdog knows the deadline and needs neither guard nor network',
-  gone: 'the lock is released only when no process of the command can be found any more, by group, session, descent or mark',
+  supervisor: 'the supervisor knows the deadline and needs neither guard nor network',
+  gone: 'the lock is released only when the kernel says that no process of the command is left',
   wall: 'no decision looks at a wall clock',
   margin: 'the margins on both sides are larger than what the clocks drift apart in one lease',
   confirmed: 'nothing is started on a claim whose answer came too late or not at all: it is confirmed by another write first',

@@ -18,7 +18,7 @@ import { type Evidence, keepEvidence } from './evidence.ts';
 import {
   childrenOf,
   describe,
-  firstStart,
+  firstRun,
   isAlive,
   kill,
   lastLife,
@@ -55,7 +55,8 @@ export interface Cell {
   code: number | null | readonly number[];
   /** What alice says. */
   says?: readonly RegExp[];
-  watchdogDies?: boolean;
+  /** Alice leaves her lock to expire. */
+  leavesLock?: boolean;
   /** After both have ended. */
   after?(story: Story, alice: Finished): void | Promise<void>;
   /** From which moment on another could have had the lock, where it is neither the expiry of alice's lease nor her release. */
@@ -96,7 +97,7 @@ export interface Story {
   setToken(who: string, token: string): void;
 }
 
-/** What preload.mjs does to a guard and its watchdog. */
+/** What preload.mjs does to a guard. */
 export interface Fault {
   /** How fast all its clocks and timers run; 1 is right. From its start. */
   rate?: number;
@@ -180,7 +181,7 @@ export async function play(
   watching.end();
 
   assertNoOverlap(story);
-  if (!cell.watchdogDies) assert.doesNotMatch(alice.stderr, /the watchdog (has ended|did not start)/);
+  if (!cell.leavesLock) assert.doesNotMatch(alice.stderr, /the supervisor of the command was killed/);
   for (const pattern of cell.says ?? []) assert.match(alice.stderr, pattern);
   const codes = Array.isArray(cell.code) ? cell.code : [cell.code];
   assert.ok(codes.includes(alice.code), `alice ended with ${alice.code ?? alice.signal}, not ${codes}: ${alice.stderr}`);
@@ -279,7 +280,7 @@ function assertNoOverlap({ folder }: Story): void {
   const file = join(folder, 'overlaps');
   assert.equal(existsSync(file) ? readFileSync(file, 'utf8') : '', '', 'a process of another contender was alive');
   const everybody = [...new Set(started(folder).map(({ who }) => who))];
-  const intervals = everybody.map((who) => ({ who, from: firstStart(folder, who) ?? 0, to: lastLife(folder, who) }));
+  const intervals = everybody.map((who) => ({ who, from: firstRun(folder, who) ?? 0, to: lastLife(folder, who) }));
   intervals.sort((a, b) => a.from - b.from);
   for (const [i, { who, from }] of intervals.entries()) {
     const before = intervals.slice(0, i).find(({ to }) => to > from);
@@ -332,7 +333,7 @@ function evidenceOf(story: Story, { group, cell, alice, lastSeen }: Seen): Evide
     said,
     freeBy: free.by,
     deadBeforeFreeMs: free.at - dead,
-    deadBeforeNextMs: (firstStart(story.folder, 'bob') ?? 0) - dead,
+    deadBeforeNextMs: (firstRun(story.folder, 'bob') ?? 0) - dead,
   };
   assert.ok(evidence.deadBeforeFreeMs > 0, `the lock was free ${-evidence.deadBeforeFreeMs} ms before the command was gone`);
   return evidence;
