@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultProxy } from '../harness/fault-proxy.ts';
-import { type Inputs, type Job, runJob, type Step, startJob } from '../harness/runner.ts';
+import { type Inputs, type Job, runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { ACTION, assertTidy, gate, type Lab, lab, onlyError, ran, real } from './lab.ts';
 

@@ -7,7 +7,7 @@ import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guard, isRunning } from '../harness/guards.ts';
-import { AT_ONCE, type CancelTimes, type Job, type JobOptions, runJob, startJob } from '../harness/runner.ts';
+import { type CancelTimes, IMMEDIATELY, type Job, type JobOptions, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
 
@@ -15,7 +15,7 @@ const QUICK: CancelTimes = { termAfterMs: 200, killAfterMs: 200 };
 
 const manners: [string, JobOptions][] = [
   ['by the signals of a real runner', {}],
-  ['by SIGKILL at once', { cancelTimes: AT_ONCE }],
+  ['by SIGKILL immediately', { cancelTimes: IMMEDIATELY }],
   ['in a container, where no signal arrives', { manner: 'container', cancelTimes: QUICK }],
 ];
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guard } from '../harness/guards.ts';
-import { runJob, type Step, startJob } from '../harness/runner.ts';
+import { runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { ACTION, assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
 

@@ -9,7 +9,7 @@ import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiObject } from '../harness/api.ts';
 import { type Cluster, useCluster } from '../harness/cluster.ts';
-import type { Annotation, Inputs, Job, JobResult, PhaseResult, UsesStep } from '../harness/runner.ts';
+import type { Annotation, Inputs, Job, JobResult, PhaseResult, UsesStep } from '../harness/runner/index.ts';
 import { leftOut } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 

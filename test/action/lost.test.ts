@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { failure, faultProxy, respond, silence } from '../harness/fault-proxy.ts';
-import { type Inputs, type Job, runJob, startJob } from '../harness/runner.ts';
+import { type Inputs, type Job, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { assertTidy, gate, keptIn, type Lab, lab, onlyError, ran, real } from './lab.ts';
 

@@ -4,7 +4,7 @@ import { after, type TestContext, test } from 'node:test';
 import { missingCluster, type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { type Issuer, startIssuer } from '../harness/oidc.ts';
-import { type Inputs, type JobOptions, runJob, startJob } from '../harness/runner.ts';
+import { type Inputs, type JobOptions, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { ACTION, assertTidy, gate, onlyError } from './lab.ts';
 

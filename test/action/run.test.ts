@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultProxy, silence } from '../harness/fault-proxy.ts';
 import { isRunning } from '../harness/guards.ts';
-import { AT_ONCE, runJob, startJob } from '../harness/runner.ts';
+import { IMMEDIATELY, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { assertTidy, gate, lab, onlyError, ran, real } from './lab.ts';
 
@@ -167,7 +167,9 @@ real('on-lost warn: the command goes on, and there is a warning', async (t) => {
 
 real('killed while the command runs: the command is killed, too, and the lock is not given back before that', async (t) => {
   const { lock, holder } = await lab();
-  const job = startJob(t, [lock({ run: 'echo "pid $$"; sleep 600; true', 'lease-duration': '8s' })], { cancelTimes: AT_ONCE });
+  const job = startJob(t, [lock({ run: 'echo "pid $$"; sleep 600; true', 'lease-duration': '8s' })], {
+    cancelTimes: IMMEDIATELY,
+  });
   await job.prints(/pid \d+/);
   const pid = Number(/pid (\d+)/.exec(job.text)?.[1]);
   job.cancel();
