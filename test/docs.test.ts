@@ -16,8 +16,8 @@ import { RUN_OPTIONS } from '../image/commands/run.ts';
 import { EXIT } from '../image/exit-codes.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { startLeaseServer } from '../src/server/server.ts';
-import { useCluster } from './harness/cluster.ts';
 import { BUNDLE, guard, tempFolder } from './harness/guards.ts';
+import { missing, real, realCluster } from './harness/real.ts';
 import { until } from './harness/until.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -218,7 +218,7 @@ async function workshop(t: TestContext): Promise<{ run(line: string): Promise<{ 
   const folder = tempFolder(t);
   const server = await startLeaseServer();
   t.after(() => server.close());
-  const kubectl = (await useCluster())?.kubectl ?? 'true';
+  const kubectl = missing ? 'true' : (await realCluster()).kubectl;
   const script = (name: string, text: string) => writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   script('k8s-lease-lock', `exec ${process.execPath} ${BUNDLE} "$@"`);
   script('kubectl', `exec ${kubectl} "$@"`);
@@ -249,9 +249,8 @@ test('every example of a command runs', async (t) => {
   }
 });
 
-test('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
+real('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
+  const cluster = await realCluster();
   const namespace = await cluster.namespace('rbac');
   const [yaml = ''] = fences('docs/rbac.md', 'yaml');
   const file = join(tempFolder(t), 'rbac.yaml');
@@ -290,28 +289,30 @@ async function injected(text: string, folder: string): Promise<string> {
   return (await promisify(execFile)(process.execPath, [BUNDLE, 'inject', '-f', file])).stdout;
 }
 
-test('the workloads in README, docs/ and examples/ are accepted by a real API server, and so is what inject makes of them', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
-  const namespace = await cluster.namespace('image');
-  const names = { ci: namespace, locks: await cluster.namespace('locks') };
-  await cluster.serviceAccountToken({ namespace, name: 'default' });
-  assert.ok(workloads().length >= 10);
-  const folder = tempFolder(t);
-  const kubeconfig = cluster.kubeconfigFor(cluster.adminToken, namespace);
-  const create = async (text: string) => {
-    const file = join(folder, 'workload.yaml');
-    writeFileSync(file, placed(text, names));
-    const line = ['--kubeconfig', kubeconfig, 'create', '--validate=strict', '-f', file];
-    return (await promisify(execFile)(cluster.kubectl, [...line, '--dry-run=server'])).stdout;
-  };
-  for (const { text } of workloads()) {
-    assert.match(await create(text), /created/, text);
-    const guarded = await injected(text, folder);
-    assert.equal(guarded !== text, /^ +lease-lock\.nullplatform\.com\/name:/m.test(text), text);
-    assert.match(await create(guarded), /created/, guarded);
-  }
-});
+real(
+  'the workloads in README, docs/ and examples/ are accepted by a real API server, and so is what inject makes of them',
+  async (t) => {
+    const cluster = await realCluster();
+    const namespace = await cluster.namespace('image');
+    const names = { ci: namespace, locks: await cluster.namespace('locks') };
+    await cluster.serviceAccountToken({ namespace, name: 'default' });
+    assert.ok(workloads().length >= 10);
+    const folder = tempFolder(t);
+    const kubeconfig = cluster.kubeconfigFor(cluster.adminToken, namespace);
+    const create = async (text: string) => {
+      const file = join(folder, 'workload.yaml');
+      writeFileSync(file, placed(text, names));
+      const line = ['--kubeconfig', kubeconfig, 'create', '--validate=strict', '-f', file];
+      return (await promisify(execFile)(cluster.kubectl, [...line, '--dry-run=server'])).stdout;
+    };
+    for (const { text } of workloads()) {
+      assert.match(await create(text), /created/, text);
+      const guarded = await injected(text, folder);
+      assert.equal(guarded !== text, /^ +lease-lock\.nullplatform\.com\/name:/m.test(text), text);
+      assert.match(await create(guarded), /created/, guarded);
+    }
+  },
+);
 
 interface Container {
   command?: string[];
@@ -335,9 +336,8 @@ function guardIn({ initContainers = [], containers }: PodSpec): { args: string[]
   assert.fail('no container runs the guard');
 }
 
-test('the workloads in README, docs/image.md, docs/sidecar.md and examples/ share one lock across namespaces', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
+real('the workloads in README, docs/image.md, docs/sidecar.md and examples/ share one lock across namespaces', async (t) => {
+  const cluster = await realCluster();
   const locks = await cluster.namespace('locks');
   const teams = [await cluster.namespace('team-a'), await cluster.namespace('team-b')];
   const folder = tempFolder(t);

@@ -4,9 +4,10 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultProxy } from '../harness/fault-proxy.ts';
+import { real } from '../harness/real.ts';
 import { type Inputs, type Job, runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { ACTION, assertTidy, gate, type Lab, lab, onlyError, ran, real } from './lab.ts';
+import { ACTION, assertTidy, gate, type Lab, lab, onlyError, ran } from './lab.ts';
 
 /** As `kubectl config view --raw` prints it. */
 function kubeconfigOf({ cluster, token, namespace }: Lab, more: { user?: string; server?: string } = {}): string {

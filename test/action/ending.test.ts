@@ -7,9 +7,10 @@ import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { guard, isRunning } from '../harness/guards.ts';
+import { real } from '../harness/real.ts';
 import { type CancelTimes, IMMEDIATELY, type Job, type JobOptions, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, keptIn, lab, onlyError, ran } from './lab.ts';
 
 const QUICK: CancelTimes = { termAfterMs: 200, killAfterMs: 200 };
 

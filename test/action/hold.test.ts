@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guard } from '../harness/guards.ts';
+import { real } from '../harness/real.ts';
 import { runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { ACTION, assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
+import { ACTION, assertTidy, gate, keptIn, lab, onlyError, ran } from './lab.ts';
 
 real('the lock is held from the step to the end of the job, and the Lease says by whom, why and where to look', async (t) => {
   const { lock, holders, holder, lease, namespace, token } = await lab();

@@ -5,24 +5,16 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiObject } from '../harness/api.ts';
-import { type Cluster, useCluster } from '../harness/cluster.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { realCluster } from '../harness/real.ts';
 import type { Annotation, Inputs, Job, JobResult, PhaseResult, UsesStep } from '../harness/runner/index.ts';
-import { leftOut } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 
 /** Where action.yml is; another checkout can be named, to hold it to the same tests. */
 export const ACTION = process.env.K8S_LEASE_LOCK_TEST_ACTION || fileURLToPath(new URL('../..', import.meta.url));
-
-const missing = await leftOut();
-if (missing && process.env.CI) throw new Error(missing);
-if (missing) process.stderr.write(`${missing}\n`);
-const cluster = await useCluster();
-
-/** A test that needs the real API server. */
-export const real = cluster ? test : test.skip;
 
 export interface Entry {
   key: string;
@@ -59,7 +51,7 @@ export interface Lab {
 export const SUFFICIENT = ['get', 'watch', 'create', 'update'];
 
 export async function lab(prefix = 'action', verbs: string[] = SUFFICIENT): Promise<Lab> {
-  if (!cluster) throw new Error('no cluster');
+  const cluster = await realCluster();
   const namespace = await cluster.namespace(prefix);
   const token = await accountFor(cluster, namespace, verbs);
   const authority = Buffer.from(cluster.ca).toString('base64');

@@ -1,8 +1,9 @@
 /** The modes that are not for one job alone: a lock that one job takes and another gives back, and a look at whether it is still held. */
 import assert from 'node:assert/strict';
+import { real } from '../harness/real.ts';
 import { runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, keptIn, lab, onlyError, ran } from './lab.ts';
 
 const SHARED = { mode: 'acquire', holder: 'acme/api/77', 'lease-duration': '1h' };
 

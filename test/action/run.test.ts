@@ -4,9 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultProxy, silence } from '../harness/fault-proxy.ts';
 import { isRunning } from '../harness/guards.ts';
+import { real } from '../harness/real.ts';
 import { IMMEDIATELY, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, lab, onlyError, ran } from './lab.ts';
 
 real('the command runs under the lock, which is free right after it', async (t) => {
   const { lock, holder, namespace } = await lab();
