@@ -4,8 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
-import { SHARED_CLUSTER, startCluster } from './harness/cluster.ts';
-import { leftOut } from './harness/targets.ts';
+import { leftOut, SHARED_CLUSTER, startCluster } from './harness/cluster.ts';
 
 const root = new URL('..', import.meta.url);
 

@@ -3,124 +3,18 @@
  * down what they did where the test reads it.
  */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import { missingCluster } from '../harness/cluster.ts';
-import { guard, intervals, isRunning, overlap, tempFolder } from '../harness/guards.ts';
+import { existsSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { intervals, overlap } from '../harness/guards.ts';
+import { real } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
-import { ACTION, type Lab, lab } from './lab.ts';
+import { placeFor } from './act-place.ts';
+import { guarded, type Lab, lab } from './lab.ts';
 import { workflowTools } from './tools/tools.ts';
 
 const tools = await workflowTools();
-const real = tools && (await missingCluster()) === null ? test : test.skip; // both have said it, and fail under CI
-
-interface Line {
-  msg: string;
-  jobID?: string;
-  jobResult?: string;
-}
-
-interface Run {
-  /** `text` is what people see; act's own record of a mask has the secret in it. */
-  finished: Promise<{ code: number | null; text: string; results: Record<string, string> }>;
-  prints(pattern: RegExp): Promise<void>;
-}
-
-interface Place {
-  /** Named `$NOTES` in workflows. */
-  notes: string;
-  /** Once this file exists, steps that wait for it go on: `$GO` in workflows. */
-  go: string;
-  /** Runs a workflow of this repository; `steps` of the only job, or whole `jobs`. */
-  run(repository: string, workflow: string): Run;
-  noted(): string[];
-}
-
-function placeFor(t: TestContext, at: Lab): Place {
-  const folder = tempFolder(t);
-  const notes = join(folder, 'notes');
-  const go = join(folder, 'go');
-  writeFileSync(notes, '');
-  const action = join(folder, 'action');
-  mkdirSync(join(action, 'action'), { recursive: true });
-  copyFileSync(join(ACTION, 'action.yml'), join(action, 'action.yml'));
-  cpSync(join(ACTION, 'action', 'dist'), join(action, 'action', 'dist'), { recursive: true });
-  const secrets = join(folder, 'secrets');
-  writeFileSync(secrets, `KUBE_TOKEN=${at.token}\n`);
-  let runs = 0;
-  t.after(() => {
-    // act leaves alone what a step has left running: whoever still has this test's file in its environment is ours to end.
-    const left = having(`NOTES=${notes}`);
-    for (const pid of left) process.kill(pid, 'SIGKILL');
-    assert.deepEqual(left, [], 'processes that outlived their job');
-  });
-
-  function run(repository: string, workflow: string): Run {
-    const place = join(folder, `run-${++runs}`);
-    const checkout = join(place, 'repository');
-    mkdirSync(join(checkout, '.github', 'workflows'), { recursive: true });
-    writeFileSync(join(checkout, '.github', 'workflows', 'deploy.yml'), workflow);
-    const git = (...args: string[]) =>
-      execFileSync('git', ['-C', checkout, ...args], { stdio: 'pipe', env: { PATH: process.env.PATH ?? '', HOME: place } });
-    git('init', '--quiet', '--initial-branch', 'main');
-    git('remote', 'add', 'origin', `https://github.com/${repository}.git`);
-    git('add', '.');
-    git('-c', 'user.name=test', '-c', 'user.email=test@localhost', 'commit', '--quiet', '--message', 'a commit');
-    const args = ['push', '-C', checkout, '-W', '.github/workflows/deploy.yml', '-P', 'ubuntu-latest=-self-hosted'];
-    args.push('--local-repository', `nullplatform/k8s-lease-lock@v1=${action}`, '--action-cache-path', join(place, 'cache'));
-    args.push('--no-cache-server', '--action-offline-mode', '--pull=false', '--rm', '--concurrent-jobs', '4', '--json');
-    args.push('--secret-file', secrets, '--actor', 'alice');
-    const env = { NOTES: notes, GO: go, GITHUB_RUN_ID: String(4710 + runs), NO_COLOR: '1' };
-    for (const [name, value] of Object.entries(env)) args.push('--env', `${name}=${value}`);
-    const child = spawn(tools?.act ?? '', args, {
-      cwd: checkout,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: [dirname(process.execPath), process.env.PATH ?? ''].join(delimiter),
-        HOME: place,
-        ACT_DISABLE_VERSION_CHECK: '1',
-      },
-    });
-    let text = '';
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (more: string) => {
-        text += more;
-      });
-    t.after(() => child.kill('SIGKILL'));
-    const closed = once(child, 'close') as Promise<[number | null]>;
-    return {
-      finished: closed.then(([code]) => {
-        const lines = text.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Line] : []));
-        // A label that act doesn't know is skipped with exit code 0: only what it says of each job counts.
-        const results = lines.flatMap(({ jobID, jobResult }) => (jobID && jobResult ? [[jobID, jobResult]] : []));
-        return { code, text: lines.map(({ msg }) => msg).join('\n'), results: Object.fromEntries(results) };
-      }),
-      async prints(pattern) {
-        await until(() => pattern.test(text) || child.exitCode !== null, `${pattern} in ${text}`);
-        assert.match(text, pattern);
-      },
-    };
-  }
-  return { notes, go, run, noted: () => readFileSync(notes, 'utf8').split('\n').filter(Boolean) };
-}
-
-function having(variable: string): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => pid !== process.pid && isRunning(pid) && environmentOf(pid).includes(variable));
-}
-
-function environmentOf(pid: number): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-  } catch {
-    return []; // It has ended meanwhile.
-  }
-}
+const acted = tools ? real : test.skip; // said by workflowTools(), and a failure under CI
+const act = tools?.act ?? '';
 
 const expression = (text: string): string => `\${{ ${text} }}`;
 
@@ -144,9 +38,9 @@ const note = (what: string, who: string) =>
   `echo "${what} ${who} ${expression('steps.lock.outputs.token')} $(date +%s%N)" >>"$NOTES"`;
 const waitForGo = 'until [ -e "$GO" ]; do sleep 0.05; done';
 
-real('two repositories deploy one after the other, and who waits is told where the other runs', async (t) => {
+acted('two repositories deploy one after the other, and who waits is told where the other runs', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const deploy = (who: string) =>
     workflow({ deploy: job(lockStep(at) + shell(`${note('start', who)}; ${waitForGo}; ${note('end', who)}`)) });
   const first = place.run('acme/api', deploy('api'));
@@ -173,9 +67,9 @@ real('two repositories deploy one after the other, and who waits is told where t
   assert.equal(await at.holder(), '');
 });
 
-real('the legs of a matrix take turns', async (t) => {
+acted('the legs of a matrix take turns', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const leg = expression('matrix.leg');
   const steps = lockStep(at) + shell(`${note('start', leg)}; sleep 0.3; ${note('end', leg)}`);
   const run = place.run(
@@ -189,18 +83,18 @@ real('the legs of a matrix take turns', async (t) => {
   assert.equal(overlap(all), undefined);
 });
 
-real('a failed step fails the job, and the lock is given back', async (t) => {
+acted('a failed step fails the job, and the lock is given back', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const { code, results, text } = await place.run('acme/api', workflow({ deploy: job(lockStep(at) + shell('exit 3')) })).finished;
   assert.deepEqual([code, results], [1, { deploy: 'failure' }], text);
   assert.match(text, /released Lease/);
   assert.equal(await at.holder(), '');
 });
 
-real('a skipped step takes no lock', async (t) => {
+acted('a skipped step takes no lock', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const steps = lockStep(at, {}, { if: 'false' }) + shell('echo ran >>"$NOTES"');
   const { results, text } = await place.run('acme/api', workflow({ deploy: job(steps) })).finished;
   assert.deepEqual(results, { deploy: 'success' }, text);
@@ -208,9 +102,9 @@ real('a skipped step takes no lock', async (t) => {
   await assert.rejects(at.lease(), /404/);
 });
 
-real('check goes on while the lock is held, and stops the job when it is not', async (t) => {
+acted('check goes on while the lock is held, and stops the job when it is not', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const check = lockStep(at, { mode: 'check' }, { id: 'check' });
   const wait = shell(`echo holding >>"$NOTES"; ${waitForGo}`);
   const run = place.run(
@@ -230,9 +124,9 @@ real('check goes on while the lock is held, and stops the job when it is not', a
   assert.match(text, /was lost at/);
 });
 
-real('acquire in one job, release in another: held while jobs in between run', async (t) => {
+acted('acquire in one job, release in another: held while jobs in between run', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const holder = `${expression('github.repository')}/${expression('github.run_id')}`;
   const acquire = lockStep(at, { mode: 'acquire', holder, 'lease-duration': '1h' });
   const middle = lockStep(at, { mode: 'check', holder }) + shell(`echo between >>"$NOTES"; ${waitForGo}`);
@@ -253,20 +147,10 @@ real('acquire in one job, release in another: held while jobs in between run', a
   assert.equal(await at.holder(), '');
 });
 
-real('on-busy skip: steps that need the lock ask for its output', async (t) => {
+acted('on-busy skip: steps that need the lock ask for its output', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
-  const cli = guard(t, [
-    'run',
-    '--kubeconfig',
-    at.cluster.kubeconfigFor(at.token),
-    '-n',
-    at.namespace,
-    '--name',
-    'deploy',
-    '--',
-    'cat',
-  ]);
+  const place = placeFor(t, act, at);
+  const cli = guarded(t, at, 'cat');
   await cli.says(/acquired/);
   const when = (condition: string, word: string) => shell(`echo ${word} >>"$NOTES"`, `        if: ${expression(condition)}\n`);
   const steps =
@@ -282,9 +166,9 @@ real('on-busy skip: steps that need the lock ask for its output', async (t) => {
   assert.deepEqual(place.noted(), ['skipped', 'deployed']);
 });
 
-real('run: the command is the step', async (t) => {
+acted('run: the command is the step', async (t) => {
   const at = await lab();
-  const place = placeFor(t, at);
+  const place = placeFor(t, act, at);
   const run = 'echo "$LEASE_LOCK_HOLDER" >>"$NOTES"';
   const fine = await place.run('acme/api', workflow({ deploy: job(lockStep(at, { run })) })).finished;
   assert.deepEqual(fine.results, { deploy: 'success' }, fine.text);

@@ -5,24 +5,26 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import test, { type TestContext } from 'node:test';
+import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiObject } from '../harness/api.ts';
-import { type Cluster, useCluster } from '../harness/cluster.ts';
-import type { Annotation, Inputs, Job, JobResult, PhaseResult, UsesStep } from '../harness/runner.ts';
-import { leftOut } from '../harness/targets.ts';
+import type { Cluster } from '../harness/cluster.ts';
+import { type Guard, guard, isRunning } from '../harness/guards.ts';
+import { realCluster } from '../harness/real.ts';
+import {
+  type Annotation,
+  type Inputs,
+  type Job,
+  type JobOptions,
+  type JobResult,
+  type PhaseResult,
+  startJob,
+  type UsesStep,
+} from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 
 /** Where action.yml is; another checkout can be named, to hold it to the same tests. */
 export const ACTION = process.env.K8S_LEASE_LOCK_TEST_ACTION || fileURLToPath(new URL('../..', import.meta.url));
-
-const missing = await leftOut();
-if (missing && process.env.CI) throw new Error(missing);
-if (missing) process.stderr.write(`${missing}\n`);
-const cluster = await useCluster();
-
-/** A test that needs the real API server. */
-export const real = cluster ? test : test.skip;
 
 export interface Entry {
   key: string;
@@ -59,7 +61,7 @@ export interface Lab {
 export const SUFFICIENT = ['get', 'watch', 'create', 'update'];
 
 export async function lab(prefix = 'action', verbs: string[] = SUFFICIENT): Promise<Lab> {
-  if (!cluster) throw new Error('no cluster');
+  const cluster = await realCluster();
   const namespace = await cluster.namespace(prefix);
   const token = await accountFor(cluster, namespace, verbs);
   const authority = Buffer.from(cluster.ca).toString('base64');
@@ -71,52 +73,61 @@ export async function lab(prefix = 'action', verbs: string[] = SUFFICIENT): Prom
     'certificate-authority-data': authority,
     ...more,
   });
-  const path = (name: string) => `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
-  const lease = async (name = 'deploy') => {
-    const { status, body, text } = await cluster.request('GET', path(name));
-    if (status !== 200) throw new Error(`${status} ${text}`);
-    return body;
-  };
-  const entries = async (kind: string, name = 'deploy'): Promise<Entry[]> => {
-    const { status, body } = await cluster.request('GET', path(name));
-    if (status !== 200) return [];
-    return Object.entries(body.metadata.annotations ?? {})
-      .filter(([key]) => key.startsWith(`${kind}.lease-lock.nullplatform.com/`))
-      .map(([key, text]) => ({ key, ...(JSON.parse(text) as Omit<Entry, 'key'>) }));
-  };
-  const holder = async (name = 'deploy') => {
-    const { status, body } = await cluster.request('GET', path(name));
-    return status === 200 ? (body.spec.holderIdentity ?? '') : '';
-  };
-  const overwrite = async (change: (lease: ApiObject) => void) => {
-    for (;;) {
-      const body = await lease();
-      change(body);
-      const { status, text } = await cluster.request('PUT', path('deploy'), body);
-      if (status === 200) return;
-      if (status !== 409) throw new Error(`${status} ${text}`); // The holder has renewed meanwhile.
-    }
-  };
+  const leases = leasesIn(cluster, namespace);
+  const { holder, waiters, overwrite } = leases;
   return {
     cluster,
     namespace,
     token,
     inputs,
     lock: (more, step = {}) => ({ uses: ACTION, with: inputs(more), ...step }),
-    lease,
-    holders: (name) => entries('holder', name),
-    waiters: (name) => entries('waiter', name),
-    holder,
+    ...leases,
     untilHeld: (by = /./) => until(async () => by.test(await holder()), `a holder ${by}`),
     untilFree: () => until(async () => (await holder()) === '', 'the end of the lock'),
-    untilWaiting: (count = 1) => until(async () => (await entries('waiter')).length === count, `${count} in the queue`),
-    overwrite,
+    untilWaiting: (count = 1) => until(async () => (await waiters()).length === count, `${count} in the queue`),
     clear: () =>
       overwrite(({ spec }) => {
         spec.holderIdentity = '';
       }),
   };
 }
+
+/** What the Leases of one namespace say, as an administrator reads and writes them. */
+function leasesIn({ request }: Cluster, namespace: string): Pick<Lab, 'lease' | 'holders' | 'waiters' | 'holder' | 'overwrite'> {
+  const get = (name: string) => request('GET', pathOf(namespace, name));
+  const lease = async (name = 'deploy') => {
+    const { status, body, text } = await get(name);
+    if (status !== 200) throw new Error(`${status} ${text}`);
+    return body;
+  };
+  const entries = async (kind: string, name = 'deploy'): Promise<Entry[]> => {
+    const { status, body } = await get(name);
+    if (status !== 200) return [];
+    return Object.entries(body.metadata.annotations ?? {})
+      .filter(([key]) => key.startsWith(`${kind}.lease-lock.nullplatform.com/`))
+      .map(([key, text]) => ({ key, ...(JSON.parse(text) as Omit<Entry, 'key'>) }));
+  };
+  return {
+    lease,
+    holders: (name) => entries('holder', name),
+    waiters: (name) => entries('waiter', name),
+    async holder(name = 'deploy') {
+      const { status, body } = await get(name);
+      return status === 200 ? (body.spec.holderIdentity ?? '') : '';
+    },
+    async overwrite(change) {
+      for (;;) {
+        const body = await lease();
+        change(body);
+        const { status, text } = await request('PUT', pathOf(namespace, 'deploy'), body);
+        if (status === 200) return;
+        if (status !== 409) throw new Error(`${status} ${text}`); // The holder has renewed meanwhile.
+      }
+    },
+  };
+}
+
+const pathOf = (namespace: string, name: string): string => `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${name}`;
 
 async function accountFor(at: Cluster, namespace: string, verbs: string[]): Promise<string> {
   const meta = { name: 'deployer', namespace };
@@ -160,6 +171,22 @@ export function gate(t: TestContext): { opened: Promise<void>; open(): void } {
   t.after(() => open());
   return { opened, open };
 }
+
+/** A job that has the lock, and keeps it until it is told to end. */
+export async function holdingJob(t: TestContext, step: UsesStep, options: JobOptions = {}): Promise<Job & { end(): void }> {
+  const { opened, open } = gate(t);
+  const job = startJob(t, [step, () => opened], options);
+  await job.prints(/acquired Lease/);
+  return Object.assign(job, { end: open });
+}
+
+/** A command under the guard, for the lock of the jobs and with the rights of their account. */
+export function guarded(t: TestContext, { cluster, token, namespace }: Lab, command: string, cwd?: string): Guard {
+  const lock = ['--kubeconfig', cluster.kubeconfigFor(token), '-n', namespace, '--name', 'deploy'];
+  return guard(t, ['run', ...lock, '--', command], cwd === undefined ? {} : { cwd });
+}
+
+export const untilGone = (pid: number): Promise<void> => until(() => !isRunning(pid), `the end of ${pid}`);
 
 export interface Kept {
   folder: string;

@@ -4,9 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { failure, faultProxy, respond, silence } from '../harness/fault-proxy.ts';
-import { type Inputs, type Job, runJob, startJob } from '../harness/runner.ts';
+import { real } from '../harness/real.ts';
+import { type Inputs, type Job, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, keptIn, type Lab, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, keptIn, type Lab, lab, onlyError, ran } from './lab.ts';
 
 const untilLost = (job: Job) => until(() => keptIn(job).phase === 'lost', 'the keeper knows that it has lost');
 

@@ -1,8 +1,9 @@
 /** The modes that are not for one job alone: a lock that one job takes and another gives back, and a look at whether it is still held. */
 import assert from 'node:assert/strict';
-import { runJob, startJob } from '../harness/runner.ts';
+import { real } from '../harness/real.ts';
+import { runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, keptIn, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, holdingJob, keptIn, lab, onlyError, ran } from './lab.ts';
 
 const SHARED = { mode: 'acquire', holder: 'acme/api/77', 'lease-duration': '1h' };
 
@@ -89,9 +90,7 @@ real(
   'acquire waits in the queue like everybody else; cancelled, it leaves; killed before it was told, it gives back what it took',
   async (t) => {
     const { lock, untilWaiting, waiters, holder } = await lab();
-    const end = gate(t);
-    const first = startJob(t, [lock(), () => end.opened]);
-    await first.prints(/acquired Lease/);
+    const first = await holdingJob(t, lock());
     const second = startJob(t, [lock(SHARED)]);
     await untilWaiting();
     second.cancel();
@@ -102,7 +101,7 @@ real(
     const third = startJob(t, [lock(SHARED)]);
     await untilWaiting();
     process.kill(third.phasePid(), 'SIGSTOP');
-    end.open();
+    first.end();
     await until(async () => (await holder()) === SHARED.holder, 'the lock taken while the step sleeps');
     process.kill(third.phasePid(), 'SIGKILL');
     assert.equal((await third.finished).conclusion, 'failure');
@@ -153,13 +152,11 @@ real('check: fails at once when it is not held, by one error, and the steps afte
 
 real('check: a step that was given no lock by on-busy skip has none', async (t) => {
   const { lock } = await lab();
-  const end = gate(t);
-  const first = startJob(t, [lock(), () => end.opened]);
-  await first.prints(/acquired Lease/);
+  const first = await holdingJob(t, lock());
   const job = await runJob(t, [lock({ 'on-busy': 'skip' }), lock({ mode: 'check' })]);
   assert.match(job.steps[1]?.main?.annotations[0]?.message ?? '', /is not held/);
   assert.equal(job.conclusion, 'failure');
-  end.open();
+  first.end();
 });
 
 real('check: a holder that wants the lock back is a reason to stop', async (t) => {

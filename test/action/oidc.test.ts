@@ -1,19 +1,17 @@
 /** Without any secret: tokens of GitHub's OIDC issuer, here one of the test's own, for an API server that trusts it. */
 import assert from 'node:assert/strict';
-import { after, type TestContext, test } from 'node:test';
-import { missingCluster, type OwnCluster, startCluster } from '../harness/cluster.ts';
+import { after, type TestContext } from 'node:test';
+import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { type Issuer, startIssuer } from '../harness/oidc.ts';
-import { type Inputs, type JobOptions, runJob, startJob } from '../harness/runner.ts';
+import { missing, real } from '../harness/real.ts';
+import { type Inputs, type JobOptions, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 import { ACTION, assertTidy, gate, onlyError } from './lab.ts';
 
-const there = (await missingCluster()) === null;
-/** lab.ts has said it loudly, and fails under CI, where there is none. */
-const real = there ? test : test.skip;
 const issuer = await startIssuer();
 // A cluster of this file's own: an issuer is named when the API server starts.
-const started = there ? await startCluster({ authenticationConfig: issuer.authenticationConfig() }) : undefined;
+const started = missing ? undefined : await startCluster({ authenticationConfig: issuer.authenticationConfig() });
 after(async () => {
   await started?.stop();
   await issuer.close();

@@ -4,9 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { faultProxy, silence } from '../harness/fault-proxy.ts';
 import { isRunning } from '../harness/guards.ts';
-import { AT_ONCE, runJob, startJob } from '../harness/runner.ts';
+import { real } from '../harness/real.ts';
+import { IMMEDIATELY, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
-import { assertTidy, gate, lab, onlyError, ran, real } from './lab.ts';
+import { assertTidy, gate, holdingJob, lab, onlyError, ran } from './lab.ts';
 
 real('the command runs under the lock, which is free right after it', async (t) => {
   const { lock, holder, namespace } = await lab();
@@ -167,7 +168,9 @@ real('on-lost warn: the command goes on, and there is a warning', async (t) => {
 
 real('killed while the command runs: the command is killed, too, and the lock is not given back before that', async (t) => {
   const { lock, holder } = await lab();
-  const job = startJob(t, [lock({ run: 'echo "pid $$"; sleep 600; true', 'lease-duration': '8s' })], { cancelTimes: AT_ONCE });
+  const job = startJob(t, [lock({ run: 'echo "pid $$"; sleep 600; true', 'lease-duration': '8s' })], {
+    cancelTimes: IMMEDIATELY,
+  });
   await job.prints(/pid \d+/);
   const pid = Number(/pid (\d+)/.exec(job.text)?.[1]);
   job.cancel();
@@ -184,9 +187,7 @@ real('killed while the command runs: the command is killed, too, and the lock is
 
 real('busy: on-busy skip does not run it, and fail says who holds it', async (t) => {
   const { lock } = await lab();
-  const end = gate(t);
-  const first = startJob(t, [lock({ reason: 'release 1.2' }), () => end.opened], { runId: '41' });
-  await first.prints(/acquired Lease/);
+  const first = await holdingJob(t, lock({ reason: 'release 1.2' }), { runId: '41' });
   const skip = await runJob(t, [lock({ run: 'echo never', 'on-busy': 'skip' }, { id: 'lock' }), { run: 'echo after' }]);
   assert.equal(skip.conclusion, 'success', skip.text);
   assert.equal(skip.steps[0]?.outputs.acquired, 'false');
@@ -203,5 +204,5 @@ real('busy: on-busy skip does not run it, and fail says who holds it', async (t)
     assert.doesNotMatch(job.text, /never/);
     assertTidy(job);
   }
-  end.open();
+  first.end();
 });

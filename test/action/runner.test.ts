@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { isRunning } from '../harness/guards.ts';
-import { AT_ONCE, type Inputs, runJob, type Step, startJob } from '../harness/runner.ts';
+import { IMMEDIATELY, type Inputs, runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
 
 const uses = fileURLToPath(new URL('fixtures/tiny', import.meta.url));
@@ -79,8 +79,8 @@ test('cancelled: SIGINT, SIGTERM, SIGKILL to the phase, then the posts', async (
   assert.doesNotMatch(text, /never/);
 });
 
-test('cancelled at once: nothing but SIGKILL', async (t) => {
-  const job = startJob(t, [tiny({ wait: 'main' })], { cancelTimes: AT_ONCE });
+test('cancelled immediately: nothing but SIGKILL', async (t) => {
+  const job = startJob(t, [tiny({ wait: 'main' })], { cancelTimes: IMMEDIATELY });
   await job.prints(/main: waiting/);
   job.cancel();
   const { steps, text } = await job.finished;

@@ -8,7 +8,7 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSy
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { load } from 'js-yaml';
+import { parse } from 'yaml';
 import { tempFolder } from '../harness/guards.ts';
 import { ACTION } from './lab.ts';
 import { workflowTools } from './tools/tools.ts';
@@ -37,7 +37,7 @@ function fences(): Workflow[] {
     const found = readFileSync(join(ROOT, document), 'utf8').matchAll(/^```ya?ml\n([\s\S]*?)^```/gm);
     return [...found].flatMap(([, text = ''], index) => {
       if (!text.includes(`uses: ${PUBLISHED}`)) return [];
-      return [{ from: `${document} #${index + 1}`, text: Array.isArray(load(text)) ? jobOf(text) : text }];
+      return [{ from: `${document} #${index + 1}`, text: Array.isArray(parse(text)) ? jobOf(text) : text }];
     });
   });
 }
@@ -106,7 +106,7 @@ linted('actionlint reads action.yml: a wrong input, a missing one and an unknown
 });
 
 test('every input and output of action.yml is explained in docs/action.md', () => {
-  const { inputs, outputs } = load(readFileSync(join(ACTION, 'action.yml'), 'utf8')) as Record<
+  const { inputs, outputs } = parse(readFileSync(join(ACTION, 'action.yml'), 'utf8')) as Record<
     'inputs' | 'outputs',
     Record<string, object>
   >;

@@ -5,15 +5,14 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { type TestContext, test } from 'node:test';
 import { leaderElector } from '../cluster/binaries.ts';
-import { useCluster } from '../harness/cluster.ts';
 import { guard } from '../harness/guards.ts';
+import { missing, real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
 
-const cluster = await useCluster();
 const elector = await leaderElector();
-if (process.env.CI && (!cluster || typeof elector !== 'string'))
-  throw new Error('client-go can not be tested here, and CI has to');
-const real = cluster && typeof elector === 'string' ? test : test.skip;
+if (process.env.CI && typeof elector !== 'string') throw new Error('client-go can not be tested here, and CI has to');
+const elected = typeof elector === 'string' ? real : test.skip;
+const cluster = missing ? null : await realCluster();
 
 function leader(t: TestContext, namespace: string, id: string) {
   const kubeconfig = cluster?.kubeconfig ?? '';
@@ -36,7 +35,7 @@ async function setup(t: TestContext) {
   return { namespace, run, holder };
 }
 
-real('a leader of client-go is waited for while it leads, and followed when it steps down', async (t) => {
+elected('a leader of client-go is waited for while it leads, and followed when it steps down', async (t) => {
   const { namespace, run, holder } = await setup(t);
   const other = leader(t, namespace, 'other');
   await other.leading;
@@ -51,7 +50,7 @@ real('a leader of client-go is waited for while it leads, and followed when it s
   assert.equal(code, 0, stderr);
 });
 
-real('a leader of client-go that was killed is followed after its own lease duration', async (t) => {
+elected('a leader of client-go that was killed is followed after its own lease duration', async (t) => {
   const { namespace, run } = await setup(t);
   const other = leader(t, namespace, 'other');
   await other.leading;
@@ -61,7 +60,7 @@ real('a leader of client-go that was killed is followed after its own lease dura
   assert.equal((await bob.finished).code, 0);
 });
 
-real('client-go waits for a guard that holds, and leads once the lock is released', async (t) => {
+elected('client-go waits for a guard that holds, and leads once the lock is released', async (t) => {
   const { namespace, run, holder } = await setup(t);
   const alice = run('--lease-duration', '4s', '--kill-grace', '500ms', '-v', '--', 'sh', '-c', 'echo ready; cat');
   await alice.prints(/ready/);

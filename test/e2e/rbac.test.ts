@@ -5,8 +5,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { useCluster } from '../harness/cluster.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
+import { real, realCluster } from '../harness/real.ts';
 
 async function printed(t: TestContext, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await guard(t, ['rbac', ...args]).finished;
@@ -14,9 +14,8 @@ async function printed(t: TestContext, ...args: string[]): Promise<string> {
   return stdout;
 }
 
-test('what it prints lets a service account of another namespace hold that lock, and no other', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
+real('what it prints lets a service account of another namespace hold that lock, and no other', async (t) => {
+  const cluster = await realCluster();
   const [locks, team] = [await cluster.namespace('locks'), await cluster.namespace('team')];
   const tokenFile = join(tempFolder(t), 'token');
   writeFileSync(tokenFile, await cluster.serviceAccountToken({ namespace: team, name: 'deployer' }));

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { useCluster } from '../harness/cluster.ts';
 import { guard, tempFolder } from '../harness/guards.ts';
+import { real, realCluster } from '../harness/real.ts';
 
 async function serving(t: TestContext, ...args: string[]) {
   const server = guard(t, ['serve', '--port', '0', ...args]);
@@ -55,9 +55,8 @@ test('the demo shows three guards and a kill, and that nobody overlapped', async
   for (const row of [/^ {2}alice +█+x$/m, /^ {2}bob +·+█+/m, /^ {2}carol +·+█+/m, LAST]) assert.match(stdout, row);
 });
 
-test('the demo does the same on a cluster', async (t) => {
-  const cluster = await useCluster();
-  if (!cluster) return t.skip('no real API server here; CI has one');
+real('the demo does the same on a cluster', async (t) => {
+  const cluster = await realCluster();
   const { code, stdout } = await guard(t, ['demo', '--kubeconfig', cluster.kubeconfig, '-n', await cluster.namespace('demo')])
     .finished;
   assert.equal(code, 0, stdout);

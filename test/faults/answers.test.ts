@@ -16,7 +16,7 @@ import {
   truncated,
 } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, realCluster, type Story, until } from './story.ts';
+import { type Cell, cellTests, DURATION_MS, type Story, until } from './story.ts';
 
 const writes =
   (behaviour: Behaviour) =>
@@ -286,5 +286,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('answers', { concurrency: 5 }, () => cellTests('answers', cluster, cells));
+describe('answers', { concurrency: 5 }, () => cellTests('answers', cells));

@@ -9,9 +9,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { type ChildServer, startChildServer } from '../harness/child-server.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
+import { missing } from '../harness/real.ts';
 import { kill } from './processes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, DURATION_MS, play, realClusterMissing, until } from './story.ts';
+import { type Cell, DURATION_MS, play, until } from './story.ts';
 
 interface Outage {
   name: string;
@@ -53,7 +54,6 @@ const outages: Outage[] = [
   },
 ];
 
-const missing = await realClusterMissing();
 describe('API server', { concurrency: false, skip: missing }, () => {
   const starting = missing ? undefined : startCluster();
   after(async () => {

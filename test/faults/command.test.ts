@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, realCluster, STOP_AFTER_MS, type Story, startedBy, until } from './story.ts';
+import { type Cell, cellTests, DURATION_MS, STOP_AFTER_MS, type Story, startedBy, until } from './story.ts';
 import type { Work } from './worker.ts';
 
 /** The guard's connection dies, and the command is as it is. */
@@ -90,5 +90,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('command', { concurrency: 4 }, () => cellTests('command', cluster, cells));
+describe('command', { concurrency: 4 }, () => cellTests('command', cells));

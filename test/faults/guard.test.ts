@@ -6,7 +6,7 @@ import { EXIT } from '../../image/exit-codes.ts';
 import { pass, silence } from '../harness/fault-proxy.ts';
 import { childrenOf, kill } from './processes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, realCluster, startedBy, until } from './story.ts';
+import { type Cell, cellTests, DURATION_MS, startedBy, until } from './story.ts';
 import type { Work } from './worker.ts';
 
 const stubborn: Work = { ignoresTerm: true, children: [{ ignoresTerm: true, session: true }] };
@@ -134,5 +134,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('guard', { concurrency: 4 }, () => cellTests('guard', cluster, cells));
+describe('guard', { concurrency: 4 }, () => cellTests('guard', cells));

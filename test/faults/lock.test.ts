@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { altered, silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, PROTOCOL, realCluster, type Story } from './story.ts';
+import { type Cell, cellTests, DURATION_MS, PROTOCOL, type Story } from './story.ts';
 
 const now = () => new Date().toISOString().replace('Z', '000Z');
 const takenBy = (holder: string) => ({
@@ -197,5 +197,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('lock', { concurrency: 4 }, () => cellTests('lock', cluster, cells));
+describe('lock', { concurrency: 4 }, () => cellTests('lock', cells));

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { silence } from '../harness/fault-proxy.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, realCluster } from './story.ts';
+import { type Cell, cellTests, DURATION_MS } from './story.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -60,5 +60,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('machine', { concurrency: 4 }, () => cellTests('machine', cluster, cells));
+describe('machine', { concurrency: 4 }, () => cellTests('machine', cells));

@@ -3,7 +3,7 @@ import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, realCluster } from './story.ts';
+import { type Cell, cellTests } from './story.ts';
 
 const cells: Cell[] = [
   {
@@ -59,5 +59,4 @@ const cells: Cell[] = [
   },
 ];
 
-const cluster = await realCluster();
-describe('network', { concurrency: 4 }, () => cellTests('network', cluster, cells));
+describe('network', { concurrency: 4 }, () => cellTests('network', cells));

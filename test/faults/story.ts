@@ -7,13 +7,14 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, uptime } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Answer, ApiObject } from '../harness/api.ts';
-import { type Cluster, missingCluster, useCluster } from '../harness/cluster.ts';
+import type { Cluster } from '../harness/cluster.ts';
 import { type FaultProxy, faultProxy, machineMs, type ProxiedWrite } from '../harness/fault-proxy.ts';
 import { type Finished, type Guard, guard } from '../harness/guards.ts';
+import { real, realCluster } from '../harness/real.ts';
 import { type Evidence, keepEvidence } from './evidence.ts';
 import {
   childrenOf,
@@ -133,24 +134,8 @@ const PATIENCE_MS = 90_000;
 const LOOK_MS = 10;
 const PRELOAD = fileURLToPath(new URL('preload.mjs', import.meta.url));
 
-/** The real API server of this run. Without one the cells are left out, which `npm test` says and CI refuses. */
-export async function realCluster(): Promise<Cluster | null> {
-  return (await realClusterMissing()) ? null : await useCluster();
-}
-
-/** Why there is none, or false. */
-export async function realClusterMissing(): Promise<string | false> {
-  const missing = await missingCluster();
-  if (missing && process.env.CI) throw new Error(missing);
-  return missing ?? false;
-}
-
-export function cellTests(group: string, cluster: Cluster | null, cells: readonly Cell[]): void {
-  for (const cell of cells) {
-    test(cell.name, { skip: cluster === null && 'no real API server' }, async (t) => {
-      if (cluster) await play(t, { group, cluster, cell });
-    });
-  }
+export function cellTests(group: string, cells: readonly Cell[]): void {
+  for (const cell of cells) real(cell.name, async (t) => await play(t, { group, cluster: await realCluster(), cell }));
 }
 
 export async function play(

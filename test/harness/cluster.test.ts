@@ -1,13 +1,10 @@
 // A real cluster of one's own: it can be killed, frozen and brought back, and what it says after that.
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { missingCluster, type OwnCluster, startCluster } from './cluster.ts';
-import { leftOut } from './targets.ts';
+import { type OwnCluster, startCluster } from './cluster.ts';
+import { missing } from './real.ts';
 
-const missing = await leftOut();
-if (missing && process.env.CI) throw new Error(missing);
-
-describe('a cluster that a test started', { skip: (await missingCluster()) ?? false }, async () => {
+describe('a cluster that a test started', { skip: missing }, async () => {
   const cluster: OwnCluster | null = missing ? null : await startCluster();
   after(() => cluster?.stop());
   const own = (): OwnCluster => {

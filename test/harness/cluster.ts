@@ -83,6 +83,12 @@ export async function missingCluster(): Promise<string | null> {
   return 'missing' in binaries ? binaries.missing : null;
 }
 
+/** The sentence to show where the real API server is left out, or null. */
+export async function leftOut(): Promise<string | null> {
+  const missing = await missingCluster();
+  return missing && `NOT TESTED against a real Kubernetes API server: ${missing}`;
+}
+
 export async function startCluster(options: ControlPlaneOptions = {}): Promise<OwnCluster> {
   const binaries = await clusterBinaries();
   if ('missing' in binaries) throw new Error(binaries.missing);

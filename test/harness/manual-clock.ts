@@ -5,13 +5,15 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, Monotonic, Steady } from '../../src/clock.ts';
 
+export const SECOND = 1000;
+
 export interface ManualClock extends Clock {
   advance(ms: number): Promise<void>;
   jump(ms: number): void;
   /** Boot time leaps, and the wall clock does not. */
   doubt(): void;
-  /** Moves the wall clock alone. */
-  setWall(date: Date): void;
+  /** Moves the wall clock alone, ahead or back. */
+  shiftWall(ms: number): void;
 }
 
 interface Timer {
@@ -54,8 +56,8 @@ export function manualClock(start = new Date('2026-01-01T12:00:00Z')): ManualClo
     jump(ms) {
       now += ms;
     },
-    setWall(date) {
-      wallOffset = date.getTime() - now;
+    shiftWall(ms) {
+      wallOffset += ms;
     },
   };
 }

@@ -1,11 +1,8 @@
-/**
- * The API servers that a suite runs against, behind one interface: the embedded one, which is always there, and a real one. Where
- * the real one can't be had it is left out, and that is said; under CI it is a failure, so that nobody is told that all is well by a
- * suite that was not run.
- */
+/** The API servers that a suite runs against, behind one interface: the embedded one, which is always there, and a real one (see real.ts). */
 import { startLeaseServer } from '../../src/server/server.ts';
 import { type Api, apiClient } from './api.ts';
-import { type Cluster, createNamespace, missingCluster, useCluster } from './cluster.ts';
+import { type Cluster, createNamespace } from './cluster.ts';
+import { missing, realCluster } from './real.ts';
 
 export interface ApiTarget extends Api {
   name: 'embedded' | 'real';
@@ -24,17 +21,7 @@ export interface ApiTarget extends Api {
 
 /** One server of each kind. Call `close` on each of them in an `after` hook. */
 export async function targets(): Promise<ApiTarget[]> {
-  const missing = await leftOut();
-  if (missing && process.env.CI) throw new Error(missing);
-  if (missing) process.stderr.write(`${missing}\n`);
-  const real = missing ? null : await useCluster();
-  return [await embeddedTarget(), ...(real ? [realTarget(real)] : [])];
-}
-
-/** The sentence to show where the real API server is left out, or null. */
-export async function leftOut(): Promise<string | null> {
-  const missing = await missingCluster();
-  return missing && `NOT TESTED against a real Kubernetes API server: ${missing}`;
+  return [await embeddedTarget(), ...(missing ? [] : [realTarget(await realCluster())])];
 }
 
 export async function embeddedTarget(): Promise<ApiTarget> {

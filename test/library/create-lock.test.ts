@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { type CreateLockOptions, createLock, type Held, type Lock, LockError, type LockEvent } from '../../src/library/index.ts';
 import { tempFolder } from '../harness/guards.ts';
+import { real } from '../harness/real.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 import { place } from './workshop.ts';
@@ -202,10 +203,10 @@ for (const target of all) {
   });
 }
 
-const real = all.find(({ name }) => name === 'real');
-(real ? test : test.skip)('real: what RBAC does not allow is refused, with the sentence that allows it', async (t) => {
-  if (!real) return;
-  const { lock } = await workshop(t, real);
+real('real: what RBAC does not allow is refused, with the sentence that allows it', async (t) => {
+  const target = all.find(({ name }) => name === 'real');
+  assert.ok(target);
+  const { lock } = await workshop(t, target);
   const error = await lock({ name: 'another' })
     .acquire()
     .catch((error: unknown) => error);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { K8SLock, type K8SLockOptions, type LockError, type LockEvent } from '../../src/library/index.ts';
+import { real } from '../harness/real.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 import { OURS, place, script } from './workshop.ts';
@@ -207,8 +208,6 @@ for (const target of all) {
     assert.deepEqual([refused.name, refused.code, refused.status], ['LockError', 'refused', 404]);
   });
 }
-
-const real = all.some(({ name }) => name === 'real') ? test : test.skip;
 
 real('real: under a Role without watch, as 0.2.5 had it, a waiter looks every lockTryInterval', async (t) => {
   const { KubeConfig } = await import('@kubernetes/client-node');

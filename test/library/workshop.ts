@@ -9,8 +9,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiObject } from '../harness/api.ts';
-import { type Cluster, type Manifest, useCluster } from '../harness/cluster.ts';
+import type { Cluster, Manifest } from '../harness/cluster.ts';
 import { tempFolder } from '../harness/guards.ts';
+import { realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -127,8 +128,7 @@ export interface Place {
 export async function place(
   options: { namespace?: string; name?: string; patch?: boolean; watch?: boolean } = {},
 ): Promise<Place> {
-  const cluster = await useCluster();
-  if (!cluster) throw new Error('no real API server');
+  const cluster = await realCluster();
   const { name = 'nightly', patch = false, watch = true } = options;
   const namespace = options.namespace ?? (await cluster.namespace('library'));
   await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });

@@ -6,7 +6,7 @@ import { systemClock } from '../../src/clock.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { newParticipant } from '../../src/lock/new-participant.ts';
 import { type Behaviour, badServer, respond, silence } from '../harness/bad-server.ts';
-import { timingsOf } from '../harness/contenders.ts';
+import { timingsOf } from '../harness/contender.ts';
 
 async function workshop(t: TestContext, ...behaviours: Behaviour[]) {
   const server = await badServer(t, ...behaviours);

@@ -6,15 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { useCluster } from '../harness/cluster.ts';
-import { embeddedTarget, leftOut } from '../harness/targets.ts';
+import { missing, realCluster } from '../harness/real.ts';
+import { embeddedTarget } from '../harness/targets.ts';
 import { lease, NOW } from './lab.ts';
 
-const missing = await leftOut();
-if (missing && process.env.CI) throw new Error(missing);
-const program = missing ? '' : ((await useCluster())?.kubectl ?? '');
+const program = missing ? '' : (await realCluster()).kubectl;
 
-describe('kubectl and the embedded server', { skip: missing ?? false }, async () => {
+describe('kubectl and the embedded server', { skip: missing }, async () => {
   const server = await embeddedTarget();
   const home = mkdtempSync(join(tmpdir(), 'kubectl-'));
   after(async () => {

@@ -1,7 +1,8 @@
 /** The Action where the policy against theft is in place: it holds under the id that the API server wants of it, and cleans up under that, too. */
 import assert from 'node:assert/strict';
-import { keptIn, lab, onlyError, real } from '../action/lab.ts';
-import { runJob, type Step } from '../harness/runner.ts';
+import { keptIn, lab, onlyError } from '../action/lab.ts';
+import { real } from '../harness/real.ts';
+import { runJob, type Step } from '../harness/runner/index.ts';
 import { guardNamespace } from './lab.ts';
 
 async function guardedLab() {

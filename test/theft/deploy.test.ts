@@ -3,18 +3,15 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { useCluster } from '../harness/cluster.ts';
+
 import { tempFolder } from '../harness/guards.ts';
+import { real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
 import { applyFolder, guardedNamespace, LOCK, leaseOf } from './lab.ts';
 
-const cluster = await useCluster();
-const real = cluster ? test : test.skip;
-
 real('in the namespace for locks a service account of ci has the lock deploy, guarded, and no other', async () => {
-  assert.ok(cluster);
+  const cluster = await realCluster();
   await applyFolder(cluster, 'deploy/holders');
   assert.match(await applyFolder(cluster, 'deploy/namespace'), /namespace\/locks /);
   await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'ci' } });
@@ -32,7 +29,7 @@ real('in the namespace for locks a service account of ci has the lock deploy, gu
 });
 
 real('Events may be written by Pods of that namespace', async () => {
-  assert.ok(cluster);
+  const cluster = await realCluster();
   await applyFolder(cluster, 'deploy/namespace');
   const token = await cluster.serviceAccountToken({ namespace: 'locks', name: 'worker' });
   const event = {
@@ -52,7 +49,7 @@ real('Events may be written by Pods of that namespace', async () => {
 });
 
 real('requests for locks go with those of leader elections', async () => {
-  assert.ok(cluster);
+  const cluster = await realCluster();
   await applyFolder(cluster, 'deploy/namespace');
   await applyFolder(cluster, 'deploy/flow-schema');
   const schema = await cluster.request('GET', '/apis/flowcontrol.apiserver.k8s.io/v1/flowschemas/lease-lock');
@@ -71,7 +68,7 @@ real('requests for locks go with those of leader elections', async () => {
 });
 
 real('the Role of docs/theft.md breaks a lock by the command of docs/theft.md', async (t) => {
-  assert.ok(cluster);
+  const cluster = await realCluster();
   const lab = await guardedNamespace(t, cluster);
   const alice = await lab.contender(lab.user('alice'));
   const lock = await alice.take();

@@ -16,6 +16,7 @@ import { newParticipant } from '../../src/lock/new-participant.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import type { Answer, ApiObject } from '../harness/api.ts';
 import type { Cluster as TestCluster } from '../harness/cluster.ts';
+import { real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -72,6 +73,10 @@ export async function guardNamespace(cluster: TestCluster, namespace: string, wh
 }
 
 const pathIn = (namespace: string): string => `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/${LOCK}`;
+
+/** A test in a namespace of its own that the policy guards, on the real API server. */
+export const guarded = (name: string, act: (lab: Lab, t: TestContext) => Promise<void>) =>
+  real(name, async (t) => await act(await guardedNamespace(t, await realCluster()), t));
 
 export async function guardedNamespace(t: TestContext, cluster: TestCluster): Promise<Lab> {
   const namespace = await cluster.namespace('theft');

@@ -2,27 +2,22 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
 import { EXIT } from '../../image/exit-codes.ts';
 import { K8SLock } from '../../src/library/k8slock.ts';
-import { useCluster } from '../harness/cluster.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { type Contender, guardedNamespace, type Lab, LOCK, troubles } from './lab.ts';
+import { type Contender, guarded, type Lab, LOCK, troubles } from './lab.ts';
 
 const bundle = fileURLToPath(new URL('../../image/main.ts', import.meta.url));
-const cluster = await useCluster();
-const real = (name: string, act: (lab: Lab, t: TestContext) => Promise<void>) =>
-  cluster ? test(name, async (t) => act(await guardedNamespace(t, cluster), t)) : test.skip(name);
 
 const named = async (lab: Lab) => (await lab.lease()).spec.holderIdentity;
 const queues = (contender: Contender) =>
   until(() => contender.events.some(({ type }) => type === 'waiting'), 'it stands in the queue');
 const renewals = ({ events }: Contender) => events.filter(({ type }) => type === 'renewed').length;
 
-real('Pods take the lock, renew it, queue for it, hand it on, and leave the queue', async (lab) => {
+guarded('Pods take the lock, renew it, queue for it, hand it on, and leave the queue', async (lab) => {
   const [alice, bob, carol] = await Promise.all(
     ['alice', 'bob', 'carol'].map(async (name) => await lab.contender(await lab.pod(name), { durationMs: 4000 })),
   );
@@ -45,7 +40,7 @@ real('Pods take the lock, renew it, queue for it, hand it on, and leave the queu
   assert.deepEqual(troubles(alice, bob, carol), []);
 });
 
-real('a lock that has expired is taken over, also by and from one whose clock is an hour off', async (lab) => {
+guarded('a lock that has expired is taken over, also by and from one whose clock is an hour off', async (lab) => {
   const dead = await lab.contender(await lab.pod('dead'), { durationMs: 2000, offByMs: 3_600_000 });
   (await dead.take()).abandon();
   const late = await lab.contender(await lab.pod('late'), { durationMs: 2000, offByMs: -3_600_000 });
@@ -58,7 +53,7 @@ real('a lock that has expired is taken over, also by and from one whose clock is
   assert.deepEqual(troubles(dead, late, next), []);
 });
 
-real('a holder that writes expiries is let, and followed when it has died', async (lab) => {
+guarded('a holder that writes expiries is let, and followed when it has died', async (lab) => {
   const dead = await lab.contender(await lab.pod('dead'), { durationMs: 2000, legacyExpiry: true });
   const lock = await dead.take();
   await until(() => renewals(dead) >= 2, 'it renews');
@@ -68,7 +63,7 @@ real('a holder that writes expiries is let, and followed when it has died', asyn
   assert.deepEqual(troubles(dead, next), []);
 });
 
-real('a Lease that somebody deletes by force is put back, by holder or waiter, with all that stood in it', async (lab) => {
+guarded('a Lease that somebody deletes by force is put back, by holder or waiter, with all that stood in it', async (lab) => {
   const alice = await lab.contender(await lab.pod('alice'), { durationMs: 20_000 });
   const bob = await lab.contender(await lab.pod('bob'), { durationMs: 20_000 });
   const lock = await alice.take();
@@ -106,7 +101,7 @@ const NAMES = [
 ];
 
 for (const name of NAMES) {
-  real(`outside of Pods an id that nobody gave becomes that of the user ${JSON.stringify(name)}`, async (lab) => {
+  guarded(`outside of Pods an id that nobody gave becomes that of the user ${JSON.stringify(name)}`, async (lab) => {
     const alice = await lab.contender(lab.user(name));
     const bob = await lab.contender(lab.user(name));
     const lock = await alice.take();
@@ -123,7 +118,7 @@ for (const name of NAMES) {
   });
 }
 
-real('a service account whose token names no Pod is a user, too', async (lab) => {
+guarded('a service account whose token names no Pod is a user, too', async (lab) => {
   await lab.pod('any');
   const alice = await lab.contender(await lab.account());
   const lock = await alice.take();
@@ -132,7 +127,7 @@ real('a service account whose token names no Pod is a user, too', async (lab) =>
   assert.deepEqual(troubles(alice), []);
 });
 
-real('a Pod that does not know that it is one learns it', async (lab) => {
+guarded('a Pod that does not know that it is one learns it', async (lab) => {
   const alice = await lab.contender(await lab.pod('alice'));
   // As through a kubeconfig with the token in it: the id says the host.
   const { me } = alice.participant;
@@ -143,7 +138,7 @@ real('a Pod that does not know that it is one learns it', async (lab) => {
 });
 
 for (const legacyExpiry of [false, true]) {
-  real(`K8SLock takes, renews and gives back${legacyExpiry ? ', and writes expiries' : ''}`, async (lab) => {
+  guarded(`K8SLock takes, renews and gives back${legacyExpiry ? ', and writes expiries' : ''}`, async (lab) => {
     await lab.pod('any');
     const { authorization = '' } = await lab.account();
     const kubeConfig = new KubeConfig();
@@ -170,7 +165,7 @@ for (const legacyExpiry of [false, true]) {
   });
 }
 
-real('the command line, with the token of a Pod in a file, runs a command as that Pod', async (lab, t) => {
+guarded('the command line, with the token of a Pod in a file, runs a command as that Pod', async (lab, t) => {
   const { authorization = '' } = await lab.pod('alice');
   const tokenFile = join(tempFolder(t), 'token');
   writeFileSync(tokenFile, authorization.replace('Bearer ', ''));
@@ -188,7 +183,7 @@ real('the command line, with the token of a Pod in a file, runs a command as tha
   );
 });
 
-real('an id that was given is never changed: the refusal says how it must begin', async (lab) => {
+guarded('an id that was given is never changed: the refusal says how it must begin', async (lab) => {
   const alice = await lab.contender(lab.user('alice'), { holder: 'pipeline-7' });
   const outcome = await alice.acquire();
   assert.equal(outcome.kind, 'refused');

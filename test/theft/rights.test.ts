@@ -1,17 +1,11 @@
 /** What the policy of deploy/holders leaves to whom: expired and free locks, new ones, and those who may break one. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import type { ApiObject } from '../harness/api.ts';
-import { useCluster } from '../harness/cluster.ts';
 import { until } from '../harness/until.ts';
-import { guardedNamespace, type Lab, LOCK, leaseOf } from './lab.ts';
+import { guarded, LOCK, leaseOf } from './lab.ts';
 import { type Change, heldByAlice, LOCK_ENTRY, label, notes, now, owner, stamp, take, WAITER, write } from './writes.ts';
 
-const cluster = await useCluster();
-const real = (name: string, act: (lab: Lab) => Promise<void>) =>
-  cluster ? test(name, async (t) => act(await guardedNamespace(t, cluster))) : test.skip(name);
-
-real('what is nobody else’s business is let through', async (lab) => {
+guarded('what is nobody else’s business is let through', async (lab) => {
   const { thief: bob } = await heldByAlice(lab);
   const queue = (lease: ApiObject) =>
     Object.assign(notes(lease), { [WAITER]: '{"id":"user/thief/1"}', [LOCK_ENTRY]: '{"v":1,"next":3}' });
@@ -24,7 +18,7 @@ real('what is nobody else’s business is let through', async (lab) => {
   assert.equal((await write(lab, lab.user('carol'), label)).status, 200);
 });
 
-real('an expired lock is anybody’s, but not before the API server’s own clock says so', async (lab) => {
+guarded('an expired lock is anybody’s, but not before the API server’s own clock says so', async (lab) => {
   const dead = await lab.request(lab.user('dead'), 'PUT', leaseOf(lab, 'user/dead/1', { leaseDurationSeconds: 2 }), {
     query: '?fieldManager=x',
   });
@@ -39,7 +33,7 @@ real('an expired lock is anybody’s, but not before the API server’s own cloc
   assert.ok(Date.parse(stamp(answer.body).time) - stampedAt >= 2000);
 });
 
-real('a Lease that is made is tracked, owned by nobody, and held by whoever makes it or by nobody', async (lab) => {
+guarded('a Lease that is made is tracked, owned by nobody, and held by whoever makes it or by nobody', async (lab) => {
   const thief = lab.user('thief');
   const make = async (change: (lease: ReturnType<typeof leaseOf> & Record<string, unknown>) => void) => {
     const lease = leaseOf(lab, 'user/thief/1');
@@ -57,7 +51,7 @@ real('a Lease that is made is tracked, owned by nobody, and held by whoever make
   assert.match(String(await make(({ spec }) => Object.assign(spec, { renewTime: undefined }))), /a holder needs spec\.renewTime/);
 });
 
-real('a Lease whose fields are not tracked can not be taken, and can be deleted', async (lab) => {
+guarded('a Lease whose fields are not tracked can not be taken, and can be deleted', async (lab) => {
   const { metadata, apiVersion, kind } = leaseOf(lab, '');
   // Made by an administrator, or before there was a policy.
   assert.equal((await lab.cluster.request('PUT', lab.path, { apiVersion, kind, metadata, spec: {} })).status, 201);
@@ -75,7 +69,7 @@ real('a Lease whose fields are not tracked can not be taken, and can be deleted'
   assert.equal((await lab.request(anybody, 'DELETE')).status, 200);
 });
 
-real('a free lock may be deleted; its spec changes only by taking it', async (lab) => {
+guarded('a free lock may be deleted; its spec changes only by taking it', async (lab) => {
   const { alice } = await heldByAlice(lab);
   const clear: Change = ({ spec }) => Object.assign(spec, { holderIdentity: '', leaseDurationSeconds: 1, renewTime: now() });
   assert.equal((await write(lab, alice, clear, { dryRun: false })).status, 200);
@@ -88,7 +82,7 @@ real('a free lock may be deleted; its spec changes only by taking it', async (la
   assert.equal((await lab.request(lab.user('thief'), 'DELETE')).status, 200);
 });
 
-real('who has verb force-unlock may clear and delete a live lock, and so may an administrator', async (lab) => {
+guarded('who has verb force-unlock may clear and delete a live lock, and so may an administrator', async (lab) => {
   const { alice } = await heldByAlice(lab);
   const breaker = lab.user('breaker');
   const clear: Change = ({ spec }) => Object.assign(spec, { holderIdentity: '', leaseDurationSeconds: 1, renewTime: now() });
@@ -109,7 +103,7 @@ real('who has verb force-unlock may clear and delete a live lock, and so may an 
   assert.equal((await lab.cluster.request('DELETE', lab.path)).status, 200, 'system:masters');
 });
 
-real('the namespace of a held lock can be deleted by those who clean up', async (lab) => {
+guarded('the namespace of a held lock can be deleted by those who clean up', async (lab) => {
   await heldByAlice(lab);
   const cleaner = (name: string) => ({ authorization: `Bearer ${lab.cluster.adminToken}`, 'impersonate-user': name });
   const remove = async (name: string) => (await lab.request(cleaner(name), 'DELETE', undefined, { query: '?dryRun=All' })).status;

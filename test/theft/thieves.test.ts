@@ -1,9 +1,7 @@
 /** What the policy of deploy/holders refuses, each with a sentence: to thieves with all that RBAC allows a participant, and more. */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { useCluster } from '../harness/cluster.ts';
 import { until } from '../harness/until.ts';
-import { guardedNamespace, type Lab, LOCK } from './lab.ts';
+import { guarded, LOCK } from './lab.ts';
 import {
   type Change,
   FUTURE,
@@ -19,10 +17,6 @@ import {
   WAITER,
   write,
 } from './writes.ts';
-
-const cluster = await useCluster();
-const real = (name: string, act: (lab: Lab) => Promise<void>) =>
-  cluster ? test(name, async (t) => act(await guardedNamespace(t, cluster))) : test.skip(name);
 
 const LIVE = /the lock is held by user\/alice\/1 and has not expired: only its holder may/;
 const RECORD = /who renewed spec\.renewTime, and when, may not change without a renewal/;
@@ -120,7 +114,7 @@ const THEFTS: [what: string, change: Change, said: RegExp, manager?: string][] =
   ],
 ];
 
-real('a live lock is safe from whoever may write its Lease', async (lab) => {
+guarded('a live lock is safe from whoever may write its Lease', async (lab) => {
   const { thief } = await heldByAlice(lab);
   for (const [what, change, said, manager] of THEFTS) {
     const { status, body } = await write(lab, thief, change, { ...(manager !== undefined && { manager }), dryRun: false });
@@ -136,7 +130,7 @@ real('a live lock is safe from whoever may write its Lease', async (lab) => {
   assert.deepEqual((await lab.lease()).spec.holderIdentity, 'user/alice/1');
 });
 
-real('patches and server-side apply get a thief no further', async (lab) => {
+guarded('patches and server-side apply get a thief no further', async (lab) => {
   const { thief } = await heldByAlice(lab);
   const { metadata, spec } = await lab.lease();
   const back = metadata.managedFields?.map((entry) => ({ ...entry, time: '2020-01-01T00:00:00Z' }));
@@ -170,7 +164,7 @@ real('patches and server-side apply get a thief no further', async (lab) => {
   }
 });
 
-real('a stamp of the future that is prepared for the taker is written anew when he takes', async (lab) => {
+guarded('a stamp of the future that is prepared for the taker is written anew when he takes', async (lab) => {
   const { thief } = await heldByAlice(lab);
   const fieldsV1 = { 'f:spec': { 'f:leaseTransitions': {} } };
   for (const operation of ['Update', 'Apply']) {
@@ -195,7 +189,7 @@ real('a stamp of the future that is prepared for the taker is written anew when 
   assert.match(applied.body.message ?? '', LIVE);
 });
 
-real('a whole collection is deleted without the locks that are held', async (lab) => {
+guarded('a whole collection is deleted without the locks that are held', async (lab) => {
   await heldByAlice(lab);
   const group = 'rbac.authorization.k8s.io';
   const metadata = { name: 'sweep', namespace: lab.namespace };
@@ -211,7 +205,7 @@ real('a whole collection is deleted without the locks that are held', async (lab
   assert.equal((await lab.lease()).spec.holderIdentity, 'user/alice/1');
 });
 
-real('a holder is the one Pod, not its service account, not another Pod, and not whoever is named alike', async (lab) => {
+guarded('a holder is the one Pod, not its service account, not another Pod, and not whoever is named alike', async (lab) => {
   const pod = await lab.pod('alice');
   const alice = await lab.contender(pod);
   const lock = await alice.take();
@@ -228,7 +222,7 @@ real('a holder is the one Pod, not its service account, not another Pod, and not
   assert.equal((await write(lab, lab.user('gha:acme/api'), clear)).status, 200);
 });
 
-real('a holder itself may not put off its own end, nor hand the lock to others', async (lab) => {
+guarded('a holder itself may not put off its own end, nor hand the lock to others', async (lab) => {
   const { alice } = await heldByAlice(lab);
   const cases: [Change, RegExp | undefined][] = [
     [

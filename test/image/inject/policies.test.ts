@@ -9,14 +9,12 @@ import { fileURLToPath } from 'node:url';
 import { PREFIX } from '../../../image/inject/annotations.ts';
 import { injectText } from '../../../image/inject/documents.ts';
 import type { Answer, ApiObject } from '../../harness/api.ts';
-import { missingCluster, type OwnCluster, startCluster } from '../../harness/cluster.ts';
+import { type OwnCluster, startCluster } from '../../harness/cluster.ts';
+import { missing } from '../../harness/real.ts';
 import { until } from '../../harness/until.ts';
 import { GUARDED, SPOILED, SPOILED_SENTENCE, spoiled } from './guarded.ts';
 import { container, kinds, misplaced, NOT_THERE, type Pod, podOf, workload } from './pods.ts';
 import { REFUSED } from './refused.ts';
-
-const missing = await missingCluster();
-if (missing && process.env.CI) throw new Error(missing);
 
 const injected = <T>(object: T): T => {
   const done = injectText(JSON.stringify(object));
@@ -24,7 +22,7 @@ const injected = <T>(object: T): T => {
   return JSON.parse(done.text);
 };
 
-describe('the policies', { skip: missing ?? false }, () => {
+describe('the policies', { skip: missing }, () => {
   let cluster: OwnCluster;
   let namespace = '';
   /** What `inject` makes of each Pod, as an API server without any policy stores it. */

@@ -1,0 +1,39 @@
+/** Kubeconfigs as users of the Action have them, for the cluster and the account of a lab. */
+import type { Lab } from './lab.ts';
+
+/** As `kubectl config view --raw` prints it. */
+export function kubeconfigOf({ cluster, token, namespace }: Lab, more: { user?: string; server?: string } = {}): string {
+  return `apiVersion: v1
+kind: Config
+current-context: test
+clusters:
+- name: test
+  cluster:
+    server: ${more.server ?? cluster.url}
+    certificate-authority-data: ${Buffer.from(cluster.ca).toString('base64')}
+users:
+- name: test
+  user:
+    ${more.user ?? `token: ${token}`}
+contexts:
+- name: test
+  context:
+    cluster: test
+    user: test
+    namespace: ${namespace}
+- name: broken
+  context:
+    cluster: nowhere
+    user: test
+`;
+}
+
+export function jsonOf({ cluster, token, namespace }: Lab): string {
+  const context = { cluster: 'test', user: 'test', namespace };
+  return JSON.stringify({
+    'current-context': 'test',
+    clusters: [{ name: 'test', cluster: { server: cluster.url, 'certificate-authority': cluster.caFile } }],
+    users: [{ name: 'test', user: { token } }],
+    contexts: [{ name: 'test', context }],
+  });
+}
