@@ -74,9 +74,15 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
     const { terminateAt, killAt } = deadlines;
     link.send({ kind: 'deadline', terminateAtMs: onItsClock(terminateAt), killAtMs: onItsClock(killAt) });
   };
-  link.on('clock', ({ nowMs }) => sendDeadlines(nowMs));
+  let answered = true;
+  link.on('clock', ({ nowMs }) => {
+    answered = true;
+    sendDeadlines(nowMs);
+  });
   const moveDeadlines = (to: StandInDeadlines) => {
     deadlines = to;
+    if (!answered) link.revive();
+    answered = false;
     link.send({ kind: 'clock' });
   };
   const exited = Promise.race([link.first('exited'), link.first('killed')]);
@@ -110,7 +116,10 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
       return false;
     }),
     signal: (signal) => link.send({ kind: 'signal', signal: constants.signals[signal], unlessGroupHadIt: true }),
-    terminate: (graceMs) => link.send({ kind: 'terminate', graceMs }),
+    terminate(graceMs) {
+      link.send({ kind: 'terminate', graceMs });
+      link.revive();
+    },
   };
 }
 

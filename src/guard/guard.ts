@@ -58,8 +58,8 @@ async function reportOf(link: SupervisorLink, { log }: GuardOptions): Promise<()
       `process ${pid} of user ${uid} cannot be killed by this user: the lock is held until it ends (docs/safety.md#privilege)`,
     ),
   );
+  // The others it says by itself, since this process may be unable to.
   link.on('terminating', ({ reason }) => {
-    if (reason === 'deadline') log('error', 'the supervisor has stopped the command: this guard was silent past its deadline');
     if (reason === 'callerGone') log('error', 'the process that was started has been killed: stopping the command');
   });
   const hello = await link.first('hello');

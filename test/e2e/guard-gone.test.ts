@@ -38,7 +38,7 @@ test('a guard that is stopped past its deadline finds its command stopped, and s
   alice.kill('SIGCONT');
   const { code, stderr } = await alice.finished;
   assert.equal(code, EXIT.lost.code);
-  assert.match(stderr, /the supervisor has stopped the command: this guard was silent past its deadline/);
+  assert.match(stderr, /the guard has been silent past its deadline: terminating the command/);
   assert.match(stderr, /lost Lease \S+: (it could not be renewed|it is held by|another client)/);
 });
 

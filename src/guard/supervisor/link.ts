@@ -23,6 +23,8 @@ export interface SupervisorLink {
   first<K extends Kind>(kind: K): Promise<Message<K> | undefined>;
   /** Calls `receive` for each message of a kind that comes from now on. */
   on<K extends Kind>(kind: K, receive: (message: Message<K>) => void): void;
+  /** Continues a supervisor that somebody has stopped (SIGSTOP); under `first` that is done by `first`. */
+  revive(): void;
   /** Aborts when the supervisor has ended, or sends what is no message. */
   readonly ended: AbortSignal;
   /** Says what the caller is told, and waits until the supervisor knows it; not for long. */
@@ -54,7 +56,7 @@ export async function openSupervisor(source: SupervisorSource, command: CommandL
       kind: 'refused',
       message: 'this program was started without its supervisor: start "k8s-lease-lock" beside its folder lib',
     };
-  return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), commandAt, clock) };
+  return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), { commandAt, clock, revive: () => {} }) };
 }
 
 async function startSupervisor(
@@ -75,7 +77,8 @@ async function startSupervisor(
     const child = spawn(`${folder}/${platform}`, [`--supervise=${socketAt}${callersFiles()}`, '--', ...argv], { stdio, env });
     if (child.pid === undefined) return cannotBeStarted((await once(child, 'error').catch((error) => [error]))[0]);
     child.on('error', () => {}); // It can't be signalled any more: its socket tells.
-    return { kind: 'opened', link: linkOver(child.stdio[socketAt] as Duplex, 0, clock) };
+    const revive = () => void child.kill('SIGCONT');
+    return { kind: 'opened', link: linkOver(child.stdio[socketAt] as Duplex, { commandAt: 0, clock, revive }) };
   } catch (error) {
     return cannotBeStarted(error); // Node throws for most of what the kernel refuses, and for arguments with a zero byte.
   }
@@ -107,7 +110,10 @@ function callersFiles(): string {
 /** For a supervisor that has work to do at its end: to kill a prepared command. */
 const END_MS = 2000;
 
-function linkOver(socket: Duplex, commandAt: number, clock: Clock): SupervisorLink {
+function linkOver(
+  socket: Duplex,
+  { commandAt, clock, revive }: Pick<SupervisorLink, 'commandAt' | 'revive'> & { clock: Clock },
+): SupervisorLink {
   const decode = createDecoder();
   const ended = new AbortController();
   const seen = new Map<Kind, FromSupervisor>();
@@ -132,6 +138,7 @@ function linkOver(socket: Duplex, commandAt: number, clock: Clock): SupervisorLi
   return {
     commandAt,
     send,
+    revive,
     first: <K extends Kind>(kind: K) =>
       new Promise<Message<K> | undefined>((resolve) => {
         const known = seen.get(kind);
