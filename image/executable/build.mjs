@@ -17,7 +17,9 @@ const archives = args.includes('--archive');
 const processors = args.filter((arg) => !arg.startsWith('--'));
 const unknown = processors.find((arch) => arch !== 'x64' && arch !== 'arm64');
 if (unknown !== undefined || process.platform !== 'linux') {
-  process.stderr.write(unknown === undefined ? 'the standalone executable is built on Linux\n' : `unknown processor ${unknown}: use x64 or arm64\n`);
+  process.stderr.write(
+    unknown === undefined ? 'the standalone executable is built on Linux\n' : `unknown processor ${unknown}: use x64 or arm64\n`,
+  );
   process.exit(64);
 }
 const run = (file, more, options = {}) => execFileSync(file, more, { stdio: ['ignore', 'ignore', 'inherit'], ...options });
@@ -46,14 +48,20 @@ function build(arch) {
   copyFileSync(`src/guard/supervisor/bin/linux-${arch}`, `${home}/k8s-lease-lock`);
   copyFileSync('LICENSE', `${home}/LICENSE`);
   copyFileSync('dist/cli/licenses.txt', `${home}/licenses.txt`);
-  if (archives) run('tar', ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '-czf', `${OUT}/${name}.tar.gz`, '-C', OUT, name]);
+  if (archives)
+    run('tar', ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '-czf', `${OUT}/${name}.tar.gz`, '-C', OUT, name]);
   return name;
 }
 
 if (!existsSync('dist/cli/index.js')) run(process.execPath, ['build.mjs', '--only', 'cli']);
 const built = (processors.length > 0 ? processors : [process.arch]).map(build);
 if (archives) {
-  const sums = built.map((name) => `${createHash('sha256').update(readFileSync(`${OUT}/${name}.tar.gz`)).digest('hex')}  ${name}.tar.gz\n`);
+  const sums = built.map(
+    (name) =>
+      `${createHash('sha256')
+        .update(readFileSync(`${OUT}/${name}.tar.gz`))
+        .digest('hex')}  ${name}.tar.gz\n`,
+  );
   writeFileSync(`${OUT}/SHA256SUMS`, sums.join(''));
 }
 process.stdout.write(built.map((name) => `${OUT}/${name}\n`).join(''));

@@ -34,4 +34,11 @@ for (const strip of [strips[process.env.ARCH ?? process.arch], 'strip']) {
     break;
   } catch {}
 }
-run('node_modules/.bin/postject', out, 'NODE_SEA_BLOB', 'build/sea.blob', '--sentinel-fuse', 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2');
+run(
+  'node_modules/.bin/postject',
+  out,
+  'NODE_SEA_BLOB',
+  'build/sea.blob',
+  '--sentinel-fuse',
+  'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2',
+);
