@@ -546,7 +546,8 @@ static bool obey(struct supervisor *s, int kind, const uint8_t *fields, size_t s
       s->greeted = true;
       return values[0] == PROTOCOL_VERSION;
     case FROM_GUARD_PREPARE: {
-      if (s->phase != WAITING) return s->phase == OVER;
+      if (s->phase == OVER) return report(s, FROM_SUPERVISOR_CANNOT_START, ECANCELED, 0, 0, 0), true; /* The caller has gone meanwhile. */
+      if (s->phase != WAITING) return false;
       s->grace = (uint32_t)values[1];
       int error = prepare(s, (uint32_t)values[0]);
       if (error) cannot_start(s, error);
