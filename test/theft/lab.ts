@@ -16,6 +16,7 @@ import { newParticipant } from '../../src/lock/new-participant.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import type { Answer, ApiObject } from '../harness/api.ts';
 import type { Cluster as TestCluster } from '../harness/cluster.ts';
+import { grant, SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
 
@@ -132,19 +133,10 @@ export function leaseOf({ namespace }: Pick<Lab, 'namespace'>, holder: string, s
 }
 
 async function allow(cluster: TestCluster, namespace: string): Promise<void> {
-  const apiVersion = 'rbac.authorization.k8s.io/v1';
-  const metadata = { name: 'lock', namespace };
-  const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [LOCK] };
   // patch and delete are more than a participant needs: thieves shall have no less than they can get.
-  const rules = [{ ...leases, verbs: ['get', 'watch', 'create', 'update', 'patch', 'delete'] }];
-  await cluster.apply({ apiVersion, kind: 'Role', metadata, rules });
-  const subjects = [GROUP, `system:serviceaccounts:${namespace}`].map((name) => ({
-    kind: 'Group',
-    name,
-    apiGroup: apiVersion.slice(0, -3),
-  }));
-  const roleRef = { apiGroup: apiVersion.slice(0, -3), kind: 'Role', name: 'lock' };
-  await cluster.apply({ apiVersion, kind: 'RoleBinding', metadata, roleRef, subjects });
+  const verbs = [...SUFFICIENT, 'patch', 'delete'];
+  const to = [GROUP, `system:serviceaccounts:${namespace}`].map((name) => ({ kind: 'Group' as const, name }));
+  await grant(cluster, { namespace, name: 'lock', verbs, lock: LOCK, to });
 }
 
 async function contend(
