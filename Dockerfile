@@ -1,7 +1,7 @@
 # The guard as one executable that runs in any image: built here, copied from here by "k8s-lease-lock install" (docs/image.md).
 FROM node:24-bookworm-slim AS build
 RUN apt-get update \
- && apt-get install -y --no-install-recommends binutils gcc libc6-dev patchelf \
+ && apt-get install -y --no-install-recommends binutils patchelf \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./

@@ -3,7 +3,7 @@
  * the bundles, with the licences of what is in them; esbuild then minifies every file of them, where ncc minifies its entry alone.
  */
 import { execFileSync } from 'node:child_process';
-import { globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { buildSync, transformSync } from 'esbuild';
 
@@ -40,6 +40,8 @@ function bundle(entry, folder, ...options) {
     });
     writeFileSync(`${root}${file}`, code);
   }
+  // The guard starts the one for its platform.
+  cpSync(`${root}src/guard/supervisor/bin`, `${root}${folder}/supervisor`, { recursive: true });
 }
 
 /** dist/lib: plain ES modules, and one file of types with nothing in it but what the library shows. Dependencies stay outside. */
@@ -62,7 +64,7 @@ function bundleLibrary() {
 }
 
 /** The processes that the Action consists of; each starts the one bundle at its own function. */
-const PHASES = ['pre', 'main', 'post', 'keeper', 'watchdog'];
+const PHASES = ['pre', 'main', 'post', 'keeper'];
 
 function bundleAction(folder) {
   bundle('action/index.js', folder, '--license', 'licenses.txt');
@@ -82,7 +84,7 @@ process.stdout.write('', () => process.exit());
 /** action/dist is committed, since GitHub runs it as it is: it has to be what its sources make. */
 function checkAction() {
   bundleAction('build/action-dist');
-  const filesOf = (folder) => globSync('*', { cwd: `${root}${folder}` }).sort();
+  const filesOf = (folder) => globSync(['*.*', 'supervisor/*'], { cwd: `${root}${folder}` }).sort();
   const read = (folder, file) => readFileSync(`${root}${folder}/${file}`);
   const built = filesOf('build/action-dist');
   const differs = (file) => !read('build/action-dist', file).equals(read('action/dist', file));

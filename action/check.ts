@@ -1,6 +1,5 @@
 /** `mode: check`: whether the lock is still held, by this job or by a holder that several jobs know. It changes nothing: what it writes is a dry run. */
 import { setOutput } from '@actions/core';
-import { isAlive } from '../src/guard/proc-stat.ts';
 import { type Participant, serverTime, sharedIdentity } from '../src/lock/index.ts';
 import { describeLease } from '../src/names.ts';
 import { parseLease } from '../src/protocol/document.ts';
@@ -9,6 +8,7 @@ import { connect } from './connect.ts';
 import { tempFolder } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
 import { isCurrent, type Status, sessionsIn } from './job-state.ts';
+import { isAlive } from './process-name.ts';
 import { fail } from './report.ts';
 
 const NOT_HELD = 'k8s-lease-lock: not held';

@@ -43,5 +43,9 @@ export function tempFolder(env: NodeJS.ProcessEnv): string {
   return env.RUNNER_TEMP || tmpdir();
 }
 
-/** Another process of the Action: they lie beside the one that runs. */
-export const entry = (name: 'keeper' | 'watchdog'): string => join(dirname(process.argv[1] ?? ''), `${name}.js`);
+const beside = (file: string): string => join(dirname(process.argv[1] ?? ''), file);
+
+/** Another process of the Action. */
+export const keeperScript = (): string => beside('keeper.js');
+
+export const supervisorFolder = (): string => beside('supervisor');

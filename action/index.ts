@@ -5,8 +5,6 @@
 import { keepLock } from './keeper.ts';
 import * as phases from './phases.ts';
 
-export { beWatchdog as watchdog } from '../src/guard/watchdog-process.ts';
-
 export const pre = () => phases.pre(process.env);
 export const main = () => phases.main(process.env);
 export const post = () => phases.post(process.env);

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, fromMachineTime, later, type MachineTime, systemClock, waitUntil } from '../src/clock.ts';
-import { isAlive, type ProcessName, readProcess } from '../src/guard/proc-stat.ts';
+import { isAlive, type ProcessName, readProcess } from './process-name.ts';
 
 export type Phase =
   | 'starting'

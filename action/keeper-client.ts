@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { info, saveState } from '@actions/core';
 import { type Clock, later, systemClock, waitUntil } from '../src/clock.ts';
-import { nameOf } from '../src/guard/proc-stat.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import { aboutOf, entry, identityOf, tempFolder } from './github-context.ts';
+import { aboutOf, identityOf, keeperScript, tempFolder } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
 import {
   findRunner,
@@ -20,6 +19,7 @@ import {
   untilEnded,
 } from './job-state.ts';
 import type { Task } from './keeper.ts';
+import { nameOf } from './process-name.ts';
 
 /** For a Node to start on a loaded machine, and to say so. */
 const START_MS = 20_000;
@@ -70,7 +70,7 @@ export function startKeeper(inputs: Inputs, env: NodeJS.ProcessEnv): Started {
   };
   const log = openSync(session.logFile, 'a', 0o600);
   // Nothing of ours is handed down: the runner waits for whoever still holds its streams. What prints to stdout there masks a token by naming it.
-  const child = spawn(process.execPath, [entry('keeper'), session.folder], {
+  const child = spawn(process.execPath, [keeperScript(), session.folder], {
     detached: true,
     windowsHide: true,
     stdio: ['pipe', 'ignore', log],

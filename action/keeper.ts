@@ -7,7 +7,6 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
 import { logEvents } from '../src/guard/event-log.ts';
-import { isAlive, nameOf, type ProcessName } from '../src/guard/proc-stat.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
@@ -27,6 +26,7 @@ import { cancelRun } from './cancel-run.ts';
 import { findClusterFor } from './connect.ts';
 import type { Inputs } from './inputs.ts';
 import { type Phase, type Session, type Status, sessionIn } from './job-state.ts';
+import { isAlive, nameOf, type ProcessName } from './process-name.ts';
 
 /** All that a keeper needs to know, through its standard input: not its arguments or its environment, which others can read. */
 export interface Task {

@@ -4,12 +4,12 @@
  */
 import { endGroup, getState, info, setOutput, startGroup } from '@actions/core';
 import { systemClock } from '../src/clock.ts';
-import { isAlive } from '../src/guard/proc-stat.ts';
 import { release, sharedIdentity } from '../src/lock/index.ts';
 import { describeLease } from '../src/names.ts';
 import { connect } from './connect.ts';
 import type { Inputs } from './inputs.ts';
 import { isCurrent, isFinal, logOf, type Session, type Status, untilEnded } from './job-state.ts';
+import { isAlive } from './process-name.ts';
 import { fail, note, summarise, warn } from './report.ts';
 
 /** Beyond the two requests that releasing takes. */

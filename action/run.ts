@@ -5,15 +5,16 @@ import { getState, saveState } from '@actions/core';
 import { later, systemClock, waitUntil } from '../src/clock.ts';
 import { logEvents } from '../src/guard/event-log.ts';
 import { type GuardOutcome, guard } from '../src/guard/guard.ts';
-import { isAlive, nameOf, type ProcessName } from '../src/guard/proc-stat.ts';
+import { signalName } from '../src/guard/signals.ts';
 import { describeNotAcquired, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import { type LockEvent, release } from '../src/lock/index.ts';
 import { logTo } from '../src/log.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
 import { type Connected, connect } from './connect.ts';
-import { entry, identityOf, tempFolder } from './github-context.ts';
+import { identityOf, supervisorFolder, tempFolder } from './github-context.ts';
 import { InputError, type Inputs } from './inputs.ts';
+import { isAlive, nameOf, type ProcessName } from './process-name.ts';
 import { fail, note, type Outcome, setOutputs, summarise, warn } from './report.ts';
 
 const STDOUT = 1;
@@ -45,10 +46,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
       whenLost: inputs.onLost === 'warn' ? 'go-on' : 'stop',
       orphans: 'stop',
       endWithinMs: CANCEL_MS,
-      // Always: a cancelled step is killed without its children.
-      watchdog: [process.execPath, entry('watchdog')],
-      terminal: false,
-      descriptors: [],
+      supervisor: { kind: 'folder', folder: supervisorFolder(), descriptors: [] },
       log,
       onEvent(event) {
         logEvent(event);
@@ -123,7 +121,7 @@ async function report(outcome: GuardOutcome, seen: Seen, context: ReportContext)
 
 function describeEnd(outcome: GuardOutcome): string {
   if (outcome.kind !== 'ended') return `command stopped: ${outcome.kind}`;
-  return `command ended with ${'code' in outcome.end ? outcome.end.code : outcome.end.signal}`;
+  return `command ended with ${'code' in outcome.end ? outcome.end.code : signalName(outcome.end.signal)}`;
 }
 
 type Annotate = (title: string, message: string) => void;
@@ -139,7 +137,7 @@ function annotationOf(
       return [
         fail,
         'k8s-lease-lock: the command failed',
-        'code' in outcome.end ? `it ended with exit code ${outcome.end.code}` : `it ended by ${outcome.end.signal}`,
+        'code' in outcome.end ? `it ended with exit code ${outcome.end.code}` : `it ended by ${signalName(outcome.end.signal)}`,
       ];
     case 'lost':
       return [fail, 'k8s-lease-lock: lost', `the lock was lost: ${outcome.reason}; the command was stopped`];
@@ -158,7 +156,7 @@ function annotationOf(
     }
     case 'deadlock':
       return [fail, 'k8s-lease-lock: not acquired', outcome.message];
-    case 'no-watchdog':
+    case 'unsupervised':
     case 'not-started':
       return [fail, 'k8s-lease-lock: the command failed', outcome.message];
     default:

@@ -8,6 +8,7 @@ import type { Log } from '../src/log.ts';
 export const EXIT = {
   usage: { code: 64, when: 'bad usage: unknown option, invalid value, or no command given' },
   unreachable: { code: 69, when: 'the API server could not be reached in time' },
+  supervisor: { code: 71, when: 'the supervisor of the command could not be started, or was killed; the command was stopped' },
   notAcquired: { code: 75, when: 'not acquired in time, or busy with `--on-busy fail` (`-E` changes this code)' },
   lost: { code: 76, when: 'the lock was lost, and the command was stopped' },
   refused: { code: 77, when: 'the API server refused: credentials (401) or rights (403)' },
@@ -23,7 +24,8 @@ export const EXIT = {
 } as const;
 
 /** As a shell reports it. */
-export const signalled = (signal: NodeJS.Signals): number => 128 + constants.signals[signal];
+export const signalled = (signal: NodeJS.Signals | number): number =>
+  128 + (typeof signal === 'number' ? signal : constants.signals[signal]);
 
 export interface Reporting {
   participant: Participant;
@@ -54,9 +56,11 @@ export function reportOutcome(outcome: GuardOutcome, reporting: Reporting): numb
     case 'not-acquired':
       return reportNotAcquired(outcome.acquisition, reporting);
     case 'deadlock':
-    case 'no-watchdog':
       log('error', outcome.message);
       return EXIT.configuration.code;
+    case 'unsupervised':
+      log('error', outcome.message);
+      return EXIT.supervisor.code;
     case 'not-started':
       log('error', outcome.message);
       return outcome.problem === 'not-found' ? EXIT.notFound.code : EXIT.cannotExecute.code;

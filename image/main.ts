@@ -2,7 +2,6 @@
 import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
-import { endsWithContainer, workloadEnvironment } from './pod/workload-environment.ts';
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
@@ -24,19 +23,15 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
     case 'run':
-      return await (await import('./commands/run.ts')).run(
-        argv,
-        workloadEnvironment(process.env),
-        endsWithContainer(process.env, process.pid),
-      );
+      return await (await import('./commands/run.ts')).run(argv, process.env);
     case 'hold':
-      return await (await import('./commands/hold.ts')).hold(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/hold.ts')).hold(argv, process.env);
     case 'probe':
-      return await (await import('./commands/probe.ts')).probe(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/probe.ts')).probe(argv, process.env);
     case 'acquire':
-      return await (await import('./commands/acquire.ts')).acquire(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/acquire.ts')).acquire(argv, process.env);
     case 'release':
-      return await (await import('./commands/release.ts')).release(argv, workloadEnvironment(process.env));
+      return await (await import('./commands/release.ts')).release(argv, process.env);
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':
@@ -47,8 +42,6 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/inject.ts')).inject(argv);
     case 'install':
       return await (await import('./commands/install.ts')).install(argv);
-    case 'watchdog':
-      return await (await import('./commands/watchdog.ts')).watchdog();
     case '--version':
       process.stdout.write(`${VERSION}\n`);
       return 0;

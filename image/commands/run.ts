@@ -1,8 +1,12 @@
 /** `k8s-lease-lock run`: a command under a lock. Reads its settings, finds the cluster, and hands both to the guard. */
+import { realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isSea } from 'node:sea';
 import { logEvents } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
-import { watchdogNeeded } from '../../src/guard/watchdog-needed.ts';
+import { dieBy } from '../../src/guard/signals.ts';
+import type { SupervisorSource } from '../../src/guard/supervisor/link.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import {
@@ -20,7 +24,6 @@ import {
 } from '../options.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { serveStatus } from '../pod/status-server.ts';
-import { respawn } from '../respawn.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
 
 export interface RunSettings extends JoinSettings, WaitSettings {
@@ -56,32 +59,35 @@ function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSetti
   };
 }
 
-/**
- * A watchdog does next to nothing, and is to take as little memory for it as Node can do with. It compiles and collects on its own thread: in so small
- * a heap one that compiles beside may wait for a collection while the process ends, which then never ends.
- */
-const WATCHDOG_FLAGS = [
-  ...['--max-old-space-size=16', '--max-semi-space-size=1', '--single-threaded-gc'],
-  ...['--no-concurrent-sparkplug', '--no-concurrent-recompilation'],
-];
-
 const ON_LOSS = {
   stop: 'stopping the command',
   warn: 'the command goes on WITHOUT the lock (--on-lost warn)',
 };
 
-/** `endsWithContainer`: this process can't die alone, as its launcher knows. */
-export async function run(argv: readonly string[], env: NodeJS.ProcessEnv, endsWithContainer: boolean): Promise<number> {
-  const descriptors = inheritedDescriptors();
+/** Where this program and its supervisor come from; `commandAt`: index of the command in `argv`. */
+function supervisorFor(env: NodeJS.ProcessEnv, descriptors: readonly number[], commandAt: number): SupervisorSource {
+  if (!isSea()) return { kind: 'folder', folder: join(dirname(realpathSync(process.argv[1] ?? '')), 'supervisor'), descriptors };
+  // Its own arguments are its name, "run", and `argv`.
+  return { kind: 'first', socket: socketOf(env), commandAt: 2 + commandAt };
+}
+
+/** What `first` has given to this process, and not to the command (first.c). */
+function socketOf({ K8S_LEASE_LOCK_SUPERVISOR: given }: NodeJS.ProcessEnv): number | undefined {
+  return given === undefined ? undefined : Number(given);
+}
+
+export async function run(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  // Before this process opens any of its own.
+  const descriptors = isSea() ? [] : inheritedDescriptors();
   return await runCommand({ command: 'run', line: readRunCommandLine(argv, env), env }, (settings, context) =>
-    runUnderLock(settings, context, { env, descriptors, alone: watchdogNeeded() && !endsWithContainer }),
+    runUnderLock(settings, context, { env, supervisor: supervisorFor(env, descriptors, argv.length - settings.argv.length) }),
   );
 }
 
 async function runUnderLock(
   settings: RunSettings,
   context: CommandContext,
-  { env, descriptors, alone }: { env: NodeJS.ProcessEnv; descriptors: number[]; alone: boolean },
+  { env, supervisor }: { env: NodeJS.ProcessEnv; supervisor: SupervisorSource },
 ): Promise<number> {
   const { log } = context;
   const participant = participantOf(settings, context);
@@ -98,9 +104,7 @@ async function runUnderLock(
     participant,
     env,
     whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
-    watchdog: alone ? respawn(WATCHDOG_FLAGS, 'watchdog') : undefined,
-    terminal: process.stdin.isTTY === true,
-    descriptors,
+    supervisor,
     log,
     onEvent(event) {
       logEvent(event);
@@ -109,6 +113,8 @@ async function runUnderLock(
     },
   });
   const code = reportOutcome(outcome, { ...settings, participant, log });
-  await events.sent();
+  await Promise.all([events.sent(), log.flush()]);
+  // Under `first` it is `first` that ends so, and a guard that ends by a signal would look as if it had been killed.
+  if (supervisor.kind === 'folder' && outcome.kind === 'ended' && 'signal' in outcome.end) dieBy(outcome.end.signal);
   return code;
 }

@@ -9,9 +9,8 @@ import type { Me } from '../protocol/me.ts';
 /** Every holder around this process, outermost first, separated by spaces: ids contain none. */
 export const ANCESTORS = 'LEASE_LOCK_ANCESTORS';
 
-export function environmentFor(lock: HeldLock, me: Me, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function variablesFor(lock: HeldLock, me: Me, env: NodeJS.ProcessEnv): Record<string, string> {
   return {
-    ...env,
     LEASE_LOCK_NAME: me.name,
     LEASE_LOCK_NAMESPACE: me.namespace,
     LEASE_LOCK_HOLDER: lock.holder,

@@ -1,25 +1,26 @@
 /**
- * A command under a guard: started, signalled, stopped, and known to be gone with all that it has started.
- * Without a terminal it gets a session of its own, so that a signal reaches all of it and nothing of the guard. With one it stays
- * in the guard's: Ctrl-C, Ctrl-Z, the window's size and the foreground are then the terminal's business, as with `env` or `flock`.
+ * A command under its supervisor: prepared before the lock is there, started, signalled, terminated, and known to be gone with all that it has
+ * started. What a supervisor promises: supervisor.c.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Clock } from '../clock.ts';
-import { livingOf, type ProcessTree, signalGroup, type TerminateOptions, terminate, treeOf } from './process-tree.ts';
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { Clock, Monotonic } from '../clock.ts';
+import type { StandInDeadlines } from '../protocol/deadlines.ts';
+import type { SupervisorLink } from './supervisor/link.ts';
+import { systemError } from './system-error.ts';
 
 export interface CommandOptions {
   argv: readonly [string, ...string[]];
   env: NodeJS.ProcessEnv;
-  /** A text in `env` that is in no other environment. */
-  mark: string;
-  /** Standard input is a terminal, and the command is to have it. */
-  terminal: boolean;
-  /** What it gets beside standard input, output and error. */
-  descriptors: readonly number[];
+  /** Between SIGTERM and SIGKILL, where the supervisor acts by itself. */
+  graceMs: number;
+  orphans: 'stop' | 'wait';
   clock: Clock;
 }
 
-export type Started = { kind: 'started'; command: Command } | NotStarted;
+export type Prepared = { kind: 'prepared'; command: Command } | NotStarted | Unsupervised;
+export type Started = { kind: 'started' } | { kind: 'too-late' } | NotStarted | Unsupervised;
 
 export interface NotStarted {
   kind: 'not-started';
@@ -27,63 +28,119 @@ export interface NotStarted {
   message: string;
 }
 
+/** There is no supervisor, or it was killed: without it a command could outlive its lock. */
+export interface Unsupervised {
+  kind: 'unsupervised';
+  message: string;
+}
+
 /** How the command's first process ended. */
-export type CommandEnd = { code: number } | { signal: NodeJS.Signals };
+export type CommandEnd = { code: number } | { signal: number };
 
 export interface Command {
-  readonly tree: ProcessTree;
-  /** Resolves when its first process has ended. */
-  readonly ended: Promise<CommandEnd>;
+  /** Runs it, with these variables beside its environment. Not before there are deadlines, unless it shall have none. */
+  start(environment: Readonly<Record<string, string>>, deadlines: StandInDeadlines | undefined): Promise<Started>;
+  /** With each renewal. */
+  moveDeadlines(deadlines: StandInDeadlines): void;
+  /** Resolves when its first process has ended, with how many it has left behind; undefined: the supervisor was killed. */
+  readonly ended: Promise<{ end: CommandEnd; left: number } | undefined>;
+  /** Resolves when every process has ended; false: the supervisor was killed, and what became of them is not known. */
+  readonly gone: Promise<boolean>;
+  /** Passes it on, unless the command has had it from its terminal. */
   signal(signal: NodeJS.Signals): void;
-  /** How many of its processes are alive. */
-  living(): Promise<number>;
-  /** SIGTERM, the grace, SIGKILL; false if the end of every process could not be seen. */
-  terminate(options: TerminateOptions): Promise<boolean>;
+  /** SIGTERM, the grace, SIGKILL, until nobody is left. Another call can shorten the grace. */
+  terminate(graceMs: number): void;
 }
 
-/** What a terminal sends to the command by itself; passed on, it would arrive twice. */
-const OF_THE_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGWINCH'];
+/** Has the command's process forked and its program looked for; it then waits for `start`. */
+export async function prepare(link: SupervisorLink, options: CommandOptions): Promise<Prepared> {
+  const { argv, env, graceMs, orphans } = options;
+  link.send({ kind: 'prepare', index: link.commandAt, graceMs }, { kind: 'orphans', policy: orphans });
+  const answer = await Promise.race([link.first('ready'), link.first('cannotStart')]);
+  if (answer === undefined) return { kind: 'unsupervised', message: ENDED };
+  if (answer.kind === 'cannotStart') return notStarted(argv[0], env.PATH, answer.errno);
+  return { kind: 'prepared', command: commandOver(link, options) };
+}
 
-export function start({ argv: [file, ...args], env, mark, terminal, descriptors, clock }: CommandOptions): Promise<Started> {
-  return new Promise((resolve) => {
-    const handed = [0, 1, 2, ...descriptors];
-    const stdio = Array.from({ length: Math.max(...handed) + 1 }, (_, fd) => (handed.includes(fd) ? ('inherit' as const) : null));
-    let child: ChildProcess;
-    try {
-      child = spawn(file, args, { stdio, detached: !terminal, env });
-    } catch (error) {
-      // Node throws for most of what the kernel refuses (ENOTDIR, ETXTBSY, E2BIG), and for arguments with a zero byte.
-      return resolve(notStarted(file, error as NodeJS.ErrnoException));
-    }
-    child.once('error', (error: NodeJS.ErrnoException) => resolve(notStarted(file, error)));
-    const ended = new Promise<CommandEnd>((done) => {
-      child.once('exit', (code, signal) => done(signal === null ? { code: code ?? 0 } : { signal }));
-    });
-    child.once('spawn', () => {
-      if (child.pid !== undefined)
-        resolve({ kind: 'started', command: running(treeOf(child.pid, !terminal, mark), ended, clock) });
-    });
+export const ENDED = 'the supervisor of the command was killed, and the command with it (docs/safety.md#supervisor)';
+
+function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions): Command {
+  const parent = process.ppid;
+  let deadlines: StandInDeadlines | undefined;
+  const sendDeadlines = (supervisorNowMs: number) => {
+    if (!deadlines) return;
+    // Its clock was read before it was sent: what is computed from it is early, if anything.
+    const onItsClock = (when: Monotonic) => supervisorNowMs + (when - clock.now());
+    const { terminateAt, killAt } = deadlines;
+    link.send({ kind: 'deadline', terminateAtMs: onItsClock(terminateAt), killAtMs: onItsClock(killAt) });
+  };
+  let answered = true;
+  link.on('clock', ({ nowMs }) => {
+    answered = true;
+    sendDeadlines(nowMs);
   });
-}
-
-function running(tree: ProcessTree, ended: Promise<CommandEnd>, clock: Clock): Command {
+  const moveDeadlines = (to: StandInDeadlines) => {
+    deadlines = to;
+    if (!answered) link.revive();
+    answered = false;
+    link.send({ kind: 'clock' });
+  };
+  const exited = Promise.race([link.first('exited'), link.first('killed')]);
   return {
-    tree,
-    ended,
-    signal(signal) {
-      if (tree.ownSession || !OF_THE_TERMINAL.includes(signal)) signalGroup(tree, signal, clock);
+    async start(environment, to) {
+      if (to) {
+        moveDeadlines(to);
+        await link.first('clock');
+      }
+      link.send({ kind: 'start', environment });
+      const answer = await Promise.race([link.first('started'), link.first('cannotStart')]);
+      if (answer === undefined) return { kind: 'unsupervised', message: ENDED };
+      if (answer.kind === 'started') return { kind: 'started' };
+      return answer.errno === constants.errno.ETIMEDOUT ? { kind: 'too-late' } : notStarted(argv[0], env.PATH, answer.errno);
     },
-    living: async () => (await livingOf(tree, clock)).length,
-    async terminate(options) {
-      const gone = await terminate(tree, clock, options);
-      if (gone) await ended; // Reaped, too: how it ended is known from here on.
-      return gone;
+    moveDeadlines,
+    ended: exited.then(
+      (message) =>
+        message && {
+          end: message.kind === 'exited' ? { code: message.code } : { signal: message.signal },
+          left: message.left,
+        },
+    ),
+    // Where `first` is still the parent of this process, it has killed what was left before it closed the socket.
+    gone: link.first('allGone').then(async (message) => {
+      if (message !== undefined) return true;
+      const hello = await link.first('hello');
+      // The supervisor was killed, and the command's first process with it. Where `first` is still our parent, it has killed the others as well.
+      if (hello?.underFirst) return process.ppid === parent;
+      if (hello && !hello.sharesTerminal) killGroup((await link.first('ready'))?.pid);
+      return false;
+    }),
+    signal: (signal) => link.send({ kind: 'signal', signal: constants.signals[signal], unlessGroupHadIt: true }),
+    terminate(graceMs) {
+      link.send({ kind: 'terminate', graceMs });
+      link.revive();
     },
   };
 }
 
-function notStarted(file: string, error: NodeJS.ErrnoException): NotStarted {
-  if (error.code === 'ENOENT') return { kind: 'not-started', problem: 'not-found', message: `${file}: command not found` };
-  const message = `${file}: cannot be executed (${error.code ?? error.message})`;
-  return { kind: 'not-started', problem: 'cannot-execute', message };
+/** Those that have stayed in the group of the command. */
+function killGroup(leader: number | undefined): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody is left in it.
+  }
+}
+
+function notStarted(file: string, path: string | undefined, errno: number): NotStarted {
+  if (errno !== constants.errno.ENOENT)
+    return { kind: 'not-started', problem: 'cannot-execute', message: `${file}: cannot be executed (${systemError(errno)})` };
+  const folders = file.includes('/') ? [''] : (path ?? '').split(delimiter);
+  if (!folders.some((folder) => existsSync(join(folder, file))))
+    return { kind: 'not-started', problem: 'not-found', message: `${file}: command not found` };
+  return {
+    kind: 'not-started',
+    problem: 'cannot-execute',
+    message: `${file}: cannot be executed (what its first line names as the interpreter does not exist)`,
+  };
 }

@@ -1,12 +1,12 @@
-/** What a guard is made of: the settings of its entry, and the helpers that it shares with what it calls. */
+/** What a guard is made of: the settings of its entry. */
 import type { Emit, OnBusy, Participant } from '../lock/index.ts';
 import type { Log } from '../log.ts';
-import type { SignalInbox } from './signals.ts';
-import type { WatchdogLink } from './watchdog-link.ts';
+import type { SupervisorSource } from './supervisor/link.ts';
 
 export interface GuardOptions {
   participant: Participant;
   argv: readonly [string, ...string[]];
+  /** Of the command, without what it learns of its lock; under `first` the supervisor has it. */
   env: NodeJS.ProcessEnv;
   timeoutMs: number | undefined;
   onBusy: OnBusy;
@@ -16,18 +16,8 @@ export interface GuardOptions {
   orphans: 'stop' | 'wait';
   /** Milliseconds that the command may take to end after a signal that should end it; undefined: as long as it likes, and only passed on. */
   endWithinMs?: number | undefined;
-  /** What to run as the watchdog; undefined where this process can't die alone. */
-  watchdog: readonly [string, ...string[]] | undefined;
-  /** Standard input is a terminal. */
-  terminal: boolean;
-  /** Descriptors that the command inherits, beside the standard three. */
-  descriptors: readonly number[];
+  supervisor: SupervisorSource;
   log: Log;
   /** Notified of everything that happens to the lock. */
   onEvent: Emit;
-}
-
-export interface Helpers {
-  inbox: SignalInbox;
-  link: WatchdogLink | undefined;
 }

@@ -1,17 +1,17 @@
 /**
  * A command under a lock, from waiting to release. Promised: the command starts only under the lock, and is being stopped from the moment
- * that the lock can't be known to be held for as long as stopping takes, also if this process is stopped or killed (watchdog.ts); the lock is
- * released only when every process is seen to be gone. The guarantee and its limits: docs/safety.md.
+ * that the lock can't be known to be held for as long as stopping takes, also if this process is stopped or killed (the supervisor keeps the
+ * deadline); the lock is released only when every process has ended. The guarantee and its limits: docs/safety.md.
  */
 import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf } from '../lock/index.ts';
+import { standInFor } from '../protocol/deadlines.ts';
 import type { StopRequest } from '../protocol/document.ts';
-import { type CommandEnd, type NotStarted, start } from './command.ts';
-import { deadlockWith, environmentFor } from './command-environment.ts';
-import type { GuardOptions, Helpers } from './guard-options.ts';
-import { treeToBe } from './process-tree.ts';
-import { openSignalInbox } from './signals.ts';
-import { type EndReason, keepLooking, patience, supervise } from './supervise.ts';
-import { startWatchdog } from './watchdog-link.ts';
+import { type Command, type CommandEnd, ENDED, type NotStarted, prepare, type Unsupervised } from './command.ts';
+import { deadlockWith, variablesFor } from './command-environment.ts';
+import type { GuardOptions } from './guard-options.ts';
+import { openSignalInbox, type SignalInbox, stopWithCommand } from './signals.ts';
+import { type EndReason, patience, supervise } from './supervise.ts';
+import { openSupervisor, type SupervisorLink } from './supervisor/link.ts';
 
 /** How it went. The entries make exit codes and annotations of it. */
 export type GuardOutcome =
@@ -28,69 +28,104 @@ export type GuardOutcome =
   /** The command would wait for a lock that it runs under already. */
   | { kind: 'deadlock'; message: string }
   | NotStarted
-  /** Without its watchdog the command could outlive its lock. */
-  | { kind: 'no-watchdog'; message: string };
+  | Unsupervised;
 
 export async function guard(options: GuardOptions): Promise<GuardOutcome> {
-  const { log, watchdog, whenLost } = options;
-  const { clock, timings } = options.participant;
+  const { participant, argv, env, orphans } = options;
+  const { clock, timings } = participant;
   const inbox = openSignalInbox();
-  const link = watchdog && whenLost === 'stop' ? startWatchdog({ argv: watchdog, clock, timings, log }) : undefined;
+  const opened = await openSupervisor(options.supervisor, { argv, env }, clock);
+  if (opened.kind === 'refused') return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+  const { link } = opened;
+  const undo = await reportOf(link, options);
+  let outcome: GuardOutcome | undefined;
   try {
-    return await acquireAndRun(options, { inbox, link });
+    const prepared = await prepare(link, { argv, env, graceMs: timings.killGraceMs, orphans, clock });
+    outcome = prepared.kind === 'prepared' ? await acquireAndRun(options, { inbox, link, command: prepared.command }) : prepared;
+    return outcome;
   } finally {
-    link?.end();
+    await link.end(outcome?.kind === 'ended' ? 'endOfCommand' : 'exitCodeOfGuard');
+    undo();
     inbox.close();
   }
 }
 
+/** What the supervisor has to tell people. */
+async function reportOf(link: SupervisorLink, { log }: GuardOptions): Promise<() => void> {
+  link.on('cannotKill', ({ pid, uid }) =>
+    log(
+      'error',
+      `process ${pid} of user ${uid} cannot be killed by this user: the lock is held until it ends (docs/safety.md#privilege)`,
+    ),
+  );
+  // The others it says by itself, since this process may be unable to.
+  link.on('terminating', ({ reason }) => {
+    if (reason === 'callerGone') log('error', 'the process that was started has been killed: stopping the command');
+  });
+  const hello = await link.first('hello');
+  return hello?.sharesTerminal && !hello.underFirst ? stopWithCommand(link) : () => {};
+}
+
+interface Helpers {
+  inbox: SignalInbox;
+  link: SupervisorLink;
+  command: Command;
+}
+
 async function acquireAndRun(options: GuardOptions, helpers: Helpers): Promise<GuardOutcome> {
-  const { participant, timeoutMs, onBusy } = options;
-  const { inbox, link } = helpers;
+  const { participant, timeoutMs, onBusy, whenLost } = options;
+  const { inbox, link, command } = helpers;
   const nested = deadlockWith(options.env);
+  const unusable = whenUnusable(link);
+  let started = false;
   const onEvent: Emit = (event) => {
     options.onEvent(event);
+    if (event.type === 'acquired') started = true;
     if (event.type === 'waiting') nested.check(event.heldBy);
-    if (event.type === 'renewed') link?.renewed(event.deadlines);
+    if (event.type === 'renewed' && started && whenLost === 'stop')
+      command.moveDeadlines(standInFor(event.deadlines, participant.timings));
   };
-  const signal = AbortSignal.any([inbox.ending, nested.found]);
+  const signal = AbortSignal.any([inbox.ending, nested.found, unusable]);
   const acquisition = await acquire(participant, { timeoutMs: timeoutOf(timeoutMs, onBusy), signal, onEvent });
   if (acquisition.kind === 'held') return await underLock(acquisition.lock, options, helpers);
   if (acquisition.kind !== 'aborted') return { kind: 'not-acquired', acquisition };
   if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
-  return { kind: 'deadlock', message: nested.found.reason };
+  return nested.found.aborted
+    ? { kind: 'deadlock', message: nested.found.reason }
+    : { kind: 'unsupervised', message: unusable.reason };
+}
+
+/** Aborts, with a sentence as its reason, when the prepared command can't be started any more. */
+function whenUnusable(link: SupervisorLink): AbortSignal {
+  const unusable = new AbortController();
+  const abort = () => unusable.abort(ENDED);
+  link.on('cannotStart', abort);
+  link.on('terminating', abort);
+  if (link.ended.aborted) abort();
+  else link.ended.addEventListener('abort', abort, { once: true });
+  return unusable.signal;
 }
 
 async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers): Promise<GuardOutcome> {
-  const { log } = options;
-  const { inbox, link } = helpers;
-  // Nothing of the command is alive. False from just before its start until all of it has been seen to end.
+  const { participant, env, whenLost, log } = options;
+  const { inbox, command } = helpers;
+  // Nothing of the command is alive. False from just before its start until all of it is known to have ended.
   let gone = true;
   try {
     if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
-    // It starts while the lock is being asked for; nothing runs before it is there.
-    if (link && !(await link.ready)) return NO_WATCHDOG;
     // This process may have been stopped since it acquired: nothing is started on a lock that has run out.
     if (lock.isLost()) return lostOf(lock);
-    link?.renewed(lock.deadlines());
-    // Before it starts: this process may be stopped or killed before it learns the command's process id.
-    link?.watch(treeToBe(lock.holder));
+    const deadlines = whenLost === 'stop' ? standInFor(lock.deadlines(), participant.timings) : undefined;
     gone = false;
-    const started = await startCommand(lock, options);
-    if (started.kind === 'not-started') {
-      gone = true;
-      return started;
+    const started = await command.start(variablesFor(lock, participant.me, env), deadlines);
+    if (started.kind !== 'started') {
+      gone = started.kind !== 'unsupervised' || (await command.gone);
+      return started.kind === 'too-late' ? lostOf(lock) : started;
     }
-    const { command } = started;
-    link?.watch(command.tree);
     if (inbox.ending.aborted) command.signal(inbox.ending.reason);
     inbox.forwardTo((signal) => command.signal(signal));
     const { overdue, disarm } = patience(options, inbox.ending);
-    const unlook = keepLooking(command, options.participant.clock, () => link?.watch(command.tree));
-    const result = await supervise(command, lock, options, { ...helpers, overdue }).finally(() => {
-      disarm();
-      unlook();
-    });
+    const result = await supervise(command, lock, options, { inbox, overdue }).finally(disarm);
     gone = result.gone;
     return outcomeOf(result.reason, lock, options);
   } finally {
@@ -99,21 +134,11 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
       lock.abandon();
       log(
         'error',
-        'not released: some processes of the command could not be seen to end; the lock is free when it expires ' +
+        'not released: it is not known whether every process of the command has ended; the lock is free when it expires ' +
           '(docs/safety.md#not-released)',
       );
     }
   }
-}
-
-const NO_WATCHDOG: GuardOutcome = {
-  kind: 'no-watchdog',
-  message: 'the watchdog did not start, and without it the command could outlive its lock (docs/safety.md#watchdog)',
-};
-
-async function startCommand(lock: HeldLock, { argv, env, participant, terminal, descriptors }: GuardOptions) {
-  const { me, clock } = participant;
-  return await start({ argv, env: environmentFor(lock, me, env), mark: lock.holder, terminal, descriptors, clock });
 }
 
 function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions): GuardOutcome {
@@ -127,9 +152,14 @@ function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions
       return lostOf(lock);
     case 'stop-requested':
       return { kind: 'stopped', request: stopRequestOf(lock) };
+    case 'unsupervised':
+      return { kind: 'unsupervised', message: ENDED };
     default:
       return reason satisfies never;
   }
 }
 
-const lostOf = (lock: HeldLock): GuardOutcome => ({ kind: 'lost', reason: (lock.lost.reason as Error).message });
+const lostOf = (lock: HeldLock): GuardOutcome => ({
+  kind: 'lost',
+  reason: (lock.lost.reason as Error | undefined)?.message ?? 'its deadline passed before the command was started',
+});

@@ -39,7 +39,7 @@ export interface StandInDeadlines {
 }
 
 /**
- * When the watchdog acts in place of a guard that has not: half of the margin later than the guard itself, so that a guard that does its work is not
+ * When the supervisor acts in place of a guard that has not: half of the margin later than the guard itself, so that a guard that does its work is not
  * interfered with; the other half is left to the end.
  */
 export function standInFor({ stopBy, killBy }: Deadlines, { marginMs }: Timings): StandInDeadlines {

@@ -30,7 +30,8 @@ export interface Cell {
   code: number | null | readonly number[];
   /** What alice says. */
   says?: readonly RegExp[];
-  watchdogDies?: boolean;
+  /** Alice leaves her lock to expire. */
+  leavesLock?: boolean;
   /** After both have ended. */
   after?(story: Story, alice: Finished): void | Promise<void>;
   /** From which moment on another could have had the lock, where it is neither the expiry of alice's lease nor her release. */
@@ -71,7 +72,7 @@ export interface Story {
   setToken(who: string, token: string): void;
 }
 
-/** What preload.mjs does to a guard and its watchdog. */
+/** What preload.mjs does to a guard. */
 export interface Fault {
   /** How fast all its clocks and timers run; 1 is right. From its start. */
   rate?: number;

@@ -7,14 +7,14 @@ import { until } from '../harness/until.ts';
 import type { Cell, Story } from './cell.ts';
 import type { Evidence } from './evidence.ts';
 import { freeByAlice } from './history.ts';
-import { describe, firstStart, isAlive, lastLife, marked, type Process, started } from './processes.ts';
+import { describe, firstRun, isAlive, lastLife, marked, type Process, started } from './processes.ts';
 
 /** Everybody who ran: nobody's first process may start while another's is alive, and no one's sign of life may come after. */
 export function assertNoOverlap({ folder }: Story): void {
   const file = join(folder, 'overlaps');
   assert.equal(existsSync(file) ? readFileSync(file, 'utf8') : '', '', 'a process of another contender was alive');
   const everybody = [...new Set(started(folder).map(({ who }) => who))];
-  const intervals = everybody.map((who) => ({ who, from: firstStart(folder, who) ?? 0, to: lastLife(folder, who) }));
+  const intervals = everybody.map((who) => ({ who, from: firstRun(folder, who) ?? 0, to: lastLife(folder, who) }));
   intervals.sort((a, b) => a.from - b.from);
   for (const [i, { who, from }] of intervals.entries()) {
     const before = intervals.slice(0, i).find(({ to }) => to > from);
@@ -67,7 +67,7 @@ export function evidenceOf(story: Story, { group, cell, alice, lastSeen }: Seen)
     said,
     freeBy: free.by,
     deadBeforeFreeMs: free.at - dead,
-    deadBeforeNextMs: (firstStart(story.folder, 'bob') ?? 0) - dead,
+    deadBeforeNextMs: (firstRun(story.folder, 'bob') ?? 0) - dead,
   };
   assert.ok(evidence.deadBeforeFreeMs > 0, `the lock was free ${-evidence.deadBeforeFreeMs} ms before the command was gone`);
   return evidence;

@@ -7,7 +7,7 @@ import { pass, silence } from '../harness/fault-behaviours.ts';
 import { kill } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
 import { type Cell, DURATION_MS } from './cell.ts';
-import { childrenOf, isWatchdog, startedBy } from './processes.ts';
+import { childrenOf, startedBy } from './processes.ts';
 import { REASONS } from './reasons.ts';
 import { cellTests } from './story.ts';
 import type { Work } from './worker.ts';
@@ -17,7 +17,7 @@ const stubborn: Work = { ignoresTerm: true, children: [{ ignoresTerm: true, sess
 const cells: Cell[] = [
   {
     name: 'stopped (SIGSTOP) until the next holder has run, then continued',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject(story) {
       story.alice.kill('SIGSTOP');
@@ -42,36 +42,30 @@ const cells: Cell[] = [
   },
   {
     name: 'killed (SIGKILL)',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     inject: ({ alice }) => alice.kill('SIGKILL'),
     outcome: 'ends',
     code: null,
   },
   {
-    name: 'its watchdog is killed, and, when another has started, the guard',
-    watchdogDies: true,
-    why: REASONS.watchdog,
-    work: stubborn,
-    async inject({ alice }) {
-      const watchdog = () => childrenOf(alice.pid).find(isWatchdog);
-      const first = watchdog();
-      assert.ok(first, 'there is a watchdog');
-      kill(first.pid);
-      await alice.says(/the watchdog has ended: starting another/);
-      await until(
-        () => watchdog() !== undefined,
-        () => 'there is no other watchdog',
-      );
-      await sleep(1000);
-      alice.kill('SIGKILL');
+    name: 'its supervisor killed (SIGKILL)',
+    why: REASONS.supervisor,
+    work: { ignoresTerm: true, children: [{ ignoresTerm: true }] },
+    inject({ alice }) {
+      const [supervisor] = childrenOf(alice.pid);
+      assert.ok(supervisor, 'there is a supervisor');
+      kill(supervisor.pid);
     },
     outcome: 'ends',
-    code: null,
+    code: EXIT.supervisor.code,
+    says: [/the supervisor of the command was killed/, /not released/],
+    // Nobody can know whether a process of the command has left its group and lives on.
+    leavesLock: true,
   },
   {
     name: 'its event loop blocked for longer than its lease',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     alice: { fault: {} },
     inject: ({ alice, preload }) => preload('alice', { hang: { pid: alice.pid, ms: DURATION_MS + 5000 } }),
@@ -81,7 +75,7 @@ const cells: Cell[] = [
   },
   {
     name: 'starved: it runs for 4 of 400 milliseconds',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject({ alice, finish }) {
       for (let turn = 0; turn < 30; turn++) {
@@ -97,7 +91,7 @@ const cells: Cell[] = [
   },
   {
     name: 'starved while it reaches no API server',
-    why: REASONS.watchdog,
+    why: REASONS.supervisor,
     work: stubborn,
     async inject({ alice, proxy }) {
       proxy.set(() => silence);

@@ -1,7 +1,6 @@
 /**
- * Loaded into a guard, and by it into its watchdog, before their own code: a machine whose clocks run fast or slow, whose wall clock jumps,
- * that was suspended; an event loop that hangs. What it does is said by a file that the test writes (`Fault` in story.ts), read again
- * every few milliseconds. JavaScript, since a watchdog has too little memory to strip types.
+ * Loaded into a guard before its own code: a machine whose clocks run fast or slow, whose wall clock jumps, that was suspended; an event loop that
+ * hangs. What it does is said by a file that the test writes (`Fault` in story.ts), read again every few milliseconds.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
@@ -23,7 +22,6 @@ const started = { now: real.now(), wall: Date.now() };
 const require = createRequire(import.meta.url);
 const os = require('node:os');
 const bootSeconds = os.uptime.bind(os);
-// Guard and watchdog compare machine time, so both count from the same moment.
 const scaled = (value, from) => from + (value - from) * rate;
 
 performance.now = () => scaled(real.now(), started.now);
@@ -37,12 +35,6 @@ globalThis.Date = new Proxy(real.date, {
 });
 if (rate !== 1) globalThis.setTimeout = (callback, ms = 0) => real.setTimeout(callback, ms / rate);
 
-const children = require('node:child_process');
-const spawn = children.spawn;
-children.spawn = (file, args, options) => {
-  const mine = args?.includes('watchdog') ? { NODE_OPTIONS: process.env.NODE_OPTIONS, FAULT_PRELOAD: FILE } : {};
-  return spawn(file, args, { ...options, env: { ...options.env, ...mine } });
-};
 syncBuiltinESMExports();
 
 let hung = false;

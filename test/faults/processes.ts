@@ -37,12 +37,12 @@ export function isAlive({ pid, startTime }: Process): boolean {
 export const livingOf = (folder: string, who: string): Started[] =>
   started(folder).filter((process) => process.who === who && isAlive(process));
 
-/** When the first process of a contender started: by the kernel, to 10 ms, rounded down. */
-export function firstStart(folder: string, who: string): number | undefined {
-  const first = started(folder).find((process) => process.who === who);
-  if (!first) return undefined;
+/** When a contender's command first ran: by the kernel's clock since boot, to 10 ms, rounded down. */
+export function firstRun(folder: string, who: string): number | undefined {
+  const first = lines(join(folder, 'runs')).find((line) => line.startsWith(`${who} `));
+  if (first === undefined) return undefined;
   const sinceBoot = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 1000;
-  return machineMs() - sinceBoot + Number(first.startTime) * 10;
+  return machineMs() - sinceBoot + Number(first.split(' ')[1]) * 1000;
 }
 
 /** What its own processes wrote, and what was seen in the process table by `watchProcesses`. */
@@ -80,12 +80,9 @@ export function marked(folder: string): Process[] {
   return living().filter(({ pid }) => contentOf(`/proc/${pid}/environ`).split('\0').includes(`${MARK}=${folder}`));
 }
 
-/** A watchdog carries no mark: its guard clears its environment. */
 export function childrenOf(parent: number): Process[] {
   return living().filter((process) => process.parent === parent);
 }
-
-export const isWatchdog = ({ pid }: Process): boolean => contentOf(`/proc/${pid}/cmdline`).split('\0').includes('watchdog');
 
 export const describe = ({ pid }: Process): string =>
   `${pid} ${contentOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200)}`;

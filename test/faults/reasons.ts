@@ -7,8 +7,8 @@ export const REASONS = {
   theft:
     'the guard learns of it immediately or with its next renewal, and waiters honour the whole lease of the thief and of the former holder',
   remembered: 'a waiter that has seen the holder honours its whole lease, even if the Lease object changes or is deleted',
-  watchdog: 'the watchdog knows the deadline, and needs neither the guard nor the network',
-  gone: 'the lock is released only when no process of the command can be found any more, by group, session, parent or mark',
+  supervisor: 'the supervisor knows the deadline, and needs neither the guard nor the network',
+  gone: 'the lock is released only when the kernel says that no process of the command is left',
   wall: 'no decision depends on a wall clock',
   margin: 'the margins on both sides are larger than the drift of the clocks in one lease',
   confirmed: 'nothing is started on a claim whose answer was late or lost: another write confirms it first',

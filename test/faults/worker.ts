@@ -30,12 +30,15 @@ export interface Scene {
 const BEAT_MS = 15;
 
 /**
- * Reads the list of processes that have ever started here, and notes each one of another contender that is alive: not a zombie, and the same
- * process (by its start time), not another with its id. The preloaded faults of the guard are not for the command.
+ * Notes when it began to run: its process is older, since it is forked before the lock is there. Then it reads the list of processes that have
+ * ever started here, and notes each one of another contender that is alive: not a zombie, and the same process (by its start time), not
+ * another with its id. The preloaded faults of the guard are not for the command.
  */
 const LOOK_AND_RUN = `
 folder=$1 me=$2
 unset NODE_OPTIONS
+read -r up _ </proc/uptime
+echo "$me $up" >>"$folder/runs"
 while read -r who pid started; do
   if [ "$who" != "$me" ] && { read -r stat </proc/$pid/stat; } 2>/dev/null; then
     set -- \${stat##*) }

@@ -174,8 +174,11 @@ static void read_notes(struct first *f) {
 static void reap(struct first *f) {
   int status;
   pid_t pid;
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-    if (pid == f->guard) {
+  while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0) {
+    if (WIFSTOPPED(status)) {
+      /* It catches what a terminal stops a job with: somebody has sent it SIGSTOP, and a deadline would pass. */
+      if (pid == f->supervisor) kill(pid, SIGCONT);
+    } else if (pid == f->guard) {
       f->guard_lives = false;
       f->guard_status = status;
       send_note(f->channel, GUARD_GONE, 0);

@@ -330,6 +330,7 @@ static void terminate(struct supervisor *s, enum reason reason, uint32_t grace) 
   s->kill_when = when;
   report(s, FROM_SUPERVISOR_TERMINATING, reason, 0, 0, 0);
   if (reason == NO_GUARD) say(s->messages, "the guard has ended unexpectedly: terminating the command");
+  if (reason == DEADLINE) say(s->messages, "the guard has been silent past its deadline: terminating the command");
   send_to_all(s, SIGTERM);
 }
 

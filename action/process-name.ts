@@ -1,44 +1,19 @@
-/** One process as /proc shows it. A process id is used again: only together with its start does it name one process. Linux only. */
+/** Names of processes, to find one again that another process has written down. A process id is used again: only together with its start does it name one. */
 import { readFileSync } from 'node:fs';
+
+export interface ProcessName {
+  pid: number;
+  /** When it was started, in the kernel's ticks; undefined where there is no /proc to see it in. */
+  startedTicks: number | undefined;
+}
 
 export interface ProcessEntry {
   pid: number;
   /** Cut by the kernel at 15 characters. */
   name: string;
   parent: number;
-  group: number;
-  session: number;
   startedTicks: number;
   dead: boolean;
-}
-
-/** Undefined if there is none, or no /proc to see it in. */
-export function readProcess(pid: number): ProcessEntry | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything, parentheses and spaces too: what follows its last one is regular (proc(5)).
-    const end = stat.lastIndexOf(')');
-    const fields = stat.slice(end + 2).split(' ');
-    const [state = '', parent, group, session] = fields;
-    return {
-      pid,
-      name: stat.slice(stat.indexOf('(') + 1, end),
-      parent: Number(parent),
-      group: Number(group),
-      session: Number(session),
-      startedTicks: Number(fields[19]),
-      // A process whose main thread has ended is a zombie to look at, while its other threads run on (num_threads, the 20th field).
-      dead: (state === 'Z' || state === 'X') && Number(fields[17]) <= 1,
-    };
-  } catch {
-    return undefined; // Gone between listing and reading.
-  }
-}
-
-/** A process id is used again: the start tells, where there is /proc. */
-export interface ProcessName {
-  pid: number;
-  startedTicks: number | undefined;
 }
 
 export function nameOf(pid: number): ProcessName {
@@ -52,10 +27,31 @@ export function isAlive({ pid, startedTicks }: ProcessName): boolean {
   return entry !== undefined && !entry.dead && entry.startedTicks === startedTicks;
 }
 
-/** Whether the kernel knows this process, or any of the group -pid; another user's counts. */
-export function canSignal(target: number): boolean {
+/** Undefined if there is none, or no /proc to see it in. */
+export function readProcess(pid: number): ProcessEntry | undefined {
   try {
-    process.kill(target, 0);
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold anything, parentheses and spaces too: what follows its last one is regular (proc(5)).
+    const end = stat.lastIndexOf(')');
+    const fields = stat.slice(end + 2).split(' ');
+    const [state = '', parent] = fields;
+    return {
+      pid,
+      name: stat.slice(stat.indexOf('(') + 1, end),
+      parent: Number(parent),
+      startedTicks: Number(fields[19]),
+      // A process whose main thread has ended is a zombie to look at, while its other threads run on (num_threads, the 20th field).
+      dead: (state === 'Z' || state === 'X') && Number(fields[17]) <= 1,
+    };
+  } catch {
+    return undefined; // Gone between listing and reading.
+  }
+}
+
+/** Another user's counts. */
+function canSignal(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
     return true;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';

@@ -1,0 +1,67 @@
+/** A guard under a terminal: the command is in the foreground, and the shell sees one job. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { BUNDLE, reach, tempFolder } from '../harness/guards.ts';
+import { until } from '../harness/until.ts';
+import { lockName, namespace, target } from './embedded.ts';
+
+/** A shell under a terminal, made by script(1): what is written to it is typed. */
+function terminal(t: TestContext, name: string) {
+  const folder = tempFolder(t);
+  const program = join(folder, 'lock');
+  const where = reach(target).join(' ');
+  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${BUNDLE} run ${where} -n ${namespace} --name ${name} "$@"\n`, {
+    mode: 0o755,
+  });
+  const child = spawn('script', ['-qe', '/dev/null', '-c', 'bash --norc --noprofile -i'], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    env: { PATH: `${folder}:${process.env.PATH}`, PS1: '$ ', TERM: 'dumb' },
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  return {
+    type: (text: string) => child.stdin.write(text),
+    /** Waits for what has appeared since the last call. */
+    async shows(pattern: RegExp) {
+      await until(() => pattern.test(screen), `the screen shows ${pattern}: ${JSON.stringify(screen)}`);
+      screen = screen.slice((screen.match(pattern)?.index ?? 0) + 1);
+    },
+  };
+}
+
+test('under a terminal Ctrl-C reaches the command once, and its exit code is kept', async (t) => {
+  const { type, shows } = terminal(t, lockName());
+  type(`lock -q -- bash -c 'n=0; trap "n=\\$((n+1))" INT; echo rea""dy; sleep 1; sleep 1; echo got $n; exit 9'; echo code $?\n`);
+  await shows(/ready/);
+  type('\x03');
+  await shows(/got 1/);
+  await shows(/code 9/);
+});
+
+test('under a terminal the command owns the foreground: it reads what is typed, and knows the window', async (t) => {
+  const { type, shows } = terminal(t, lockName());
+  type('stty cols 77 rows 33\n');
+  type(`lock -q -- bash -c 'stty size; read -p "na""me: " name </dev/tty; echo hello $name'\n`);
+  await shows(/33 77/);
+  await shows(/name: /);
+  type('alice\n');
+  await shows(/hello alice/);
+});
+
+test('under a terminal Ctrl-Z stops guard and command, and fg lets them go on', async (t) => {
+  const { type, shows } = terminal(t, lockName());
+  type(`lock -- bash -c 'echo rea""dy; read line; echo got $line'; echo co""de $?\n`);
+  await shows(/ready/);
+  type('\x1a');
+  await shows(/Stopped/);
+  type('fg\n');
+  await shows(/lock -- /);
+  type('on\n');
+  await shows(/got on/);
+  await shows(/released/);
+});
