@@ -32,15 +32,14 @@ const tooMany = (seconds: number) =>
   respond(429, failure(429, 'TooManyRequests', 'too many requests'), { 'retry-after': String(seconds) });
 
 /** Only this token is good, and the API server behind is asked with its administrator's. */
-const knowing =
-  ({ cluster }: Story, good: string) =>
-  ({ token }: Asked): Behaviour =>
-    token === good
-      ? (exchange) => {
-          exchange.request.headers.authorization = `Bearer ${cluster.adminToken}`;
-          return pass(exchange);
-        }
-      : respond(401, failure(401, 'Unauthorized', 'Unauthorized'));
+function knowing({ cluster }: Story, good: string): (asked: Asked) => Behaviour {
+  const asAdministrator: Behaviour = (exchange) => {
+    exchange.request.headers.authorization = `Bearer ${cluster.adminToken}`;
+    return pass(exchange);
+  };
+  const unknown = respond(401, failure(401, 'Unauthorized', 'Unauthorized'));
+  return ({ token }) => (token === good ? asAdministrator : unknown);
+}
 
 const STATUS_410 = failure(410, 'Expired', 'The resourceVersion for the provided watch is too old.');
 

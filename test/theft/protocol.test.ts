@@ -2,15 +2,13 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
 import { EXIT } from '../../image/exit-codes.ts';
 import { K8SLock } from '../../src/library/k8slock.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { type Contender, guarded, type Lab, LOCK, troubles } from './lab.ts';
-
-const bundle = fileURLToPath(new URL('../../image/main.ts', import.meta.url));
+import { type Contender, troubles } from './contender.ts';
+import { guarded, type Lab, LOCK } from './lab.ts';
 
 const named = async (lab: Lab) => (await lab.lease()).spec.holderIdentity;
 const queues = (contender: Contender) =>
@@ -171,11 +169,11 @@ guarded('the command line, with the token of a Pod in a file, runs a command as 
   writeFileSync(tokenFile, authorization.replace('Bearer ', ''));
   const { url, caFile } = lab.cluster;
   const line = ['run', ...reach({ url, caFile, tokenFile }), '-n', lab.namespace, '--name', LOCK];
-  const { code, stdout, stderr } = await guard(t, [...line, '--', 'sh', '-c', 'echo $LEASE_LOCK_HOLDER'], { bundle }).finished;
+  const { code, stdout, stderr } = await guard(t, [...line, '--', 'sh', '-c', 'echo $LEASE_LOCK_HOLDER']).finished;
   assert.equal(code, 0, stderr);
   assert.match(stdout, new RegExp(`^pod/${lab.namespace}/alice/`));
   assert.equal(await named(lab), '');
-  const refused = await guard(t, [...line, '--holder', 'me', '--', 'echo', 'ran'], { bundle }).finished;
+  const refused = await guard(t, [...line, '--holder', 'me', '--', 'echo', 'ran']).finished;
   assert.deepEqual([refused.code, refused.stdout], [EXIT.refused.code, '']);
   assert.match(
     refused.stderr,
