@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { escaped } from '../src/lock/identity.ts';
 import { type Identity, newIdentity, sharedIdentity } from '../src/lock/index.ts';
-import type { About } from '../src/protocol/document.ts';
+import type { About } from '../src/protocol/lock-state.ts';
 import type { Inputs } from './inputs.ts';
 
 /**

@@ -21,7 +21,7 @@ import {
   stopRequestOf,
 } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
-import type { About } from '../src/protocol/document.ts';
+import type { About } from '../src/protocol/lock-state.ts';
 import { cancelRun } from './cancel-run.ts';
 import { findClusterFor } from './connect.ts';
 import type { Inputs } from './inputs.ts';

@@ -47,17 +47,7 @@ export function podEvents(
 
   const send = async (notice: Notice) => {
     if (!allowed) return;
-    const event = {
-      apiVersion: 'events.k8s.io/v1',
-      kind: 'Event',
-      metadata: { namespace, generateName: 'lease-lock-' },
-      eventTime: microTime(clock.wall()),
-      reportingController: 'lease-lock.nullplatform.com/guard',
-      reportingInstance: name.slice(0, 128),
-      regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
-      ...notice,
-      note: notice.note.slice(0, NOTE_LIMIT),
-    };
+    const event = eventFor({ namespace, name, uid }, notice, clock.wall());
     const path = `/apis/events.k8s.io/v1/namespaces/${namespace}/events`;
     const reply = await connection.send({ method: 'POST', path, body: JSON.stringify(event), timeoutMs: REQUEST_MS });
     if (reply.kind === 'reply' && reply.status < 300) return;
@@ -83,6 +73,24 @@ export function podEvents(
       await waitUntil(clock, later(clock.now(), PATIENCE_MS), done.signal);
       connection.close();
     },
+  };
+}
+
+function eventFor(
+  { namespace, name, uid }: { namespace: string; name: string; uid: string | undefined },
+  notice: Notice,
+  at: Date,
+) {
+  return {
+    apiVersion: 'events.k8s.io/v1',
+    kind: 'Event',
+    metadata: { namespace, generateName: 'lease-lock-' },
+    eventTime: microTime(at),
+    reportingController: 'lease-lock.nullplatform.com/guard',
+    reportingInstance: name.slice(0, 128),
+    regarding: { apiVersion: 'v1', kind: 'Pod', namespace, name, uid },
+    ...notice,
+    note: notice.note.slice(0, NOTE_LIMIT),
   };
 }
 

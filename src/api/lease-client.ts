@@ -1,7 +1,7 @@
 /** Read, create, replace and watch one Lease. What an answer means for the lock is decided elsewhere. */
 import type { Clock } from '../clock.ts';
-import { MANAGERS } from '../protocol/document.ts';
 import type { RawLease } from '../protocol/lease.ts';
+import { MANAGERS } from '../protocol/stamps.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Cluster } from './cluster.ts';
 import { connect, type Reply } from './http.ts';

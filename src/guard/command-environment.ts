@@ -3,7 +3,7 @@
  * ancestor holds would never end. The names don't have the prefix of the options, so that an inner guard does not take them for its own.
  */
 import type { HeldLock } from '../lock/index.ts';
-import type { Holder } from '../protocol/document.ts';
+import type { Holder } from '../protocol/lock-state.ts';
 import type { Me } from '../protocol/me.ts';
 
 /** Every holder around this process, outermost first, separated by spaces: ids contain none. */

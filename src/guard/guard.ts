@@ -5,7 +5,7 @@
  */
 import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { standInFor } from '../protocol/deadlines.ts';
-import type { StopRequest } from '../protocol/document.ts';
+import type { StopRequest } from '../protocol/lock-state.ts';
 import { type Command, type CommandEnd, ENDED, type NotStarted, prepare, type Unsupervised } from './command.ts';
 import { deadlockWith, variablesFor } from './command-environment.ts';
 import type { GuardOptions } from './guard-options.ts';

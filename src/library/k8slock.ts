@@ -3,14 +3,12 @@
  * `getLock` takes or renews it once, and then it runs out by itself. Nothing is printed; a loss is reported, and is never an unhandled rejection.
  */
 import { type Clock, systemClock } from '../clock.ts';
-import { acquire, type HeldLock, type Identity, type Participant, sharedIdentity } from '../lock/index.ts';
-import { problemOfName, problemOfNamespace } from '../names.ts';
-import { longestRenewEveryMs, type Timings } from '../protocol/timings.ts';
+import { acquire, type HeldLock, type Participant } from '../lock/index.ts';
 import type { K8SLockOptions, LockInfo } from './k8slock-options.ts';
+import { readK8SLockOptions } from './k8slock-settings.ts';
 import type { LockError } from './lock-error.ts';
-import { hook, identityWith, type Participants, participantsOf } from './participants.ts';
+import type { Participants } from './participants.ts';
 import { errorOf, lostError } from './translate.ts';
-import { accessOf, callback, duration, flag, labelsOf, text, timingsFor, wrong } from './validate-options.ts';
 
 interface Take {
   kept: boolean;
@@ -58,35 +56,15 @@ export class K8SLock {
 
   /** Asks nothing of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. */
   constructor(options: K8SLockOptions) {
-    const given = { ...options } as Record<string, unknown>;
-    const leaseName = text(given, 'leaseName');
-    if (leaseName === undefined) throw wrong('leaseName is missing: it is the name of the lock, and of its Lease');
-    this.leaseName = leaseName;
-    this.namespace = text(given, 'namespace');
-    const problem = problemOfName(leaseName) ?? (this.namespace === undefined ? undefined : problemOfNamespace(this.namespace));
-    if (problem !== undefined) throw wrong(problem);
-    this.lockLeaserId = text(given, 'lockLeaserId');
-    this.leaseDurationInSeconds = options.leaseDurationInSeconds ?? 30;
-    this.createLeaseIfNotExist = flag(given, 'createLeaseIfNotExist', true);
-    const labels = labelsOf(options.labels);
-    this.labels = labels ?? {};
-    const onLost = callback(options.onLost, 'onLost');
-    this.#onLost = hook((error: LockError) => onLost?.(error));
-    const leaseMs = this.leaseDurationInSeconds * 1000;
-    const tryMs = duration(options.lockTryInterval ?? undefined, 'lockTryInterval');
-    this.#participants = participantsOf({
-      name: leaseName,
-      namespace: this.namespace,
-      access: accessOf({ kubeConfig: options.kubeConfig ?? undefined }),
-      identity: identityOf(this.lockLeaserId, flag(given, 'resume', false)),
-      about: { reason: undefined, url: undefined },
-      timings: timingsOf(leaseMs, options),
-      createIfAbsent: this.createLeaseIfNotExist,
-      legacyExpiry: flag(given, 'legacyExpiry', true),
-      labels,
-      pollEveryMs: Math.max(1000, tryMs || leaseMs),
-      onEvent: callback(options.onEvent, 'onEvent'),
-    });
+    const settings = readK8SLockOptions(options);
+    this.leaseName = settings.leaseName;
+    this.namespace = settings.namespace;
+    this.lockLeaserId = settings.lockLeaserId;
+    this.leaseDurationInSeconds = settings.leaseDurationInSeconds;
+    this.labels = settings.labels ?? {};
+    this.createLeaseIfNotExist = settings.createLeaseIfNotExist;
+    this.#onLost = settings.onLost;
+    this.#participants = settings.participants;
   }
 
   /** Whether this instance has the lock just now; it looks at the clock, and not at the API server. */
@@ -228,31 +206,6 @@ export class K8SLock {
     held.lost.abort(error);
     this.#onLost(error);
   }
-}
-
-function identityOf(
-  id: string | undefined,
-  resume: boolean,
-): (cluster: Parameters<ReturnType<typeof identityWith>>[0]) => Promise<Identity> {
-  if (resume && id === undefined) throw wrong('resume needs a lockLeaserId: without one every process has an id of its own');
-  // One for the instance, so that getLock knows its own lock.
-  let own: Promise<Identity> | undefined;
-  return (cluster) => {
-    if (resume && id !== undefined) return Promise.resolve(sharedIdentity(id));
-    own ??= identityWith(id)(cluster).catch((error) => {
-      own = undefined; // It may be read the next time.
-      throw error;
-    });
-    return own.then((identity) => ({ ...identity, id: id ?? identity.id }));
-  };
-}
-
-/** An interval that is too long for the lease never kept the lock: it is cut to the longest that does. */
-function timingsOf(leaseMs: number, { refreshLockInterval, stopWithin }: K8SLockOptions): Timings {
-  const derived = timingsFor(leaseMs, duration(stopWithin, 'stopWithin') ?? 0);
-  const wanted = duration(refreshLockInterval ?? undefined, 'refreshLockInterval') || derived.renewEveryMs;
-  // Below a second renewTime, which must grow by one each time, would run ahead of the clock.
-  return { ...derived, renewEveryMs: Math.min(longestRenewEveryMs(derived), Math.max(1000, wanted)) };
 }
 
 function stillHolds({ lock, kept, participant, lost }: Hold): boolean {

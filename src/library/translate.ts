@@ -1,6 +1,6 @@
 /** From what the core says to the values and errors that users of the library see. */
 import type { LockEvent as CoreEvent, NotAcquired, Participant } from '../lock/index.ts';
-import type { Holder, StopRequest, Waiter } from '../protocol/document.ts';
+import type { Holder, StopRequest, Waiter } from '../protocol/lock-state.ts';
 import { LockError } from './lock-error.ts';
 import type { LockEvent, LockHolder, LockStopRequest, LockWaiter } from './types.ts';
 

@@ -1,7 +1,7 @@
 /** What is said of a lock to people: holders, queues, requests to stop, and why there is no lock. Every entry takes its words from here. */
 import { formatDuration } from '../durations.ts';
 import { describeLease } from '../names.ts';
-import type { Holder, StopRequest } from '../protocol/document.ts';
+import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me } from '../protocol/me.ts';
 import type { TimingsResult } from '../protocol/timings.ts';
 import { visible } from '../visible.ts';

@@ -1,6 +1,6 @@
 /** What happens to a lock, as values. The words for people are made by those who listen (describe.ts has them). */
 import type { Deadlines } from '../protocol/deadlines.ts';
-import type { Holder, StopRequest } from '../protocol/document.ts';
+import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 
 export type LockEvent =
   /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all. */

@@ -4,7 +4,7 @@
 
 import type { Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
-import type { Key, LockState } from '../protocol/document.ts';
+import type { Key, LockState } from '../protocol/lock-state.ts';
 import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
 import type { HeldLock, Participant, Released } from './participant.ts';

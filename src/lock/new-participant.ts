@@ -4,7 +4,7 @@ import type { Cluster } from '../api/cluster.ts';
 import { leaseClient } from '../api/lease-client.ts';
 import { reviewSelf, type UserInfo } from '../api/self-subject-review.ts';
 import type { Clock } from '../clock.ts';
-import type { About } from '../protocol/document.ts';
+import type { About } from '../protocol/lock-state.ts';
 import type { Timings } from '../protocol/timings.ts';
 import { USER_AGENT } from '../version.ts';
 import { type Identity, idOf } from './identity.ts';

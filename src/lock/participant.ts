@@ -3,7 +3,7 @@ import type { Refusal } from '../api/answers.ts';
 import type { LeaseClient } from '../api/lease-client.ts';
 import type { Clock } from '../clock.ts';
 import type { Deadlines } from '../protocol/deadlines.ts';
-import type { Holder, StopRequest } from '../protocol/document.ts';
+import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me, Moment } from '../protocol/me.ts';
 import type { Timings } from '../protocol/timings.ts';
 import type { Emit } from './events.ts';

@@ -56,13 +56,7 @@ export function watchQueue(
       if (position >= WATCHED_PLACES) end();
       else unwatch ??= client.watch({ onEvent, onTrouble }, since);
     },
-    pollAt(position) {
-      const every =
-        position < WATCHED_PLACES
-          ? Math.min(POLL_MS, pollEveryMs)
-          : Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
-      return later(clock.now(), every * (0.8 + 0.4 * random()));
-    },
+    pollAt: (position) => later(clock.now(), pollMsAt(position, pollEveryMs) * (0.8 + 0.4 * random())),
     drain(upTo) {
       const newer = hints.findIndex(
         ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
@@ -87,4 +81,9 @@ export function watchQueue(
     },
     end,
   };
+}
+
+function pollMsAt(position: number, pollEveryMs: number): number {
+  if (position < WATCHED_PLACES) return Math.min(POLL_MS, pollEveryMs);
+  return Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
 }

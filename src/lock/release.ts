@@ -4,7 +4,8 @@
  */
 import type { Answer } from '../api/answers.ts';
 import { later, waitUntil } from '../clock.ts';
-import { type LockState, parseLease } from '../protocol/document.ts';
+import { parseLease } from '../protocol/document.ts';
+import type { LockState } from '../protocol/lock-state.ts';
 import { withoutMe } from '../protocol/writes.ts';
 import type { Participant, Released } from './participant.ts';
 

@@ -2,8 +2,9 @@
  * The API server's own clock, by the stamp that it puts on a write: never by a `Date` header, which comes from whoever answered last and may be a
  * proxy's. The write is a dry run, which the right to update allows, so that nothing changes.
  */
-import { queueWrittenAt } from '../protocol/document.ts';
+
 import type { View } from '../protocol/sightings.ts';
+import { queueWrittenAt } from '../protocol/stamps.ts';
 import { enqueue } from '../protocol/writes.ts';
 import type { Participant } from './participant.ts';
 

@@ -1,6 +1,6 @@
 /** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
 import { later, type Monotonic, NEVER, waitUntil } from '../clock.ts';
-import type { Holder } from '../protocol/document.ts';
+import type { Holder } from '../protocol/lock-state.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { stamped, type View } from '../protocol/sightings.ts';
 import type { Emit } from './events.ts';

@@ -2,8 +2,10 @@
  * How a document is written: the same Lease with some entries changed. `edit` changes only what it is told to: labels, annotations and fields of
  * others are written back as they came. Pure.
  */
-import { ABOUT_LIMITS, type About, HOLDER, type Key, LOCK, readObject, VERSION, WAITER } from './document.ts';
+import { HOLDER, LOCK, VERSION, WAITER } from './document.ts';
+import { readObject } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
+import { ABOUT_LIMITS, type About, type Key } from './lock-state.ts';
 
 /** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
 export const ANNOTATIONS_LIMIT = 200_000;

@@ -1,6 +1,6 @@
 /** Who a participant is on one lock, and which entries of a document are its own. Pure. */
 import type { Steady } from '../clock.ts';
-import type { About, Key } from './document.ts';
+import type { About, Key } from './lock-state.ts';
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */
 export interface Me {

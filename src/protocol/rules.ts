@@ -6,9 +6,9 @@
 import { later, type Steady } from '../clock.ts';
 import { describeLease } from '../names.ts';
 import { CLOCKS_AGREE_MS, othersMayTakeAt, standingStillMs } from './deadlines.ts';
-import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './document.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
+import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './lock-state.ts';
 import { findMine, isMe, type Me, type Moment } from './me.ts';
 import type { Sighting, View } from './sightings.ts';
 import { claim, enqueue, renewal } from './writes.ts';

@@ -4,7 +4,7 @@
  */
 import { later, type Steady } from '../clock.ts';
 import { longDeadAfterMs, standingStillMs } from './deadlines.ts';
-import type { Holder, Key, LockState } from './document.ts';
+import type { Holder, Key, LockState } from './lock-state.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
 export interface Sighting {

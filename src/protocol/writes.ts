@@ -2,11 +2,13 @@
  * The documents that are written, each from the one that it replaces: claim, queue, renew, put back, leave. Pure. What belongs to others is
  * written back as it was read.
  */
-import { type Holder, type Key, type LockState, MANAGERS, type Waiter } from './document.ts';
+
 import { edit, type HolderText, keyOf } from './edit.ts';
 import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
+import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
 import type { View } from './sightings.ts';
+import { MANAGERS } from './stamps.ts';
 
 /** What a write starts from: the lock as I know it, who I am, and when. */
 export interface Draft {

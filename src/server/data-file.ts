@@ -6,7 +6,7 @@
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { decodeLease, type Lease } from './lease.ts';
-import type { Snapshot } from './store.ts';
+import type { Snapshot } from './lease-table.ts';
 
 const FORMAT = 'k8s-lease-lock/leases/1';
 

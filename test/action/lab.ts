@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { ApiObject } from '../harness/api.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { type Guard, guard, isRunning } from '../harness/guards.ts';
+import { grant, SUFFICIENT } from '../harness/rbac.ts';
 import { realCluster } from '../harness/real.ts';
 import {
   type Annotation,
@@ -57,8 +58,6 @@ export interface Lab {
   /** Nobody holds it any more, by the word of an administrator. */
   clear(): Promise<void>;
 }
-
-export const SUFFICIENT = ['get', 'watch', 'create', 'update'];
 
 export async function lab(prefix = 'action', verbs: string[] = SUFFICIENT): Promise<Lab> {
   const cluster = await realCluster();
@@ -132,12 +131,8 @@ const pathOf = (namespace: string, name: string): string => `/apis/coordination.
 async function accountFor(at: Cluster, namespace: string, verbs: string[]): Promise<string> {
   const meta = { name: 'deployer', namespace };
   const token = await at.serviceAccountToken(meta);
-  const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['deploy'], verbs }];
-  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'deployer' };
-  const subjects = [{ kind: 'ServiceAccount', ...meta }];
   if (verbs.length === 0) return token;
-  await at.apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata: meta, rules });
-  await at.apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', metadata: meta, roleRef, subjects });
+  await grant(at, { namespace, name: 'deployer', verbs, lock: 'deploy', to: [{ kind: 'ServiceAccount', name: 'deployer' }] });
   return token;
 }
 

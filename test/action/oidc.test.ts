@@ -4,6 +4,7 @@ import { after, type TestContext } from 'node:test';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { type Issuer, startIssuer } from '../harness/oidc.ts';
+import { grant, SUFFICIENT } from '../harness/rbac.ts';
 import { missing, real } from '../harness/real.ts';
 import { type Inputs, type JobOptions, runJob, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
@@ -26,19 +27,8 @@ async function lab(): Promise<{
   if (!started) throw new Error('no cluster');
   issuer.set({});
   const namespace = await started.namespace('oidc');
-  const metadata = { name: 'deployer', namespace };
-  const rules = [
-    {
-      apiGroups: ['coordination.k8s.io'],
-      resources: ['leases'],
-      resourceNames: ['deploy'],
-      verbs: ['get', 'watch', 'create', 'update'],
-    },
-  ];
-  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'deployer' };
-  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'gha:acme/api' }];
-  await started.apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules });
-  await started.apply({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', metadata, roleRef, subjects });
+  const to = [{ kind: 'User' as const, name: 'gha:acme/api' }];
+  await grant(started, { namespace, name: 'deployer', verbs: SUFFICIENT, lock: 'deploy', to });
   const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/deploy`;
   return {
     cluster: started,

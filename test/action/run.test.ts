@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { faultProxy, silence } from '../harness/fault-proxy.ts';
+import { silence } from '../harness/fault-behaviours.ts';
+import { faultProxy } from '../harness/fault-proxy.ts';
 import { isRunning } from '../harness/guards.ts';
 import { real } from '../harness/real.ts';
 import { IMMEDIATELY, runJob, startJob } from '../harness/runner/index.ts';

@@ -9,10 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
 import { type ChildServer, startChildServer } from '../harness/child-server.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
+import { kill } from '../harness/processes.ts';
 import { missing } from '../harness/real.ts';
-import { kill } from './processes.ts';
+import { until } from '../harness/until.ts';
+import { type Cell, DURATION_MS } from './cell.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, DURATION_MS, play, until } from './story.ts';
+import { play } from './story.ts';
 
 interface Outage {
   name: string;

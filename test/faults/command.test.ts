@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
-import { silence } from '../harness/fault-proxy.ts';
+import { silence } from '../harness/fault-behaviours.ts';
+import { until } from '../harness/until.ts';
+import { type Cell, DURATION_MS, STOP_AFTER_MS, type Story } from './cell.ts';
+import { startedBy } from './processes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, STOP_AFTER_MS, type Story, startedBy, until } from './story.ts';
+import { cellTests } from './story.ts';
 import type { Work } from './worker.ts';
 
 /** The guard's connection dies, and the command is as it is. */
@@ -40,7 +43,7 @@ function leftBehind(name: string, child: Work['children'] & object): Cell {
 
 /** The command ends by itself just when its guard gives it up. */
 function inTheMoment(offsetMs: number): Cell {
-  const when = offsetMs === 0 ? 'in the very moment of' : `${Math.abs(offsetMs)} ms ${offsetMs < 0 ? 'before' : 'after'}`;
+  const when = offsetMs === 0 ? 'at the moment of' : `${Math.abs(offsetMs)} ms ${offsetMs < 0 ? 'before' : 'after'}`;
   return {
     name: `lost: the command ends by itself ${when} the loss`,
     why: REASONS.stopped,
@@ -81,7 +84,7 @@ const cells: Cell[] = [
   leftBehind('a daemon behind', [{ ...stubborn, orphan: true, session: true }]),
   ...[-500, -60, 0, 60].map(inTheMoment),
   {
-    name: 'ended: the command ends in its own time',
+    name: 'ended: the command ends by itself',
     why: REASONS.gone,
     inject: () => sleep(DURATION_MS),
     outcome: 'goes on',

@@ -3,17 +3,20 @@ import assert from 'node:assert/strict';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
-import { pass, silence } from '../harness/fault-proxy.ts';
-import { childrenOf, kill } from './processes.ts';
+import { pass, silence } from '../harness/fault-behaviours.ts';
+import { kill } from '../harness/processes.ts';
+import { until } from '../harness/until.ts';
+import { type Cell, DURATION_MS } from './cell.ts';
+import { childrenOf, startedBy } from './processes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, startedBy, until } from './story.ts';
+import { cellTests } from './story.ts';
 import type { Work } from './worker.ts';
 
 const stubborn: Work = { ignoresTerm: true, children: [{ ignoresTerm: true, session: true }] };
 
 const cells: Cell[] = [
   {
-    name: 'stopped (SIGSTOP) until after the next one has run, then continued',
+    name: 'stopped (SIGSTOP) until the next holder has run, then continued',
     why: REASONS.supervisor,
     work: stubborn,
     async inject(story) {
@@ -104,7 +107,7 @@ const cells: Cell[] = [
     says: [/lost Lease/],
   },
   {
-    name: 'stopped while its claim is under way, until another has held the lock',
+    name: 'stopped during its claim, until another has held the lock',
     why: REASONS.confirmed,
     inject: () => {},
     outcome: 'goes on',

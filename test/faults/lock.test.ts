@@ -1,16 +1,24 @@
 /** The fault matrix, lock: others change the Lease under its holder, in every way that the API allows. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
-import { altered, silence } from '../harness/fault-proxy.ts';
+import { altered, silence } from '../harness/fault-behaviours.ts';
+import { machineMs } from '../harness/fault-exchange.ts';
+import { type Cell, DURATION_MS, PROTOCOL, type Story } from './cell.ts';
+import { MARK, startedBy } from './processes.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS, PROTOCOL, type Story } from './story.ts';
+import { cellTests } from './story.ts';
+import { work } from './worker.ts';
 
+/** Longer than what those who have seen alice leave to her: the thief's own lease must count, too. */
+const THIEF_MS = 2 * DURATION_MS;
 const now = () => new Date().toISOString().replace('Z', '000Z');
 const takenBy = (holder: string) => ({
   holderIdentity: holder,
-  leaseDurationSeconds: DURATION_MS / 1000,
+  leaseDurationSeconds: THIEF_MS / 1000,
   acquireTime: now(),
   renewTime: now(),
 });
@@ -22,9 +30,23 @@ const newLease = (spec: object) => ({
   metadata: { name: 'lock', labels: { made: 'by-others' } },
   spec,
 });
-const afterTheft = ({ marked }: Story) => ({ at: marked('theft') + DURATION_MS, by: "end of the thief's lease" });
+const afterTheft = ({ marked }: Story) => ({ at: marked('theft') + THIEF_MS, by: "end of the thief's lease" });
 
-/** Whoever waits puts a deleted Lease back as he knew it: being faster than he is may take several tries. */
+/**
+ * A thief that means it: it runs a command of its own. It takes the lock by force, and so it first waits until alice is gone; then it uses the
+ * rest of its lease. Nobody sees that it runs: all that keeps bob away is the Lease.
+ */
+async function runThief({ folder, alice, marked }: Story): Promise<void> {
+  await alice.finished;
+  const leftMs = marked('theft') + THIEF_MS - machineMs();
+  const [command = '', ...args] = work({ folder, who: 'thief' }, { livesMs: leftMs - 100 });
+  const thief = spawn(command, args, { env: { ...process.env, [MARK]: folder }, stdio: 'ignore' });
+  assert.deepEqual(await once(thief, 'exit'), [0, null]);
+}
+
+const thiefRan = (story: Story): void => assert.equal(startedBy(story, 'thief').length, 1, "the thief's command ran");
+
+/** Whoever waits puts a deleted Lease back as it knew it: to be faster may take several tries. */
 async function replace({ request, cluster, namespace, mark }: Story, what: () => object): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt++) {
     mark('theft');
@@ -77,14 +99,16 @@ const cells: Cell[] = [
       story.proxy.muteWatches();
       story.mark('theft');
       await replace(story, () => takenBy('thief'));
+      await runThief(story);
     },
+    after: thiefRan,
     outcome: 'ends',
     code: EXIT.lost.code,
     says: [/lost Lease \S+: it is held by thief/],
     freeFrom: afterTheft,
   },
   {
-    name: 'deleted and made anew, empty, by others',
+    name: 'deleted and created again, empty, by others',
     why: REASONS.remembered,
     async inject(story) {
       story.proxy.muteWatches();
@@ -100,10 +124,12 @@ const cells: Cell[] = [
   {
     name: 'stolen',
     why: REASONS.theft,
-    async inject({ patch, mark }) {
-      mark('theft');
-      await patch({ spec: takenBy('thief') });
+    async inject(story) {
+      story.mark('theft');
+      await story.patch({ spec: takenBy('thief') });
+      await runThief(story);
     },
+    after: thiefRan,
     outcome: 'ends',
     code: EXIT.lost.code,
     says: [/lost Lease \S+: it is held by thief/],
@@ -153,7 +179,7 @@ const cells: Cell[] = [
     says: [/lost Lease \S+: the holder entry was removed/],
   },
   {
-    name: "the holder's annotation overwritten with rubbish",
+    name: "the holder's annotation overwritten with invalid text",
     why: REASONS.kept,
     async inject(story) {
       const [entry = ''] = await entriesOf(story, 'holder');
@@ -166,14 +192,14 @@ const cells: Cell[] = [
     code: 0,
   },
   {
-    name: "the waiter's and the lock's annotations overwritten with rubbish",
+    name: "the waiter's and the lock's annotations overwritten with invalid text",
     why: REASONS.kept,
     async inject(story) {
       const [entry = ''] = await entriesOf(story, 'waiter');
       await story.patch({ metadata: { annotations: { [entry]: '[]', [`${PROTOCOL}/lock`]: 'rubbish' } } });
       await sleep(DURATION_MS / 2);
       const annotations = (await story.lease()).metadata.annotations ?? {};
-      assert.match(annotations[entry] ?? '', /^\{"id":"bob\//, 'bob has put himself back');
+      assert.match(annotations[entry] ?? '', /^\{"id":"bob\//, 'bob is back in the queue');
     },
     outcome: 'goes on',
     code: 0,

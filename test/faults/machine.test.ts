@@ -2,9 +2,10 @@
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
-import { silence } from '../harness/fault-proxy.ts';
+import { silence } from '../harness/fault-behaviours.ts';
+import { type Cell, DURATION_MS } from './cell.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests, DURATION_MS } from './story.ts';
+import { cellTests } from './story.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -50,8 +51,8 @@ const cells: Cell[] = [
   ...rates("the holder's clock 5 % slow, the waiter's 5 % fast", SLOW, FAST),
   ...rates("the holder's clock 5 % fast, the waiter's 5 % slow", FAST, SLOW),
   {
-    name: 'suspended for an hour: boot time leaps, monotonic time stands still',
-    why: 'whichever clock is further ahead decides',
+    name: 'suspended for an hour: boot time jumps, monotonic time does not',
+    why: 'the clock that is further ahead decides',
     alice: { fault: {} },
     inject: ({ preload }) => preload('alice', { suspendedMs: HOUR_MS }),
     outcome: 'ends',

@@ -2,8 +2,9 @@
 import { describe } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EXIT } from '../../image/exit-codes.ts';
+import type { Cell } from './cell.ts';
 import { REASONS } from './reasons.ts';
-import { type Cell, cellTests } from './story.ts';
+import { cellTests } from './story.ts';
 
 const cells: Cell[] = [
   {
@@ -16,7 +17,7 @@ const cells: Cell[] = [
     says: [/lost Lease \S+: it could not be renewed for [\d.]+s: .*no answer within/],
   },
   {
-    name: 'half-open for two seconds',
+    name: 'every connection is half-open for two seconds',
     why: REASONS.kept,
     via: 'wire',
     async inject({ wire, alice }) {
@@ -49,7 +50,7 @@ const cells: Cell[] = [
     code: 0,
   },
   {
-    name: 'whatever is sent arrives three seconds later, each way',
+    name: 'everything that is sent arrives three seconds late, in both directions',
     why: REASONS.stopped,
     via: 'wire',
     inject: ({ wire }) => wire.delay(3000),

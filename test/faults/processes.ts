@@ -1,7 +1,8 @@
 /** Which processes of a story have ever started, which are alive, and when each contender's last sign of life was. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { machineMs } from '../harness/fault-proxy.ts';
+import { machineMs } from '../harness/fault-exchange.ts';
+import { contentOf } from '../harness/processes.ts';
 
 /** The start time tells a process from a later one with its id. */
 export interface Process {
@@ -24,6 +25,9 @@ export function started(folder: string): Started[] {
     return { who, pid: Number(pid), startTime };
   });
 }
+
+export const startedBy = ({ folder }: { folder: string }, who: string): Started[] =>
+  started(folder).filter((process) => process.who === who);
 
 export function isAlive({ pid, startTime }: Process): boolean {
   const stat = statOf(pid);
@@ -73,7 +77,7 @@ export function watchProcesses(folder: string): ProcessWatch {
 
 /** Guards, commands, and whatever else carries the mark. */
 export function marked(folder: string): Process[] {
-  return living().filter(({ pid }) => read(`/proc/${pid}/environ`).split('\0').includes(`${MARK}=${folder}`));
+  return living().filter(({ pid }) => contentOf(`/proc/${pid}/environ`).split('\0').includes(`${MARK}=${folder}`));
 }
 
 export function childrenOf(parent: number): Process[] {
@@ -81,7 +85,7 @@ export function childrenOf(parent: number): Process[] {
 }
 
 export const describe = ({ pid }: Process): string =>
-  `${pid} ${read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200)}`;
+  `${pid} ${contentOf(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').slice(0, 200)}`;
 
 function living(): (Process & { parent: number })[] {
   return readdirSync('/proc').flatMap((name) => {
@@ -90,16 +94,8 @@ function living(): (Process & { parent: number })[] {
   });
 }
 
-export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal);
-  } catch {
-    // It has gone by itself.
-  }
-}
-
 function statOf(pid: number): { state: string; parent: number; startTime: string } | undefined {
-  const stat = read(`/proc/${pid}/stat`);
+  const stat = contentOf(`/proc/${pid}/stat`);
   if (stat === '') return undefined;
   const [state = '', parent = '', ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return { state, parent: Number(parent), startTime: fields[17] ?? '' };
@@ -107,12 +103,4 @@ function statOf(pid: number): { state: string; parent: number; startTime: string
 
 function lines(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
-}
-
-function read(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return ''; // gone between listing and reading, or another user's
-  }
 }

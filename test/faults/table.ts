@@ -13,11 +13,11 @@ export function tableOf(all: readonly Evidence[]): string {
         .join(' | '),
   );
   return [
-    '| | What was done | Why nobody else can run | Exit code | The last word on the lock | Dead before it was free for others by | Dead before the next one started by |',
+    '| | What was done | Why nobody else can run | Exit code | Last message about the lock | From the end of the command until the lock was free | From the end of the command until the next one started |',
     '|---|---|---|---|---|---|---|',
     ...rows.map((row) => `| ${row} |`),
     '',
-    `${all.length} cells. Smallest distances from the last sign of life of the command:`,
+    `${all.length} cells. The shortest times from the last sign of life of the command:`,
     '',
     ...summaryOf(all),
     '',
@@ -28,14 +28,16 @@ export function tableOf(all: readonly Evidence[]): string {
 function summaryOf(all: readonly Evidence[]): string[] {
   const released = all.filter(({ freeBy }) => freeBy === 'release');
   const expired = all.filter(({ freeBy }) => freeBy !== 'release');
-  const least = (some: readonly Evidence[], pick: (evidence: Evidence) => number) => {
+  const row = (until: string, some: readonly Evidence[], pick: (evidence: Evidence) => number) => {
     const worst = some.toSorted((a, b) => pick(a) - pick(b))[0];
-    return worst ? `${seconds(pick(worst))} (${worst.group}: ${worst.cell})` : 'none';
+    return `| ${until} | ${worst ? `${seconds(pick(worst))} | ${worst.group}: ${worst.cell}` : 'none | '} |`;
   };
   return [
-    `- to the end of the lease: ${least(expired, (e) => e.deadBeforeFreeMs)}`,
-    `- to the release: ${least(released, (e) => e.deadBeforeFreeMs)}`,
-    `- to the start of the next holder's first process: ${least(all, (e) => e.deadBeforeNextMs)}`,
+    '| Until | | In |',
+    '|---|---|---|',
+    row('the end of the lease', expired, (e) => e.deadBeforeFreeMs),
+    row('the release', released, (e) => e.deadBeforeFreeMs),
+    row("the start of the next holder's first process", all, (e) => e.deadBeforeNextMs),
   ];
 }
 

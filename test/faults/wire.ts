@@ -28,69 +28,78 @@ interface Pair {
   dead: boolean;
 }
 
+interface Cable {
+  mode: Mode;
+  readonly pairs: Set<Pair>;
+  readonly sockets: Set<Socket>;
+}
+
 export async function wireTo(url: string): Promise<Wire> {
   const { hostname, port } = new URL(url);
-  const pairs = new Set<Pair>();
-  const sockets = new Set<Socket>();
-  let mode: Mode = { kind: 'pass' };
-
-  const carry = (pair: Pair, from: Socket, to: Socket) => {
-    from.on('data', (data) => {
-      if (pair.dead || mode.kind === 'blackhole') {
-        pair.dead = true;
-        return;
-      }
-      if (mode.kind === 'delay') setTimeout(() => to.write(data), mode.ms).unref();
-      else to.write(data);
-    });
-    from.on('error', () => {}); // 'close' follows.
-    from.on('close', () => {
-      pairs.delete(pair);
-      // Whoever is cut off must not learn that the other side has closed; the API server may.
-      if (!pair.dead || from === pair.near) to.destroy();
-    });
-  };
-  const kept = (socket: Socket): Socket => {
-    sockets.add(socket);
-    return socket.on('close', () => sockets.delete(socket));
-  };
-  const server = createServer((near) => {
-    kept(near);
-    if (mode.kind === 'blackhole' || mode.kind === 'reset') {
-      const resets = mode.kind === 'reset';
-      near.on('data', () => resets && near.resetAndDestroy());
-      near.on('error', () => {});
-      return;
-    }
-    const pair: Pair = { near, far: kept(connect(Number(port), hostname)), dead: false };
-    pairs.add(pair);
-    carry(pair, near, pair.far);
-    carry(pair, pair.far, near);
-  });
-  const resetAll = () => {
-    for (const { near } of pairs) near.resetAndDestroy();
-  };
+  const cable: Cable = { mode: { kind: 'pass' }, pairs: new Set(), sockets: new Set() };
+  const server = createServer((near) => take(cable, near, () => connect(Number(port), hostname)));
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const resetAll = () => {
+    for (const { near } of cable.pairs) near.resetAndDestroy();
+  };
   return {
     port: (server.address() as { port: number }).port,
     blackhole() {
-      mode = { kind: 'blackhole' };
-      for (const pair of pairs) pair.dead = true;
+      cable.mode = { kind: 'blackhole' };
+      for (const pair of cable.pairs) pair.dead = true;
     },
     reset() {
-      mode = { kind: 'reset' };
+      cable.mode = { kind: 'reset' };
       resetAll();
     },
     resetOnce: resetAll,
     delay(ms) {
-      mode = { kind: 'delay', ms };
+      cable.mode = { kind: 'delay', ms };
     },
     heal() {
-      mode = { kind: 'pass' };
+      cable.mode = { kind: 'pass' };
     },
     async close() {
-      for (const socket of sockets) socket.destroy();
+      for (const socket of cable.sockets) socket.destroy();
       await new Promise((closed) => server.close(closed));
     },
   };
+}
+
+/** A new connection: it is carried to the other side, or stays without one. */
+function take(cable: Cable, near: Socket, dial: () => Socket): void {
+  const { kind } = cable.mode;
+  keep(cable, near);
+  if (kind === 'blackhole' || kind === 'reset') {
+    near.on('data', () => kind === 'reset' && near.resetAndDestroy());
+    near.on('error', () => {});
+    return;
+  }
+  const pair: Pair = { near, far: keep(cable, dial()), dead: false };
+  cable.pairs.add(pair);
+  carry(cable, pair, { from: near, to: pair.far });
+  carry(cable, pair, { from: pair.far, to: near });
+}
+
+function keep({ sockets }: Cable, socket: Socket): Socket {
+  sockets.add(socket);
+  return socket.on('close', () => sockets.delete(socket));
+}
+
+function carry(cable: Cable, pair: Pair, { from, to }: { from: Socket; to: Socket }): void {
+  from.on('data', (data) => {
+    const { mode } = cable;
+    if (pair.dead || mode.kind === 'blackhole') {
+      pair.dead = true;
+      return;
+    }
+    if (mode.kind === 'delay') setTimeout(() => to.write(data), mode.ms).unref();
+    else to.write(data);
+  });
+  from.on('error', () => {}); // 'close' follows.
+  from.on('close', () => {
+    cable.pairs.delete(pair);
+    // Whoever is cut off must not learn that the other side has closed; the API server may.
+    if (!pair.dead || from === pair.near) to.destroy();
+  });
 }

@@ -30,8 +30,9 @@ export interface Scene {
 const BEAT_MS = 15;
 
 /**
- * Notes when it began to run: its process is older, since it is forked before the lock is there. Reads the list of processes that have ever started here, and notes each one of another contender that is alive: not a zombie, and the same
- * process (by its start time), not another with its id. The preloaded faults of the guard are not for the command.
+ * Notes when it began to run: its process is older, since it is forked before the lock is there. Then it reads the list of processes that have
+ * ever started here, and notes each one of another contender that is alive: not a zombie, and the same process (by its start time), not
+ * another with its id. The preloaded faults of the guard are not for the command.
  */
 const LOOK_AND_RUN = `
 folder=$1 me=$2

@@ -2,8 +2,9 @@
  * Named contenders for one lock on an API server in memory, all on one manual clock. What one of them is: contender.ts. A test may write to
  * the Lease as somebody else would.
  */
-import { type LockState, parseLease } from '../../src/protocol/document.ts';
+import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
+import type { LockState } from '../../src/protocol/lock-state.ts';
 import { createLeaseStore, type LeaseStore, type Reply } from '../../src/server/store.ts';
 import { type Contender, type ContenderOptions, NAME, NAMESPACE, newContender } from './contender.ts';
 import { type ManualClock, manualClock, settle } from './manual-clock.ts';

@@ -65,12 +65,8 @@ async function startIn(
   tokens: string,
   { authenticationConfig }: ControlPlaneOptions,
 ): Promise<ControlPlane> {
-  writeFileSync(join(folder, 'tokens.csv'), tokens, { mode: 0o600 });
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
-  makeClientCertificate(folder);
+  writeFiles(folder, tokens, authenticationConfig);
   const authentication = authenticationConfig === undefined ? [] : [`--authentication-config=${join(folder, 'authentication')}`];
-  writeFileSync(join(folder, 'authentication'), authenticationConfig ?? '');
   const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
   const url = `https://127.0.0.1:${ports.apiServer}`;
   const adminToken = tokens.split(',')[0] ?? '';
@@ -112,6 +108,15 @@ async function startIn(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** What the API server reads at its start: tokens, the key of ServiceAccounts, whom it trusts. */
+function writeFiles(folder: string, tokens: string, authenticationConfig: string | undefined): void {
+  writeFileSync(join(folder, 'tokens.csv'), tokens, { mode: 0o600 });
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
+  makeClientCertificate(folder);
+  writeFileSync(join(folder, 'authentication'), authenticationConfig ?? '');
 }
 
 /** `client.crt` and `client.key` of an administrator, by certificate: self-signed, so that it is its own authority. */

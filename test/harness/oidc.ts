@@ -3,7 +3,7 @@
  * that a job asks for tokens. What it says of the job, for how long, and under which key, is the test's to choose.
  */
 import { execFileSync } from 'node:child_process';
-import { createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createSign, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { createServer } from 'node:https';
@@ -25,7 +25,7 @@ export interface Issuer {
   /** What jobs with the permission `id-token: write` have in their environment. */
   env: { ACTIONS_ID_TOKEN_REQUEST_URL: string; ACTIONS_ID_TOKEN_REQUEST_TOKEN: string };
   /** What tokens say from now on: other claims, another life, or none at all but this HTTP status. */
-  set(next: { claims?: Record<string, unknown>; lifeSeconds?: number; status?: number }): void;
+  set(next: Setting): void;
   /** An AuthenticationConfiguration that trusts this issuer for the organisation acme and the audience k8s-lease-lock. */
   authenticationConfig(): string;
   close(): Promise<void>;
@@ -34,52 +34,32 @@ export interface Issuer {
 const AUDIENCE = 'k8s-lease-lock';
 const REQUEST_TOKEN = 'a-request-token-of-the-job';
 
+interface Setting {
+  claims?: Record<string, unknown>;
+  lifeSeconds?: number;
+  status?: number;
+}
+
 export async function startIssuer(): Promise<Issuer> {
   const { certificate, key } = selfSigned();
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'key-1', use: 'sig', alg: 'RS256' };
   const issued: Issued[] = [];
-  let setting: Parameters<Issuer['set']>[0] = {};
-
+  let setting: Setting = {};
   const issuer = createServer({ cert: certificate, key }, (request, response) => {
-    const documents: Record<string, object> = {
-      '/.well-known/openid-configuration': {
-        issuer: url,
-        jwks_uri: `${url}/keys`,
-        response_types_supported: ['id_token'],
-        subject_types_supported: ['public'],
-        id_token_signing_alg_values_supported: ['RS256'],
-      },
-      '/keys': { keys: [jwk] },
-    };
-    const document = documents[request.url ?? ''];
+    const document = documentsOf(url, jwk)[request.url ?? ''];
     response.writeHead(document ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(document ?? {}));
   });
   const url = `https://127.0.0.1:${await listen(issuer)}`;
-
-  function sign(audience: string): Issued {
-    const now = Math.floor(Date.now() / 1000);
-    const claims = { ...claimsOf(audience, now), exp: now + (setting.lifeSeconds ?? 300), iss: url, ...setting.claims };
-    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
-    const signed = `${encode({ typ: 'JWT', alg: 'RS256', kid: 'key-1' })}.${encode(claims)}`;
-    const signature = createSign('RSA-SHA256').update(signed).sign(privateKey).toString('base64url');
-    return { audience, token: `${signed}.${signature}`, exp: claims.exp };
-  }
-
-  // A job's request goes over HTTP here: there is no way to make the Action trust a certificate of ours for it, and none is wanted.
-  const endpoint = createHttpServer((request, response) => {
-    const { status = 200 } = setting;
-    const allowed = request.headers.authorization === `Bearer ${REQUEST_TOKEN}`;
-    const code = allowed ? status : 401;
-    response.writeHead(code, { 'content-type': 'application/json' });
-    if (code !== 200) return response.end('{"message": "no token for you"}');
-    const audience = new URL(request.url ?? '/', 'http://localhost').searchParams.get('audience') ?? 'https://github.com/acme';
-    const next = sign(audience);
-    issued.push(next);
-    return response.end(JSON.stringify({ value: next.token }));
-  });
+  const endpoint = tokenEndpoint(
+    () => setting,
+    (audience) => {
+      const next = sign(privateKey, url, { audience, setting });
+      issued.push(next);
+      return next;
+    },
+  );
   const port = await listen(endpoint);
-
   return {
     url,
     issued,
@@ -95,6 +75,39 @@ export async function startIssuer(): Promise<Issuer> {
       await Promise.all([issuer, endpoint].map((server) => closed(server)));
     },
   };
+}
+
+const documentsOf = (url: string, jwk: object): Record<string, object> => ({
+  '/.well-known/openid-configuration': {
+    issuer: url,
+    jwks_uri: `${url}/keys`,
+    response_types_supported: ['id_token'],
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+  },
+  '/keys': { keys: [jwk] },
+});
+
+/** A job's request goes over HTTP here: there is no way to make the Action trust a certificate of ours for it, and none is wanted. */
+function tokenEndpoint(setting: () => Setting, issue: (audience: string) => Issued): Server {
+  return createHttpServer((request, response) => {
+    const { status = 200 } = setting();
+    const allowed = request.headers.authorization === `Bearer ${REQUEST_TOKEN}`;
+    const code = allowed ? status : 401;
+    response.writeHead(code, { 'content-type': 'application/json' });
+    if (code !== 200) return response.end('{"message": "no token for you"}');
+    const audience = new URL(request.url ?? '/', 'http://localhost').searchParams.get('audience') ?? 'https://github.com/acme';
+    return response.end(JSON.stringify({ value: issue(audience).token }));
+  });
+}
+
+function sign(key: KeyObject, issuer: string, { audience, setting }: { audience: string; setting: Setting }): Issued {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { ...claimsOf(audience, now), exp: now + (setting.lifeSeconds ?? 300), iss: issuer, ...setting.claims };
+  const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
+  const signed = `${encode({ typ: 'JWT', alg: 'RS256', kid: 'key-1' })}.${encode(claims)}`;
+  const signature = createSign('RSA-SHA256').update(signed).sign(key).toString('base64url');
+  return { audience, token: `${signed}.${signature}`, exp: claims.exp };
 }
 
 /** As GitHub states them for a push to acme/api; the times are overwritten by the test's. */

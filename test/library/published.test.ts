@@ -1,23 +1,10 @@
-/**
- * The published 0.2.5 beside ours, on the real API server: what its README shows runs with ours as it is, and each row of the table in
- * docs/migration.md is a test that the published one fails.
- */
+/** The published 0.2.5 beside ours, on the real API server: each row of the table in docs/migration.md is a test that the published one fails. */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { K8SLock, LockError } from '../../src/library/index.ts';
 import { real } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
-import {
-  type AnyK8SLock,
-  type AnyK8SLockClass,
-  examples,
-  OURS,
-  type Place,
-  PUBLISHED,
-  place,
-  published,
-  script,
-} from './workshop.ts';
+import { type AnyK8SLock, type AnyK8SLockClass, OURS, type Place, PUBLISHED, place, published, script } from './workshop.ts';
 
 const Published = await published();
 const Ours = K8SLock as unknown as AnyK8SLockClass;
@@ -34,44 +21,6 @@ async function kubeConfigOf(kubeconfig: string): Promise<unknown> {
   config.loadFromFile(kubeconfig);
   return config;
 }
-
-const readme = examples(`node_modules/${PUBLISHED}/README.md`, 'javascript');
-
-async function readmePlace(): Promise<Place> {
-  const there = await place({ namespace: 'n1', name: 'test-lease-pepe' });
-  await there.remove();
-  return there;
-}
-
-real('the examples of the published README run as they are, with require and with import', async (t) => {
-  const [required = '', ...steps] = readme.slice(0, 5);
-  const imported = `import { K8SLock } from "${OURS}";`;
-  for (const [type, head] of [
-    ['cjs', required],
-    ['mjs', imported],
-  ] as const) {
-    const there = await readmePlace();
-    const run = script(
-      t,
-      `${head}\n(async () => {\n${steps.join('\n')}\nlock.stopLocking();\n})();`,
-      { KUBECONFIG: there.kubeconfig },
-      type,
-    );
-    assert.equal(await run.finished, 0, run.stderr);
-    assert.equal(run.stdout, 'Locking started: true\nLock acquired: true\n');
-    assert.equal(run.stderr, '');
-    assert.equal((await there.lease()).spec.holderIdentity, '');
-  }
-});
-
-real('the whole example at the end of the published README runs as it is, and keeps the lock', async (t) => {
-  const there = await readmePlace();
-  const run = script(t, readme[5] ?? '', { KUBECONFIG: there.kubeconfig });
-  await run.says(/Locking started: true/);
-  const { spec } = await there.lease();
-  assert.equal(spec.holderIdentity, 'colo2');
-  assert.equal(spec.leaseDurationSeconds, 50);
-});
 
 /** One row of the table: the same story with both, and what comes of it. */
 function row(

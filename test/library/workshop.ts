@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { LockError } from '../../src/library/index.ts';
 import type { ApiObject } from '../harness/api.ts';
 import type { Cluster, Manifest } from '../harness/cluster.ts';
 import { tempFolder } from '../harness/guards.ts';
@@ -179,3 +180,6 @@ async function grant(cluster: Cluster, namespace: string, name: string, verbs: s
   if (code !== 0) throw new Error(`the Role of docs/migration.md: ${complaint}`);
   return await cluster.serviceAccountToken({ namespace, name: 'worker' });
 }
+
+/** The code of a LockError; anything else as it is. */
+export const codeOf = (error: unknown): unknown => (error instanceof LockError ? error.code : error);

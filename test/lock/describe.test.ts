@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { summariseHolder } from '../../src/lock/describe.ts';
-import type { Holder } from '../../src/protocol/document.ts';
+import type { Holder } from '../../src/protocol/lock-state.ts';
 
 const holder = (more: Partial<Holder>): Holder => ({
   key: '000001-abc',

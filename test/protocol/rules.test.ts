@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Steady } from '../../src/clock.ts';
-import { type LockState, parseLease } from '../../src/protocol/document.ts';
+import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
+import type { LockState } from '../../src/protocol/lock-state.ts';
 import type { Me } from '../../src/protocol/me.ts';
 import { decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
 import { observe, stamped, type View } from '../../src/protocol/sightings.ts';

@@ -1,6 +1,7 @@
 // Lists, selectors, and the manners of HTTP: what is not found, not allowed, not understood.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { grant, SUFFICIENT } from '../harness/rbac.ts';
 import { assertRefused, labs, lease } from './lab.ts';
 
 for (const lab of await labs()) {
@@ -165,17 +166,8 @@ for (const lab of await labs()) {
       const { cluster } = lab;
       assert.ok(cluster);
       const token = await cluster.serviceAccountToken({ namespace: lab.ns, name: 'bob' });
-      const verbs = ['get', 'watch', 'create', 'update'];
-      const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: ['granted'], verbs }];
-      const rbac = 'rbac.authorization.k8s.io';
-      await cluster.apply({ apiVersion: `${rbac}/v1`, kind: 'Role', metadata: { name: 'bob', namespace: lab.ns }, rules });
-      await cluster.apply({
-        apiVersion: `${rbac}/v1`,
-        kind: 'RoleBinding',
-        metadata: { name: 'bob', namespace: lab.ns },
-        roleRef: { apiGroup: rbac, kind: 'Role', name: 'bob' },
-        subjects: [{ kind: 'ServiceAccount', name: 'bob', namespace: lab.ns }],
-      });
+      const to = [{ kind: 'ServiceAccount' as const, name: 'bob' }];
+      await grant(cluster, { namespace: lab.ns, name: 'bob', verbs: SUFFICIENT, lock: 'granted', to });
       const put = (name: string) => lab.request('PUT', lab.path(name), lease(name), { token });
       // The authorizer learns of a new binding by its own watch.
       const giveUp = Date.now() + 10_000;

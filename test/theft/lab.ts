@@ -6,25 +6,16 @@ import { execFile } from 'node:child_process';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Cluster } from '../../src/api/cluster.ts';
-import { findCluster } from '../../src/api/find-cluster.ts';
-import { type Clock, systemClock } from '../../src/clock.ts';
-import type { LockEvent } from '../../src/lock/events.ts';
-import { newIdentity } from '../../src/lock/identity.ts';
-import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant } from '../../src/lock/index.ts';
-import { newParticipant } from '../../src/lock/new-participant.ts';
-import { timings } from '../../src/protocol/timings.ts';
 import type { Answer, ApiObject } from '../harness/api.ts';
 import type { Cluster as TestCluster } from '../harness/cluster.ts';
+import { grant, SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
+import { type Contender, type ContenderOptions, type Credentials, contend } from './contender.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 export const LOCK = 'deploy';
 const GROUP = 'testers';
-
-/** How somebody is known to the API server: the headers of each request. */
-export type Credentials = Record<string, string>;
 
 export interface Lab {
   cluster: TestCluster;
@@ -37,22 +28,6 @@ export interface Lab {
   request(who: Credentials, method: string, body?: unknown, options?: { query?: string; contentType?: string }): Promise<Answer>;
   lease(): Promise<ApiObject>;
   contender(who: Credentials, options?: ContenderOptions): Promise<Contender>;
-}
-
-export interface ContenderOptions {
-  holder?: string;
-  durationMs?: number;
-  /** Of its wall clock, from the right time. */
-  offByMs?: number;
-  legacyExpiry?: boolean;
-}
-
-export interface Contender {
-  participant: Participant;
-  events: LockEvent[];
-  acquire(request?: AcquireRequest): Promise<Acquisition>;
-  /** Acquires and insists on it. */
-  take(): Promise<HeldLock>;
 }
 
 /** As a user applies it. */
@@ -114,7 +89,7 @@ export async function guardedNamespace(t: TestContext, cluster: TestCluster): Pr
     },
     account: async () => ({ authorization: `Bearer ${await cluster.serviceAccountToken({ namespace, name: 'worker' })}` }),
     lease: async () => (await request(admin, 'GET')).body,
-    contender: (who, options) => contend(t, lab, who, options),
+    contender: (who, options) => contend(t, { cluster, namespace, name: LOCK, who }, options),
   };
   await guardNamespace(cluster, namespace, user('probe'));
   return lab;
@@ -132,78 +107,8 @@ export function leaseOf({ namespace }: Pick<Lab, 'namespace'>, holder: string, s
 }
 
 async function allow(cluster: TestCluster, namespace: string): Promise<void> {
-  const apiVersion = 'rbac.authorization.k8s.io/v1';
-  const metadata = { name: 'lock', namespace };
-  const leases = { apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [LOCK] };
   // patch and delete are more than a participant needs: thieves shall have no less than they can get.
-  const rules = [{ ...leases, verbs: ['get', 'watch', 'create', 'update', 'patch', 'delete'] }];
-  await cluster.apply({ apiVersion, kind: 'Role', metadata, rules });
-  const subjects = [GROUP, `system:serviceaccounts:${namespace}`].map((name) => ({
-    kind: 'Group',
-    name,
-    apiGroup: apiVersion.slice(0, -3),
-  }));
-  const roleRef = { apiGroup: apiVersion.slice(0, -3), kind: 'Role', name: 'lock' };
-  await cluster.apply({ apiVersion, kind: 'RoleBinding', metadata, roleRef, subjects });
+  const verbs = [...SUFFICIENT, 'patch', 'delete'];
+  const to = [GROUP, `system:serviceaccounts:${namespace}`].map((name) => ({ kind: 'Group' as const, name }));
+  await grant(cluster, { namespace, name: 'lock', verbs, lock: LOCK, to });
 }
-
-async function contend(
-  t: TestContext,
-  { cluster, namespace }: Lab,
-  who: Credentials,
-  { holder, durationMs = 60_000, offByMs = 0, legacyExpiry = false }: ContenderOptions = {},
-): Promise<Contender> {
-  const found = await findCluster({ server: cluster.url, certificateAuthorityData: cluster.ca, env: {} });
-  if (found.kind === 'refused') throw new Error(found.message);
-  const as: Cluster = {
-    ...found.cluster,
-    credentials: async (renew) => ({ ...(await found.cluster.credentials(renew)), headers: who }),
-  };
-  const right = systemClock();
-  const clock: Clock = { ...right, wall: () => new Date(right.wall().getTime() + offByMs) };
-  const events: LockEvent[] = [];
-  const token = who['impersonate-user'] === undefined ? who.authorization?.replace('Bearer ', '') : undefined;
-  const times = timings(durationMs, 0);
-  if (times.kind !== 'timings') throw new Error(times.kind);
-  const participant = newParticipant({
-    cluster: as,
-    clock,
-    namespace,
-    name: LOCK,
-    identity: newIdentity({ prefix: holder, token, host: 'runner 7' }),
-    about: {},
-    priority: 0,
-    timings: times.timings,
-    createIfAbsent: true,
-    legacyExpiry,
-  });
-  const onEvent = (event: LockEvent) => void events.push(event);
-  // A test that fails leaves nobody behind who waits or renews.
-  const over = new AbortController();
-  t.after(() => {
-    over.abort();
-    participant.client.close();
-  });
-  const get: Contender['acquire'] = async (request = {}) => {
-    const signal = request.signal ? AbortSignal.any([request.signal, over.signal]) : over.signal;
-    const acquisition = await acquire(participant, { onEvent, ...request, signal });
-    if (acquisition.kind === 'held') over.signal.addEventListener('abort', acquisition.lock.abandon);
-    return acquisition;
-  };
-  return {
-    participant,
-    events,
-    acquire: get,
-    async take() {
-      const acquisition = await get();
-      if (acquisition.kind !== 'held') throw new Error(JSON.stringify(acquisition));
-      return acquisition.lock;
-    },
-  };
-}
-
-/** What went wrong for any of them: nothing, if every write was let through. */
-export const troubles = (...contenders: Contender[]): string[] =>
-  contenders.flatMap(({ events }) =>
-    events.flatMap((event) => (event.type === 'trouble' ? [event.message] : event.type === 'lost' ? [event.reason] : [])),
-  );

@@ -7,7 +7,8 @@ import { EXIT } from '../../image/exit-codes.ts';
 import { K8SLock } from '../../src/library/k8slock.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { type Contender, guarded, type Lab, LOCK, troubles } from './lab.ts';
+import { type Contender, troubles } from './contender.ts';
+import { guarded, type Lab, LOCK } from './lab.ts';
 
 const named = async (lab: Lab) => (await lab.lease()).spec.holderIdentity;
 const queues = (contender: Contender) =>

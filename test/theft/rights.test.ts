@@ -1,6 +1,7 @@
 /** What the policy of deploy/holders leaves to whom: expired and free locks, new ones, and those who may break one. */
 import assert from 'node:assert/strict';
 import type { ApiObject } from '../harness/api.ts';
+import { grant } from '../harness/rbac.ts';
 import { until } from '../harness/until.ts';
 import { guarded, LOCK, leaseOf } from './lab.ts';
 import { type Change, heldByAlice, LOCK_ENTRY, label, notes, now, owner, stamp, take, WAITER, write } from './writes.ts';
@@ -87,13 +88,8 @@ guarded('who has verb force-unlock may clear and delete a live lock, and so may 
   const breaker = lab.user('breaker');
   const clear: Change = ({ spec }) => Object.assign(spec, { holderIdentity: '', leaseDurationSeconds: 1, renewTime: now() });
   assert.equal((await write(lab, breaker, clear)).status, 403);
-  const apiVersion = 'rbac.authorization.k8s.io/v1';
-  const metadata = { name: 'force', namespace: lab.namespace };
-  const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], resourceNames: [LOCK], verbs: ['force-unlock'] }];
-  await lab.cluster.apply({ apiVersion, kind: 'Role', metadata, rules });
-  const subjects = [{ kind: 'User', name: 'breaker', apiGroup: 'rbac.authorization.k8s.io' }];
-  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'force' };
-  await lab.cluster.apply({ apiVersion, kind: 'RoleBinding', metadata, roleRef, subjects });
+  const to = [{ kind: 'User' as const, name: 'breaker' }];
+  await grant(lab.cluster, { namespace: lab.namespace, name: 'force', verbs: ['force-unlock'], lock: LOCK, to });
   await until(async () => (await write(lab, breaker, clear)).status === 200, 'the Role is heard of');
   assert.equal((await write(lab, alice, () => {})).status, 200);
   const lease = await lab.lease();

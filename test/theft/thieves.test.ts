@@ -1,5 +1,6 @@
 /** What the policy of deploy/holders refuses, each with a sentence: to thieves with all that RBAC allows a participant, and more. */
 import assert from 'node:assert/strict';
+import { grant } from '../harness/rbac.ts';
 import { until } from '../harness/until.ts';
 import { guarded, LOCK } from './lab.ts';
 import {
@@ -191,13 +192,8 @@ guarded('a stamp of the future that is prepared for the taker is written anew wh
 
 guarded('a whole collection is deleted without the locks that are held', async (lab) => {
   await heldByAlice(lab);
-  const group = 'rbac.authorization.k8s.io';
-  const metadata = { name: 'sweep', namespace: lab.namespace };
-  const rules = [{ apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['deletecollection'] }];
-  await lab.cluster.apply({ apiVersion: `${group}/v1`, kind: 'Role', metadata, rules });
-  const subjects = [{ kind: 'User', name: 'sweeper', apiGroup: group }];
-  const roleRef = { apiGroup: group, kind: 'Role', name: 'sweep' };
-  await lab.cluster.apply({ apiVersion: `${group}/v1`, kind: 'RoleBinding', metadata, roleRef, subjects });
+  const to = [{ kind: 'User' as const, name: 'sweeper' }];
+  await grant(lab.cluster, { namespace: lab.namespace, name: 'sweep', verbs: ['deletecollection'], to });
   const path = lab.path.slice(0, lab.path.lastIndexOf('/'));
   const sweep = () => lab.cluster.request('DELETE', path, undefined, { headers: lab.user('sweeper') });
   await until(async () => !/cannot deletecollection/.test((await sweep()).text), 'the Role is heard of');

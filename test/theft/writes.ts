@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Answer, ApiObject, Metadata } from '../harness/api.ts';
 import { until } from '../harness/until.ts';
-import { type Credentials, type Lab, leaseOf } from './lab.ts';
+import type { Credentials } from './contender.ts';
+import { type Lab, leaseOf } from './lab.ts';
 
 export const HER_ENTRY = 'holder.lease-lock.nullplatform.com/000001-alicesnonce';
 export const WAITER = 'waiter.lease-lock.nullplatform.com/000002-bobsnonce';
