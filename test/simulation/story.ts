@@ -1,8 +1,8 @@
 /** The last events of a run in words: kept as they come, told only when something went wrong. */
-import type { Violation } from './checker.ts';
+import type { Violation } from './checker/index.ts';
+import { kindOf } from './checker/writes.ts';
 import { docOf } from './document.ts';
 import type { Listener, Occurrence } from './history.ts';
-import { kindOf } from './writes.ts';
 
 export interface Story {
   take: Listener;

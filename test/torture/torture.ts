@@ -14,7 +14,7 @@ import { EXIT } from '../../image/exit-codes.ts';
 import { type Wire, wireTo } from '../faults/wire.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { type Guard, guard, reach } from '../harness/guards.ts';
-import { newChecker } from '../simulation/checker.ts';
+import { newChecker } from '../simulation/checker/index.ts';
 import type { Author, Deed } from '../simulation/history.ts';
 import { type Random, randomOf } from '../simulation/random.ts';
 import { historyOf, recordLease } from './record.ts';
