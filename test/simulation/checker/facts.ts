@@ -5,7 +5,7 @@
 import type { Doc } from '../document.ts';
 import type { Author, Deed, Sent } from '../history.ts';
 import { newSights, type Sights } from './sights.ts';
-import type { WriteKind } from './writes.ts';
+import { holderKeys, type WriteKind } from './writes.ts';
 
 export interface Violation {
   at: number;
@@ -27,6 +27,8 @@ export interface CheckerOptions {
 export interface Hold {
   author: Author;
   key: string;
+  /** Of the document in which it was claimed. */
+  claimVersion: number;
   durationMs: number;
   /** When its last write came true, and the latest send of one that did, by its own clock. */
   landedAt: number;
@@ -67,7 +69,7 @@ export interface Facts {
   doc: Doc | undefined;
   /** When the last holder was taken out of the spec. */
   freedAt: number;
-  /** When a holder, or the spec, last changed. */
+  /** When a holder last showed itself, came or went. */
   changedAt: number;
   deletedAt: number;
   lastArrivalAt: number;
@@ -113,7 +115,12 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
   };
 }
 
-const signOfLife = (doc: Doc | undefined) => JSON.stringify([doc?.named, doc?.holders, doc?.lease.spec?.renewTime]);
+/** Changes whenever a holder writes, comes or goes. What is written into the spec of a free lock starts no window anew. */
+const signOfLife = (doc: Doc | undefined) =>
+  doc && isFree(doc) ? 'free' : JSON.stringify([doc?.named, doc?.holders, doc?.lease.spec?.renewTime]);
+
+/** Nobody has it, whatever else is in the document. */
+export const isFree = (doc: Doc): boolean => doc.named === '' && holderKeys(doc).length === 0;
 
 /** When things last changed, for what is judged from now on. */
 export function date(facts: Facts, at: number, { kind, before, after }: Landed): void {

@@ -52,6 +52,7 @@ function recordOurs({ holds, running, sights }: Facts, at: number, { author, kin
   holds.set(author.nonce, {
     author,
     key: mine.key,
+    claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
     durationMs: author.durationMs,
     landedAt: at,
     claimedAt: kind === 'claim' ? at : (hold?.claimedAt ?? at),
@@ -73,6 +74,7 @@ function recordForeign({ holds }: Facts, at: number, { author, before, after }: 
   holds.set(author.nonce, {
     author,
     key: '',
+    claimVersion: after.version,
     durationMs: (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000,
     landedAt: at,
     claimedAt: at,

@@ -45,7 +45,8 @@ export function newSights(): Sights {
     };
     for (const { nonce, text } of doc.holders) add(nonce, text);
     if (doc.named === '' || doc.holders.some(({ id }) => id === doc.named)) return;
-    for (const hold of holds) if (hold.author.id === doc.named) add(hold.author.nonce, doc.lease.spec?.renewTime ?? '');
+    const named = namedBySpec(doc, holds);
+    if (named) add(named.author.nonce, doc.lease.spec?.renewTime ?? '');
   }
 
   return {
@@ -70,4 +71,11 @@ export function newSights(): Sights {
     },
     answers: ({ nonce }) => answers.get(nonce) ?? [],
   };
+}
+
+/** Who stands in the spec and has no entry that can be read: of several with one id, the last that had claimed by then. */
+function namedBySpec({ named, version }: Doc, holds: Iterable<Hold>): Hold | undefined {
+  return [...holds]
+    .filter(({ author, claimVersion }) => author.id === named && claimVersion <= version)
+    .sort((a, b) => b.claimVersion - a.claimVersion)[0];
 }
