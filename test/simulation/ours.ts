@@ -46,12 +46,12 @@ export interface Ours {
 }
 
 export function newOurs(around: Surroundings, options: OursOptions): Ours {
-  const { world, listen } = around;
+  const { world, network, listen } = around;
   const { process, random, name, id, nonce, has, source } = options;
   const times = pickTimings(source, random);
   const labels = random.chance(0.1) ? { team: name } : undefined;
   const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
-  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, priority, labels };
+  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels };
   const plain = newClient(around, {
     process,
     author,
@@ -94,7 +94,9 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
     else listen(world.now(), { type: 'told', author, text: describe(event) });
     if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
-    if (event.type === 'lost') listen(world.now(), { type: 'lost', author, reason: event.reason });
+    if (event.type === 'lost') {
+      listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs: network.calmForMs(name) });
+    }
     if (event.type === 'renewed') command?.heard(event.deadlines.stopBy);
   };
   const kind = random.next();
@@ -106,7 +108,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
   }
 
   async function live(): Promise<void> {
-    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined });
+    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined, oneTry: timeoutMs === 0 });
     const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal, onEvent });
     const outcome =
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
@@ -156,7 +158,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     author,
     done,
     crash() {
-      listen(world.now(), { type: 'told', author, text: 'crashed' });
+      listen(world.now(), { type: 'troubled', author, source: 'process', by: 'crashed', lasting: true });
       process.crash();
       if (state === 'waiting') listen(world.now(), { type: 'unqueued', author, outcome: 'crashed' });
       state = 'over';

@@ -4,6 +4,7 @@
  */
 import type { Doc } from '../document.ts';
 import type { Author, Deed, Sent } from '../history.ts';
+import { type Conditions, newConditions } from './conditions.ts';
 import { newSights, type Sights } from './sights.ts';
 import { holderKeys, type WriteKind } from './writes.ts';
 
@@ -21,6 +22,8 @@ export interface CheckerOptions {
   skew: boolean;
   /** Nothing goes wrong in this run but participants that vanish: nobody else may suffer. */
   gentle: boolean;
+  /** The API servers' clocks step, or are further apart than their stamps may be. */
+  stampsLie?: boolean;
 }
 
 /** Somebody who has, or may believe to have, the lock. */
@@ -66,6 +69,9 @@ export interface Facts {
   readonly running: Map<string, Author>;
   readonly waiting: Map<string, Waiting>;
   readonly sights: Sights;
+  readonly conditions: Conditions;
+  /** Since when each entry of a waiter stands in the Lease. */
+  readonly standing: Map<string, number>;
   doc: Doc | undefined;
   /** When the last holder was taken out of the spec. */
   freedAt: number;
@@ -106,6 +112,8 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     running: new Map(),
     waiting: new Map(),
     sights: newSights(),
+    conditions: newConditions(),
+    standing: new Map(),
     doc: undefined,
     freedAt: 0,
     changedAt: 0,
@@ -129,6 +137,9 @@ export function date(facts: Facts, at: number, { kind, before, after }: Landed):
     facts.deletedAt = at;
     return;
   }
+  const keys = new Set(after.waiters.map(({ key }) => key));
+  for (const key of facts.standing.keys()) if (!keys.has(key)) facts.standing.delete(key);
+  for (const key of keys) if (!facts.standing.has(key)) facts.standing.set(key, at);
   if (kind === 'enqueue') facts.lastArrivalAt = at;
   if (signOfLife(before) !== signOfLife(after)) facts.changedAt = at;
   if (after.named === '' && before?.named !== '') facts.freedAt = at;

@@ -5,11 +5,14 @@
 import { docOf } from '../document.ts';
 import type { Occurrence } from '../history.ts';
 import { judgeChanges } from './changes.ts';
+import { newDuties } from './duties.ts';
 import { newExits } from './exits.ts';
 import { type CheckerOptions, date, type Landed, newFacts, type Violation } from './facts.ts';
 import { judgeClaim, recordHolds } from './holds.ts';
 import { newIntervals } from './intervals.ts';
+import { newOneTry } from './one-try.ts';
 import { follow, judgeQueue } from './queue.ts';
+import { newRequests } from './requests.ts';
 import { sweep } from './sweep.ts';
 import { kindOf } from './writes.ts';
 
@@ -31,6 +34,9 @@ export function newChecker(options: CheckerOptions): Checker {
   const facts = newFacts(options, violate);
   const exits = newExits(facts);
   const intervals = newIntervals(facts);
+  const duties = newDuties(facts);
+  const oneTry = newOneTry(facts);
+  const requests = newRequests(facts);
   const needless = (at: number, what: string) => {
     if (options.gentle) violate(at, 'no needless failure', what);
   };
@@ -47,6 +53,9 @@ export function newChecker(options: CheckerOptions): Checker {
     }
     date(facts, at, landed);
     recordHolds(facts, at, landed);
+    duties.landed(at, landed);
+    oneTry.landed(at, landed);
+    requests.landed(at, landed);
   }
 
   function take(at: number, event: Occurrence): void {
@@ -56,25 +65,37 @@ export function newChecker(options: CheckerOptions): Checker {
         commit(at, event);
         break;
       case 'shown':
-        if (facts.sights.show(at, event, facts.holds.values())) follow(facts, at, event);
+        if (!facts.sights.show(at, event, facts.holds.values())) break;
+        follow(facts, at, event);
+        duties.shown(at, event);
         break;
       case 'unqueued':
         if (/^unreachable/.test(event.outcome)) needless(at, `${name}: ${event.outcome}`);
         exits.gaveUp(at, event);
+        oneTry.unqueued(at, event);
         follow(facts, at, event);
         break;
       case 'queued':
-      case 'troubled':
+        oneTry.queued(at, event);
         follow(facts, at, event);
+        break;
+      case 'troubled':
+        facts.conditions.take(at, event);
+        follow(facts, at, event);
+        break;
+      case 'asked':
+        requests.asked(at, event);
         break;
       case 'started':
         intervals.started(at, event);
         break;
       case 'ended':
+        duties.ended(at, event.author);
         intervals.ended(at, event);
         break;
       case 'lost':
         needless(at, `${name} lost the lock: ${event.reason}`);
+        duties.lost(at, event);
         break;
       case 'said':
         exits.said(at, event);
@@ -89,7 +110,10 @@ export function newChecker(options: CheckerOptions): Checker {
 
   return {
     take,
-    sweep: (at, calmSince) => sweep(facts, at, calmSince),
+    sweep(at, calmSince) {
+      sweep(facts, at, calmSince);
+      duties.sweep(at);
+    },
     get violation() {
       return violation;
     },

@@ -24,6 +24,7 @@ export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
     const place = { priority: author.priority ?? 0, ticket: mine.ticket, nonce: author.nonce };
     const claim = { author, before: write.before, place };
     order(facts, at, claim);
+    windows(facts, at, claim);
     pace(facts, at, claim);
   }
   if (kind === 'enqueue') ticket(facts, at, write);
@@ -98,6 +99,19 @@ function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Pas
   if (options.skew && mine && at < mine.at + watchedMs * 0.99) return false;
   // A deletion dates it anew, for each when he learns of it.
   return !dead.deleted && his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
+}
+
+/** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */
+function windows({ standing, violate }: Facts, at: number, { author, before, place }: Claim): void {
+  for (const entry of before.waiters) {
+    const stoodMs = at - (standing.get(entry.key) ?? at);
+    if (entry.nonce === author.nonce || !isAhead(entry, place) || stoodMs >= CLAIM_WINDOW_MS * 0.95) continue;
+    violate(
+      at,
+      'who came back has its window',
+      `${author.name} passed over ${entry.key}, which stood there for ${stoodMs.toFixed(0)} ms`,
+    );
+  }
 }
 
 /** Invariant 4, to the second, where nothing but vanishing participants gets in the way. */

@@ -25,6 +25,8 @@ export interface Sights {
   hadSeen(author: Author, hold: Hold, before: number): boolean;
   /** What was seen of an earlier claim of this author says nothing of its next. */
   forget(holder: Author): void;
+  /** The newest that it has been shown, and when. */
+  newest(author: Author): { doc: Doc; at: number } | undefined;
   /** Its last answers, the newest first. */
   answers(author: Author): readonly Answered[];
 }
@@ -32,7 +34,7 @@ export interface Sights {
 export function newSights(): Sights {
   /** Per author: which holders it has been shown. */
   const shown = new Map<string, Map<string, Sighting>>();
-  const newestShown = new Map<string, Doc>();
+  const newestShown = new Map<string, { doc: Doc; at: number }>();
   const answers = new Map<string, Answered[]>();
   const of = (author: Author, holder: Author) => shown.get(author.nonce)?.get(holder.nonce);
 
@@ -56,8 +58,8 @@ export function newSights(): Sights {
         const answered = { at, absent: lease === undefined, version: doc?.version ?? 0 };
         answers.set(author.nonce, [answered, ...(answers.get(author.nonce) ?? []).slice(0, 9)]);
       }
-      if (!doc || doc.version < (newestShown.get(author.nonce)?.version ?? 0)) return false;
-      newestShown.set(author.nonce, doc);
+      if (!doc || doc.version < (newestShown.get(author.nonce)?.doc.version ?? 0)) return false;
+      newestShown.set(author.nonce, { doc, at });
       note(at, author, doc, holds);
       return true;
     },
@@ -69,6 +71,7 @@ export function newSights(): Sights {
     forget({ nonce }) {
       for (const seen of shown.values()) seen.delete(nonce);
     },
+    newest: ({ nonce }) => newestShown.get(nonce),
     answers: ({ nonce }) => answers.get(nonce) ?? [],
   };
 }
