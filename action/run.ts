@@ -48,6 +48,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
       endWithinMs: CANCEL_MS,
       supervisor: { kind: 'folder', folder: supervisorFolder(), descriptors: [] },
       log,
+      logFormat: 'text',
       onEvent(event) {
         logEvent(event);
         seen.onEvent(event);

@@ -1,6 +1,6 @@
 /** What a guard is made of: the settings of its entry. */
 import type { Emit, OnBusy, Participant } from '../lock/index.ts';
-import type { Log } from '../log.ts';
+import type { Log, LogFormat } from '../log.ts';
 import type { SupervisorSource } from './supervisor/link.ts';
 
 export interface GuardOptions {
@@ -18,6 +18,8 @@ export interface GuardOptions {
   endWithinMs?: number | undefined;
   supervisor: SupervisorSource;
   log: Log;
+  /** Of `log`; the supervisor writes its last words itself. */
+  logFormat: LogFormat;
   /** Notified of everything that happens to the lock. */
   onEvent: Emit;
 }

@@ -51,7 +51,8 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
 }
 
 /** What the supervisor has to tell people. */
-async function reportOf(link: SupervisorLink, { log }: GuardOptions): Promise<() => void> {
+async function reportOf(link: SupervisorLink, { log, logFormat }: GuardOptions): Promise<() => void> {
+  link.send({ kind: 'log_format', format: logFormat });
   link.on('cannotKill', ({ pid, uid }) =>
     log(
       'error',

@@ -19,6 +19,23 @@ test('a guard that is killed takes its command with it, long before its lock can
   assert.match(alice.stderr, /the guard has ended unexpectedly: terminating the command/);
 });
 
+test('with JSON lines asked for, what the supervisor says last is one', async (t) => {
+  const file = join(tempFolder(t), 'pids');
+  const alice = run(t, lockName(), ['--log-format', 'json', '--', ...family(file)]);
+  await alice.prints(/ready/);
+  alice.kill('SIGKILL');
+  const { stderr } = await alice.finished;
+  const lines = stderr
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(lines.at(-1), {
+    level: 'error',
+    event: 'supervisor',
+    message: 'the guard has ended unexpectedly: terminating the command',
+  });
+});
+
 /** Says `alive` for each process of a file that lives, and that it ran. */
 const census = (file: string) => [
   'sh',

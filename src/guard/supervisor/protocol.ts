@@ -19,7 +19,8 @@ export type ToSupervisor =
   | { kind: 'orphans'; policy: 'stop' | 'wait' }
   /** Under `first`: what the caller is told. */
   | { kind: 'end'; callerSees: 'exitCodeOfGuard' | 'endOfCommand' }
-  | { kind: 'clock' };
+  | { kind: 'clock' }
+  | { kind: 'log_format'; format: 'text' | 'json' };
 
 export type TerminationReason = 'asked' | 'deadline' | 'guardGone' | 'callerGone' | 'leftBehind';
 
@@ -49,6 +50,7 @@ export const FROM_GUARD = {
   orphans: [7, '1'],
   end: [8, '1'],
   clock: [9, ''],
+  log_format: [10, '1'],
 } as const;
 
 export const FROM_SUPERVISOR = {
@@ -115,6 +117,8 @@ function valuesOf(message: Exclude<ToSupervisor, { kind: 'start' }>): (number | 
       return [message.callerSees === 'endOfCommand' ? 1 : 0];
     case 'clock':
       return [];
+    case 'log_format':
+      return [message.format === 'json' ? 1 : 0];
     default:
       return message satisfies never;
   }

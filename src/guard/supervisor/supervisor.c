@@ -65,7 +65,7 @@ struct supervisor {
   int status;
   struct { uint64_t when; uint32_t times; } group_had[SIGNALS + 1];
 
-  bool greeted, guard_gone, guard_dead, ending, waits_for_orphans, first_stopped, start_wanted;
+  bool says_json, greeted, guard_gone, guard_dead, ending, waits_for_orphans, first_stopped, start_wanted;
   uint32_t grace;
   uint64_t terminate_at, kill_at;
   bool terminating, killing;
@@ -291,7 +291,7 @@ static void cannot_kill(pid_t pid, void *data) {
   report(s, FROM_SUPERVISOR_CANNOT_KILL, (uint64_t)pid, user, 0, 0);
   char line[128];
   snprintf(line, sizeof line, "process %d of user %u can not be killed: waiting for its end", (int)pid, (unsigned)user);
-  if (s->guard_gone) say(s->messages, line);
+  if (s->guard_gone) say(s->messages, s->says_json, line);
 }
 
 struct sending {
@@ -329,8 +329,8 @@ static void terminate(struct supervisor *s, enum reason reason, uint32_t grace) 
   s->terminating = true;
   s->kill_when = when;
   report(s, FROM_SUPERVISOR_TERMINATING, reason, 0, 0, 0);
-  if (reason == NO_GUARD) say(s->messages, "the guard has ended unexpectedly: terminating the command");
-  if (reason == DEADLINE) say(s->messages, "the guard has been silent past its deadline: terminating the command");
+  if (reason == NO_GUARD) say(s->messages, s->says_json, "the guard has ended unexpectedly: terminating the command");
+  if (reason == DEADLINE) say(s->messages, s->says_json, "the guard has been silent past its deadline: terminating the command");
   send_to_all(s, SIGTERM);
 }
 
@@ -580,6 +580,9 @@ static bool obey(struct supervisor *s, int kind, const uint8_t *fields, size_t s
       if (values[0] && s->phase == STARTED && !s->command_lives) send_note(s->channel, END_AS, s->status);
       terminate(s, ASKED, s->grace);
       return values[0] <= 1;
+    case FROM_GUARD_LOG_FORMAT:
+      s->says_json = values[0] == 1;
+      return values[0] <= 1;
     case FROM_GUARD_CLOCK:
       report(s, FROM_SUPERVISOR_CLOCK, now_ms(), 0, 0, 0);
       return true;
@@ -610,7 +613,7 @@ static void listen_to_guard(struct supervisor *s) {
     if (size > 0) {
       s->in_size += (size_t)size;
       if (obey_all(s)) continue;
-      say(s->messages, "the guard sends what is no message of this version");
+      say(s->messages, s->says_json, "the guard sends what is no message of this version");
       lose_guard(s);
       return;
     }
@@ -686,7 +689,7 @@ static int supervise(struct supervisor *s) {
   close_one(&terminal);
   /* Whoever kills the caller's process group must not kill the supervisor with it; only beside a terminal it has to hear what the group hears. */
   if (!s->terminal) setsid();
-  if (s->signals < 0) return say(s->messages, "the supervisor can not open what it needs: too many open files?"), 71;
+  if (s->signals < 0) return say(s->messages, s->says_json, "the supervisor can not open what it needs: too many open files?"), 71;
   if (!s->under_first) die_with(s->parent, SIGURG); /* Wakes the loop, which looks at its parent. */
   report(s, FROM_SUPERVISOR_HELLO, PROTOCOL_VERSION, now_ms(), s->terminal + 2 * s->under_first + 4 * s->finds_all, 0);
   while (!is_over(s)) {

@@ -46,11 +46,12 @@ bool next_note(int channel, struct note *note, bool *closed) {
 }
 
 /* A new description of the same pipe or terminal does not make the caller's one non-blocking. */
-void say(int fd, const char *line) {
+void say(int fd, bool json, const char *line) {
   char text[256];
   struct stat about;
   if (fd < 0 || fstat(fd, &about)) return;
-  int size = snprintf(text, sizeof text, "k8s-lease-lock: %s\n", line);
+  const char *format = json ? "{\"level\":\"error\",\"event\":\"supervisor\",\"message\":\"%s\"}\n" : "k8s-lease-lock: %s\n";
+  int size = snprintf(text, sizeof text, format, line);
   if (size < 0) return;
   size_t length = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
   if (S_ISREG(about.st_mode)) {

@@ -81,7 +81,7 @@ int kill_descendants(pid_t except, void (*refused)(pid_t pid, void *data), void 
 uint32_t user_of(pid_t pid);
 
 /* Writes a line to standard error, or not, if that would block. */
-void say(int fd, const char *line);
+void say(int fd, bool json, const char *line);
 
 int be_first(int count, char **arguments, char **environment);
 

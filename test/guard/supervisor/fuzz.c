@@ -119,7 +119,7 @@ static size_t conversation(uint8_t *to, uint64_t *messages) {
   size_t size = 0;
   uint32_t count = 1 + chance(30);
   for (uint32_t i = 0; i < count; i++) {
-    int kind = i == 0 && chance(40) ? FROM_GUARD_HELLO : i == 1 && chance(20) ? FROM_GUARD_PREPARE : i == 2 && chance(10) ? FROM_GUARD_START : (int)(chance(60) ? 4 + chance(6) : chance(256));
+    int kind = i == 0 && chance(40) ? FROM_GUARD_HELLO : i == 1 && chance(20) ? FROM_GUARD_PREPARE : i == 2 && chance(10) ? FROM_GUARD_START : (int)(chance(60) ? 4 + chance(7) : chance(256));
     if (i > 2 && kind == FROM_GUARD_END && chance(4)) kind = FROM_GUARD_SIGNAL;
     size_t added = add_frame(to + size, kind);
     if (kind == FROM_GUARD_HELLO) put(to + size + 5, PROTOCOL_VERSION, 4);
