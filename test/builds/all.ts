@@ -1,9 +1,12 @@
 /**
- * `npm run test:arm64`: the supervisor and the standalone executable for arm64, emulated by qemu where this machine is another. As root, since the
- * kernel has to be told of the emulator. Not part of `npm test`: it takes packages that few machines have.
+ * `npm run test:builds`: other builds of what `npm test` has tried. The supervisor with AddressSanitizer, UndefinedBehaviorSanitizer and a look for
+ * leaks; supervisor and standalone executable for arm64, emulated by qemu where this machine is another. Not part of `npm test`: it takes packages
+ * that few machines have, and root, since the kernel has to be told of the emulator.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -36,19 +39,42 @@ function step(name: string, command: string, args: string[], env: NodeJS.Process
 
 const tests = ['--test', '--test-concurrency=2', '--test-timeout=60000'];
 const skipped = native ? [] : NOT_EMULATED.map((pattern) => `--test-skip-pattern=${pattern}`);
-const files = ['start', 'gone', 'protocol'].map((name) => `test/guard/supervisor/${name}.test.ts`);
-step('the supervisor', process.execPath, [...tests, ...skipped, ...files], {
+const testsOf = (...names: string[]) => names.map((name) => `test/guard/supervisor/${name}.test.ts`);
+
+const folder = mkdtempSync(join(tmpdir(), 'builds-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+const sanitized = join(folder, 'supervisor');
+const strict = [
+  '-std=c99',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  '-g',
+  '-O1',
+  '-fsanitize=address,undefined',
+  '-fno-sanitize-recover=all',
+];
+const sources = ['supervisor', 'first', 'system'].map((name) => `src/guard/supervisor/${name}.c`);
+step('the supervisor with sanitizers: build', 'gcc', [...strict, ...sources, '-o', sanitized]);
+step(
+  'the supervisor with sanitizers',
+  process.execPath,
+  [...tests, ...testsOf('start', 'gone', 'protocol', 'first', 'terminal', 'transparent')],
+  { SUPERVISOR: sanitized, ASAN_OPTIONS: 'detect_leaks=1:exitcode=99' },
+);
+
+step('the supervisor for arm64', process.execPath, [...tests, ...skipped, ...testsOf('start', 'gone', 'protocol')], {
   SUPERVISOR: `${root}src/guard/supervisor/bin/linux-arm64`,
   ...(!native && { SUPERVISOR_AROUND: EMULATOR }),
 });
 step('build', process.execPath, ['build.mjs', '--only', 'cli']);
-step('the standalone executable', process.execPath, ['image/executable/build.mjs', 'arm64']);
+step('the standalone executable for arm64', process.execPath, ['image/executable/build.mjs', 'arm64']);
 // The registration is the mount's, so that nothing of it is left on the machine.
 const register = `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$ARM64" >/proc/sys/fs/binfmt_misc/register && exec "$@"`;
-const run = [process.execPath, ...tests, 'test/arm64/executable.test.ts'];
-if (native) step('a guarded command', run[0] ?? '', run.slice(1));
+const run = [process.execPath, ...tests, 'test/builds/arm64.test.ts'];
+if (native) step('a guarded command on arm64', run[0] ?? '', run.slice(1));
 else
-  step('a guarded command', 'unshare', ['--user', '--map-root-user', '--mount', 'sh', '-c', register, 'sh', ...run], {
+  step('a guarded command on arm64', 'unshare', ['--user', '--map-root-user', '--mount', 'sh', '-c', register, 'sh', ...run], {
     // Magic and mask of an arm64 program; F opens the emulator now.
     ARM64:
       ':arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:' +
