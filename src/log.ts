@@ -23,7 +23,7 @@ export interface LogOptions {
   fd: number;
 }
 
-/** How many writes are under way in threads of this process: one to a pipe that nobody reads never ends, and process.exit() waits for it. */
+/** How many writes are under way in threads of this process: one to a pipe that nobody reads never ends, and the end of the process waits for it. */
 let underWay = 0;
 export const isStuckWriting = (): boolean => underWay > 0;
 

@@ -56,7 +56,7 @@ async function reportOf(link: SupervisorLink, { log, logFormat }: GuardOptions):
   link.on('cannotKill', ({ pid, uid }) =>
     log(
       'error',
-      `process ${pid} of user ${uid} cannot be killed by this user: the lock is held until it ends (docs/safety.md#privilege)`,
+      `process ${pid} of user ${uid} cannot be signalled by this user: the lock is kept until it ends (docs/safety.md#privilege)`,
     ),
   );
   // The others it says by itself, since this process may be unable to.

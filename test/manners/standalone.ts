@@ -10,7 +10,8 @@ import { tempFile } from '../harness/programs.ts';
 import { embeddedTarget } from '../harness/targets.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const executable = `${root}build/executable/k8s-lease-lock-linux-${process.arch}/k8s-lease-lock`;
+/** Its first program; the guard is below lib/ beside it. */
+export const executable = `${root}build/executable/k8s-lease-lock-linux-${process.arch}/k8s-lease-lock`;
 const target = await embeddedTarget();
 after(() => target.close());
 
@@ -35,6 +36,11 @@ async function built(): Promise<string> {
 }
 
 const program = await built();
+export async function leaseOf(name: string) {
+  const { body } = await target.request('GET', `/apis/coordination.k8s.io/v1/namespaces/default/leases/${name}`);
+  return body;
+}
+
 let locks = 0;
 
 /** The command line of a guard, up to the command; each call is for another lock. */

@@ -479,7 +479,7 @@ static void pass_on(struct supervisor *s, int number, bool unless_had) {
     if (stops(number)) send_note(s->channel, STOP, number);
     else report(s, FROM_SUPERVISOR_SIGNAL, (uint64_t)number, 0, 0, 0);
   } else if (s->command_lives) {
-    kill(s->terminal ? s->command : -s->command, number);
+    if (kill(s->terminal ? s->command : -s->command, number) && errno == EPERM) cannot_kill(s->command, s);
   } else if (s->children) {
     send_to_all(s, number);
   }
