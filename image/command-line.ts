@@ -57,16 +57,20 @@ function parserOptions({ options }: CommandLineShape): ParseOptions {
   );
 }
 
+const OPTIONS_MOST = 1000;
+
 /** Where the command begins: the parser itself would look for options behind it, too. */
 function optionsPart(shape: CommandLineShape, argv: readonly string[]): { options: string[]; operands: string[] } {
   const { tokens } = parseArgs({
-    args: [...argv],
+    // The parser recurses: a command may have a hundred thousand arguments.
+    args: argv.slice(0, OPTIONS_MOST),
     options: parserOptions(shape),
     strict: false,
     allowPositionals: true,
     tokens: true,
   });
   const first = tokens.find(({ kind }) => kind !== 'option');
+  if (!first && argv.length > OPTIONS_MOST) throw new UsageError(`more than ${OPTIONS_MOST} arguments before the command`);
   if (!first) return { options: [...argv], operands: [] };
   const operandsAt = first.kind === 'option-terminator' ? first.index + 1 : first.index;
   return { options: argv.slice(0, first.index), operands: argv.slice(operandsAt) };

@@ -21,8 +21,11 @@ export type Answer =
   | { kind: 'conflict' }
   /** The API server understood the request and refused it. */
   | { kind: 'refused'; reason: Refusal; status: number; message: string }
-  /** No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. */
-  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown' };
+  /**
+   * No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. `comeBack`: it lives, and asks to be asked
+   * again later.
+   */
+  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown'; comeBack?: true };
 
 /** `lease` undefined: the Lease was deleted, or may have been: read it. */
 export type WatchEvent = { lease: RawLease | undefined };
@@ -70,7 +73,7 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
     case 403:
       // Its clock and mine, or those of two API servers, are a little apart.
       if (why.includes(NOT_EXPIRED))
-        return { kind: 'failed', message: `${subject}: ${why}`, applied: 'no', retryAfterMs: TOO_EARLY_MS };
+        return { kind: 'failed', message: `${subject}: ${why}`, applied: 'no', retryAfterMs: TOO_EARLY_MS, comeBack: true };
       // A policy refuses it: more rights would change nothing.
       if (why.includes('ValidatingAdmissionPolicy'))
         return refuse(why.includes(NOT_YOURS) ? 'not-yours' : 'policy', status, `${subject}: 403: ${why} (docs/theft.md)`);
@@ -92,7 +95,13 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
         return { kind: 'conflict' };
       return refuse('invalid', status, `${subject}: 422: ${why}`);
     case 429:
-      return { kind: 'failed', message: `${said}: ${why}`, applied: 'no', ...retryAfter(headers, problem) };
+      return { kind: 'failed', message: `${said}: ${why}`, applied: 'no', ...retryAfter(headers, problem), comeBack: true };
+    case 503: {
+      const patience = retryAfter(headers, problem);
+      // Proxies and balancers say 503 for whatever they can't reach, too: then it is the API server that is silent.
+      const comeBack = problem !== undefined || 'retryAfterMs' in patience;
+      return { kind: 'failed', message: `${said}: ${why}`, applied: 'unknown', ...patience, ...(comeBack && { comeBack }) };
+    }
     default:
       if (status >= 500)
         return { kind: 'failed', message: `${said}: ${why}`, applied: 'unknown', ...retryAfter(headers, problem) };

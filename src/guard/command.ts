@@ -20,6 +20,7 @@ export interface CommandOptions {
 }
 
 export type Prepared = { kind: 'prepared'; command: Command } | NotStarted | Unsupervised;
+/** Too late: the deadline has passed, or the caller has gone; nothing has been started. */
 export type Started = { kind: 'started' } | { kind: 'too-late' } | NotStarted | Unsupervised;
 
 export interface NotStarted {
@@ -56,8 +57,8 @@ export interface Command {
 export async function prepare(link: SupervisorLink, options: CommandOptions): Promise<Prepared> {
   const { argv, env, graceMs, orphans } = options;
   link.send({ kind: 'prepare', index: link.commandAt, graceMs }, { kind: 'orphans', policy: orphans });
-  const answer = await Promise.race([link.first('ready'), link.first('cannotStart')]);
-  if (answer === undefined) return { kind: 'unsupervised', message: ENDED };
+  const answer = await Promise.race([link.first('ready'), link.first('cannotStart'), link.first('terminating')]);
+  if (answer === undefined || answer.kind === 'terminating') return { kind: 'unsupervised', message: ENDED };
   if (answer.kind === 'cannotStart') return notStarted(argv[0], env.PATH, answer.errno);
   return { kind: 'prepared', command: commandOver(link, options) };
 }
@@ -93,10 +94,11 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
         await link.first('clock');
       }
       link.send({ kind: 'start', environment });
-      const answer = await Promise.race([link.first('started'), link.first('cannotStart')]);
+      const answer = await Promise.race([link.first('started'), link.first('cannotStart'), link.first('terminating')]);
       if (answer === undefined) return { kind: 'unsupervised', message: ENDED };
       if (answer.kind === 'started') return { kind: 'started' };
-      return answer.errno === constants.errno.ETIMEDOUT ? { kind: 'too-late' } : notStarted(argv[0], env.PATH, answer.errno);
+      const late = answer.kind === 'terminating' || answer.errno === constants.errno.ETIMEDOUT;
+      return late ? { kind: 'too-late' } : notStarted(argv[0], env.PATH, answer.errno);
     },
     moveDeadlines,
     ended: exited.then(

@@ -99,8 +99,7 @@ async function acquireAndRun(options: GuardOptions, helpers: Helpers): Promise<G
 function whenUnusable(link: SupervisorLink): AbortSignal {
   const unusable = new AbortController();
   const abort = () => unusable.abort(ENDED);
-  link.on('cannotStart', abort);
-  link.on('terminating', abort);
+  for (const kind of ['cannotStart', 'terminating'] as const) void link.first(kind).then((message) => message && abort());
   if (link.ended.aborted) abort();
   else link.ended.addEventListener('abort', abort, { once: true });
   return unusable.signal;

@@ -123,7 +123,7 @@ function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Ac
   // What came before the answer is looked at before it: a holder that the answer no longer shows may still be running.
   onHints(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
   const { clock } = wait.participant;
-  wait.requests = { answeredAt: clock.now(), failures: 0, lastFailure: undefined, collisions: 0 };
+  wait.requests = { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 };
   wait.known.inDoubt = false;
   wait.known.fresh = true;
   const exists = answer.kind === 'lease';
@@ -136,7 +136,7 @@ function onHints(wait: Wait, upTo?: string): void {
   const { known, requests } = wait;
   for (const { event, receivedAt } of wait.queueWatch.drain(upTo)) {
     const { lease } = event;
-    requests.answeredAt = wait.participant.clock.now();
+    requests.silentSince = undefined;
     if (!lease) known.fresh = false;
     else if (newerVersion(lease.metadata.resourceVersion, known.view?.state.resourceVersion)) {
       // Refused for its version: a read returns that in full.

@@ -18,7 +18,7 @@ export async function onSetback(
   answer: Answer,
   doing: 'reading' | 'queueing' | 'claiming',
 ): Promise<Acquisition | undefined> {
-  const { clock, random } = wait.participant;
+  const { random } = wait.participant;
   const { known, requests } = wait;
   known.fresh = false;
   switch (answer.kind) {
@@ -31,7 +31,7 @@ export async function onSetback(
     case 'absent':
       // A proxy may have carried it twice: then this is the answer to the second, and the first was done.
       known.inDoubt ||= doing !== 'reading';
-      requests.answeredAt = clock.now();
+      requests.silentSince = undefined;
       requests.collisions += 1;
       await pause(wait, random() * COLLISION_MS * Math.min(requests.collisions, 10));
       return undefined;
@@ -67,6 +67,7 @@ async function onRefusal(
   return undefined;
 }
 
+/** Silence ends a wait after a while; an answer that asks for patience does not, until the time of the wait itself is over. */
 async function onFailure(
   wait: Wait,
   answer: Answer & { kind: 'failed' },
@@ -80,8 +81,11 @@ async function onFailure(
   }
   known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';
   requests.failures += 1;
-  requests.lastFailure = answer.message;
-  if (wait.oneTry || clock.now() >= later(requests.answeredAt, SILENCE_MS)) return unreachable(answer.message, client.server);
+  requests.lastFailure = { message: answer.message, comeBack: answer.comeBack ?? false };
+  if (answer.comeBack) requests.silentSince = undefined;
+  else requests.silentSince ??= clock.now();
+  const silentUntil = later(requests.silentSince ?? clock.now(), SILENCE_MS);
+  if (wait.oneTry || clock.now() >= silentUntil) return unreachable(answer.message, client.server);
   const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
   wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
   await pause(wait, retryInMs);

@@ -45,9 +45,11 @@ export interface Known {
 
 /** How requests go. */
 export interface Requests {
-  answeredAt: Monotonic;
+  /** Since when requests get no answer: from the first that got none. */
+  silentSince: Monotonic | undefined;
   failures: number;
-  lastFailure: string | undefined;
+  /** Of those that no answer has followed yet. */
+  lastFailure: { message: string; comeBack: boolean } | undefined;
   collisions: number;
 }
 
@@ -65,7 +67,7 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     tried: undefined,
     signal,
     known: { view: undefined, fresh: false, ticket: undefined, unseen: 0, wrote: false, inDoubt: false },
-    requests: { answeredAt: now, failures: 0, lastFailure: undefined, collisions: 0 },
+    requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
     refused: undefined,
     pollAt: NEVER,
     reported: '',
@@ -104,7 +106,9 @@ function reportWaiting(wait: Wait, { position, heldBy }: { position: number; hel
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
   const { clock, client, me } = wait.participant;
   const { view, ticket } = wait.known;
-  if (wait.requests.lastFailure !== undefined) return unreachable(wait.requests.lastFailure, client.server);
+  const { lastFailure } = wait.requests;
+  // Who is asked to come back later still knows what it was shown before.
+  if (lastFailure && !(lastFailure.comeBack && view)) return unreachable(lastFailure.message, client.server);
   const decision = view && decide(view, { me, ticket }, momentOf(wait.participant));
   const last = decision?.kind === 'wait' || decision?.kind === 'enqueue' ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };

@@ -49,9 +49,7 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
   const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
   const position = ahead.length;
-  const claimAt = isLongFree(view, position, moment.now)
-    ? moment.now
-    : later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
+  const claimAt = isLongFree(view, position) ? moment.now : later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
   const place = ticket ?? state.next;
   if (claimAt <= moment.now)
     return { kind: 'claim', key: keyOf(place, me.nonce), lease: claim({ view, me, moment }, place, ahead) };
@@ -62,13 +60,14 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
 }
 
 /**
- * Nobody has held the lock, or come to wait for it, for longer than the windows of all that stand before me, by the API server's stamps: then they are
- * dead, and must not starve those who do not queue.
+ * When the API server stamped a write of mine, nobody had held the lock, or come to wait for it, for longer than the windows of all that stand before
+ * me: then they are dead, and must not starve those who do not queue. My own clock adds nothing to that stamp: over the hours of a wait it goes wrong
+ * by more than the windows are long.
  */
-function isLongFree({ state, holders, stamp, clockRunsBack }: View, position: number, now: Steady): boolean {
+function isLongFree({ state, holders, stamp, clockRunsBack }: View, position: number): boolean {
   const { writtenAtServerMs, queuedAtServerMs = 0 } = state;
   if (holders.size > 0 || !stamp || clockRunsBack || writtenAtServerMs === undefined) return false;
-  const idleMs = stamp.serverMs + (now - stamp.receivedAt) - Math.max(writtenAtServerMs, queuedAtServerMs);
+  const idleMs = stamp.serverMs - Math.max(writtenAtServerMs, queuedAtServerMs);
   return position > 0 && idleMs > position * CLAIM_WINDOW_MS + CLOCKS_AGREE_MS;
 }
 

@@ -106,7 +106,7 @@ const TABLE: readonly [what: string, verb: Verb, reply: Reply, answer: Partial<R
     '429 with Retry-After',
     'update',
     reply(429, status('too many requests'), { 'retry-after': '2' }),
-    { kind: 'failed', applied: 'no', retryAfterMs: 2000 },
+    { kind: 'failed', applied: 'no', retryAfterMs: 2000, comeBack: true },
   ],
   [
     '429 that asks for an hour',
@@ -118,8 +118,15 @@ const TABLE: readonly [what: string, verb: Verb, reply: Reply, answer: Partial<R
     '503 of a balancer',
     'update',
     reply(503, 'no backend', { 'content-type': 'text/plain' }),
-    { kind: 'failed', applied: 'unknown' },
+    { kind: 'failed', applied: 'unknown', comeBack: undefined },
     /503: text\/plain \("no backend"\)/,
+  ],
+  ['503 of an API server', 'read', reply(503, status('not ready')), { kind: 'failed', applied: 'unknown', comeBack: true }],
+  [
+    '503 that says when to come back',
+    'read',
+    reply(503, 'shutting down', { 'content-type': 'text/plain', 'retry-after': '5' }),
+    { kind: 'failed', applied: 'unknown', retryAfterMs: 5000, comeBack: true },
   ],
   [
     '504 with details',

@@ -270,6 +270,41 @@ const TABLE: readonly [situation: string, view: View, now: number, decision: str
     0,
     'enqueue at 1 behind nobody',
   ],
+  [
+    'just released, and stamped two hours ago on a clock that is 2 % slower than mine',
+    observe(
+      stampedAt(
+        seen([
+          0,
+          {
+            ...alice,
+            writtenAt: 0,
+            queuedAt: 0,
+            waiters: [
+              [2, 'bob'],
+              [3, 'me'],
+            ],
+          },
+        ]),
+        0,
+        0,
+      ),
+      {
+        state: stateOf({
+          writtenAt: 7056,
+          queuedAt: 0,
+          waiters: [
+            [2, 'bob'],
+            [3, 'me'],
+          ],
+        }),
+        exists: true,
+        receivedAt: at(7200),
+      },
+    ),
+    7200,
+    'wait until 7202 at 1 behind nobody',
+  ],
 ];
 
 for (const [situation, view, now, expected, ticket] of TABLE) {

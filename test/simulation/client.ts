@@ -45,6 +45,7 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
   let ailing = false;
   const request = (serve: () => Answer, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
+    listen(world.now(), { type: 'asked', author });
     const fate = network.fate(author.name);
     const { arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, againAfterMs = 0, answerOfSecond } = fate;
     const slow = fate.arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;

@@ -3,6 +3,7 @@
  * API server can be written down in the same words.
  */
 import type { RawLease } from '../../src/protocol/lease.ts';
+import type { Timings } from '../../src/protocol/timings.ts';
 
 export interface Author {
   /** For people. */
@@ -12,6 +13,8 @@ export interface Author {
   /** Names one run of one participant: "me" is this id and this nonce. */
   nonce: string;
   durationMs: number;
+  /** Of one of ours: what its lease leaves time for. */
+  times?: Timings;
   priority?: number;
   labels?: Record<string, string> | undefined;
 }
@@ -21,13 +24,16 @@ export type Occurrence =
   | { type: 'commit'; author: Author; before: RawLease | undefined; after: RawLease | undefined; sent?: Sent; deed?: Deed }
   /** An author has been shown the Lease by an answer or a watch. */
   | { type: 'shown'; author: Author; lease: RawLease | undefined; byAnswer: boolean }
-  | { type: 'queued'; author: Author; patient: boolean }
+  | { type: 'queued'; author: Author; patient: boolean; oneTry?: boolean }
+  /** A request leaves. */
+  | { type: 'asked'; author: Author }
   /** It wants the lock no longer, or has it. */
   | { type: 'unqueued'; author: Author; outcome: string }
   /** The protected interval: from just before the first process starts until the last one is reaped. */
   | { type: 'started'; author: Author; token: string }
   | { type: 'ended'; author: Author; clock: number; how: string }
-  | { type: 'lost'; author: Author; reason: string }
+  /** `calmForMs`: how long the network had been good for this author by then. */
+  | { type: 'lost'; author: Author; reason: string; calmForMs?: number }
   /** Something keeps this author from being punctual: until now, or (`lasting`) until the same source says otherwise. */
   | { type: 'troubled'; author: Author; source: 'request' | 'watch' | 'process'; by: string; lasting?: boolean }
   /** What it says of itself. */

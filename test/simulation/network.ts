@@ -31,6 +31,8 @@ export interface Network {
   /** Nothing reaches this participant, or comes from it, for so long. */
   cutOff(participant: string, ms: number): void;
   isRough(): boolean;
+  /** How long nothing has hindered the requests of this participant. */
+  calmForMs(participant: string): number;
 }
 
 export interface NetworkOptions {
@@ -55,6 +57,7 @@ export function newNetwork(world: World, { random, has }: NetworkOptions): Netwo
   const rough = (fault: string, probability: number) => has(fault) && isRough() && random.chance(probability);
   return {
     isRough,
+    calmForMs: (participant) => (isRough() ? 0 : Math.max(0, world.now() - Math.max(roughUntil, cutOff.get(participant) ?? 0))),
     isCutOff,
     cutOff: (participant, ms) => void cutOff.set(participant, world.now() + ms),
     fate(participant) {

@@ -6,6 +6,7 @@ import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
+import { type Command, newCommand } from './command.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
@@ -45,12 +46,12 @@ export interface Ours {
 }
 
 export function newOurs(around: Surroundings, options: OursOptions): Ours {
-  const { world, listen } = around;
+  const { world, network, listen } = around;
   const { process, random, name, id, nonce, has, source } = options;
   const times = pickTimings(source, random);
   const labels = random.chance(0.1) ? { team: name } : undefined;
   const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
-  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, priority, labels };
+  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels };
   const plain = newClient(around, {
     process,
     author,
@@ -93,7 +94,9 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
     else listen(world.now(), { type: 'told', author, text: describe(event) });
     if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
-    if (event.type === 'lost') listen(world.now(), { type: 'lost', author, reason: event.reason });
+    if (event.type === 'lost') {
+      listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs: network.calmForMs(name) });
+    }
     if (event.type === 'renewed') command?.heard(event.deadlines.stopBy);
   };
   const kind = random.next();
@@ -105,7 +108,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
   }
 
   async function live(): Promise<void> {
-    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined });
+    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined, oneTry: timeoutMs === 0 });
     const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal, onEvent });
     const outcome =
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
@@ -155,7 +158,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     author,
     done,
     crash() {
-      listen(world.now(), { type: 'told', author, text: 'crashed' });
+      listen(world.now(), { type: 'troubled', author, source: 'process', by: 'crashed', lasting: true });
       process.crash();
       if (state === 'waiting') listen(world.now(), { type: 'unqueued', author, outcome: 'crashed' });
       state = 'over';
@@ -183,85 +186,4 @@ function describe(event: LockEvent): string {
     default:
       return event.type;
   }
-}
-
-interface Command {
-  /** Asks it to end, and sees to it that it does. */
-  stop(why: string): void;
-  onStopping(happen: () => void): void;
-  /** The watchdog hears of a renewal. */
-  heard(stopBy: number): void;
-  /** Its guard is gone. */
-  orphan(diesToo: boolean): void;
-}
-
-interface CommandOptions {
-  process: Process;
-  random: Random;
-  author: Author;
-  times: Participant['timings'];
-  stopBy: number;
-  has(fault: string): boolean;
-  onReaped(): void;
-}
-
-/** A command and its watchdog: they live outside the guard's process, on the same machine and clock, whatever happens to the guard. */
-function newCommand({ world, listen }: Surroundings, options: CommandOptions): Command {
-  const { process, random, author, times, has, onReaped } = options;
-  const { reapMs } = times;
-  let over = false;
-  let stopping = false;
-  let deadline = options.stopBy + times.killGraceMs;
-  let watched = 0;
-  let tell: () => void = () => {};
-  const end = (how: string) => {
-    if (over) return;
-    over = true;
-    listen(world.now(), { type: 'ended', author, clock: process.toLocal(world.now()), how });
-    process.deliver(onReaped);
-  };
-  const dieIn = (localMs: number, how: string) => {
-    world.at(process.toTrue(process.toLocal(world.now()) + localMs), () => {
-      const had = !over;
-      end(how);
-      return had;
-    });
-  };
-  const guardDog = () => {
-    watched += 1;
-    const mine = watched;
-    world.at(process.toTrue(deadline), () => {
-      if (!over && mine === watched) dieIn(random.next() * reapMs, 'killed by the watchdog');
-      return false;
-    });
-  };
-  const stop = (why: string) => {
-    if (stopping || over) return;
-    stopping = true;
-    tell();
-    if (!has('stubborn') && random.chance(0.6)) dieIn(random.next() * times.killGraceMs, `ended after ${why}`);
-    else dieIn(times.killGraceMs + random.next() * reapMs, `killed after ${why}`);
-  };
-  guardDog();
-  const work = random.chance(0.15) ? random.about(times.durationMs * 3) : random.about(times.durationMs / 4);
-  world.at(world.now() + work, () => {
-    // A command that ends by itself may leave children that take their time.
-    if (over) return false;
-    if (random.chance(0.8)) end('ended by itself');
-    else return process.deliver(() => stop('its main process ended'));
-    return true;
-  });
-  return {
-    stop,
-    onStopping(happen) {
-      tell = happen;
-    },
-    heard(stopBy) {
-      deadline = stopBy + times.killGraceMs;
-      guardDog();
-    },
-    orphan(diesToo) {
-      if (diesToo) end('died with its guard');
-    },
-  };
 }

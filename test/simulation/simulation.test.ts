@@ -32,6 +32,7 @@ const REGRESSIONS: readonly [seed: number, profile: string, minutes: number][] =
   [81, 'deletions', 30],
   [5079, 'deletions', 20],
   [8057, 'network', 25],
+  [37, 'stalls', 30],
 ];
 
 for (const [seed, profile, minutes] of REGRESSIONS) {

@@ -1,8 +1,8 @@
 /** The last events of a run in words: kept as they come, told only when something went wrong. */
-import type { Violation } from './checker.ts';
+import type { Violation } from './checker/index.ts';
+import { kindOf } from './checker/writes.ts';
 import { docOf } from './document.ts';
 import type { Listener, Occurrence } from './history.ts';
-import { kindOf } from './writes.ts';
 
 export interface Story {
   take: Listener;
@@ -24,6 +24,7 @@ export function newStory({ shown, lines: told = LINES }: StoryOptions = {}): Sto
   let events: { at: number; occurrence: Occurrence }[] = [];
   return {
     take(at, occurrence) {
+      if (occurrence.type === 'asked') return;
       if (occurrence.type === 'shown' && occurrence.author.name !== shown) return;
       events.push({ at, occurrence });
       if (events.length > 2 * MEMORY) events = events.slice(-MEMORY);
@@ -68,6 +69,8 @@ function words(event: Occurrence): string {
       return event.what;
     case 'told':
       return event.text;
+    case 'asked':
+      return 'asks';
     case 'shown': {
       const doc = event.lease && docOf(event.lease);
       return `(is shown ${doc ? `version ${doc.version}: "${doc.named}"` : 'no Lease'} by ${event.byAnswer ? 'an answer' : 'its watch'})`;

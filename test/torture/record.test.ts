@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import { tempFolder } from '../harness/guards.ts';
-import { newChecker } from '../simulation/checker.ts';
+import { newChecker } from '../simulation/checker/index.ts';
 import { historyOf } from './record.ts';
 
 const T0 = Date.parse('2026-01-01T00:00:00Z');

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
-import { newChecker } from '../simulation/checker.ts';
+import { newChecker } from '../simulation/checker/index.ts';
 import { randomOf } from '../simulation/random.ts';
 import { faultsOn } from './faults.ts';
 import { DURATION_MS, LEASE, type Rack, type TortureResult } from './rack.ts';

@@ -63,7 +63,7 @@ struct supervisor {
   pid_t command;
   bool command_lives, command_stopped, children, exit_reported, gone_reported;
   int status;
-  uint64_t group_had[SIGNALS + 1];
+  struct { uint64_t when; uint32_t times; } group_had[SIGNALS + 1];
 
   bool greeted, guard_gone, guard_dead, ending, waits_for_orphans, first_stopped, start_wanted;
   uint32_t grace;
@@ -465,10 +465,12 @@ static void report_end(struct supervisor *s) {
 
 static bool stops(int number) { return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU || number == SIGSTOP; }
 
+/* Counted: a second Ctrl-C may come before the guard has told of the first. */
 static bool had_by_group(struct supervisor *s, int number) {
-  uint64_t when = s->group_had[number];
-  s->group_had[number] = 0;
-  return s->terminal && when > 0 && now_ms() - when < GROUP_MS;
+  if (now_ms() - s->group_had[number].when >= GROUP_MS) s->group_had[number].times = 0;
+  if (!s->terminal || s->group_had[number].times == 0) return false;
+  s->group_had[number].times--;
+  return true;
 }
 
 static void pass_on(struct supervisor *s, int number, bool unless_had) {
@@ -487,7 +489,10 @@ static void pass_on(struct supervisor *s, int number, bool unless_had) {
 static void on_signal(struct supervisor *s, const struct caught *caught) {
   int number = caught->number;
   if (number < 1 || number > SIGNALS || caught->from == s->self || (number == SIGCHLD && caught->by_kernel)) return;
-  s->group_had[number] = now_ms();
+  uint64_t now = now_ms();
+  if (now - s->group_had[number].when >= GROUP_MS) s->group_had[number].times = 0;
+  s->group_had[number].when = now;
+  s->group_had[number].times++;
   if (s->phase < STARTING && stops(number)) send_note(s->channel, STOP, number);
   report(s, FROM_SUPERVISOR_SIGNAL, (uint64_t)number, caught->by_kernel, 0, 0);
 }
@@ -541,7 +546,8 @@ static bool obey(struct supervisor *s, int kind, const uint8_t *fields, size_t s
       s->greeted = true;
       return values[0] == PROTOCOL_VERSION;
     case FROM_GUARD_PREPARE: {
-      if (s->phase != WAITING) return s->phase == OVER;
+      if (s->phase == OVER) return report(s, FROM_SUPERVISOR_CANNOT_START, ECANCELED, 0, 0, 0), true; /* The caller has gone meanwhile. */
+      if (s->phase != WAITING) return false;
       s->grace = (uint32_t)values[1];
       int error = prepare(s, (uint32_t)values[0]);
       if (error) cannot_start(s, error);

@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { test } from 'node:test';
 import { PROTOCOL_VERSION } from '../../../src/guard/supervisor/protocol.ts';
+import * as programs from '../../harness/programs.ts';
 import { compile, runToEnd, supervise, tempFile } from './supervised.ts';
 
 const { errno } = constants;
@@ -19,25 +20,7 @@ test('every exit code is reported', async () => {
   }
 });
 
-const die = compile(
-  'die',
-  `#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-int main(int c, char **v) {
-  int n = atoi(v[1]);
-  struct { void *handler; long flags; void *restorer; unsigned long mask; } act;
-  memset(&act, 0, sizeof act);
-  struct rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  syscall(SYS_rt_sigaction, n, &act, 0, 8);
-  kill(getpid(), n);
-  return 0;
-}`,
-);
+const die = programs.die();
 
 const IGNORED_BY_DEFAULT = [
   constants.signals.SIGCHLD,

@@ -2,8 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { after } from 'node:test';
@@ -16,31 +15,21 @@ import {
   PROTOCOL_VERSION,
   type ToSupervisor,
 } from '../../../src/guard/supervisor/protocol.ts';
+import { compile, tempFile } from '../../harness/programs.ts';
 
 const sources = fileURLToPath(new URL('../../../src/guard/supervisor/', import.meta.url));
 /** Another build can be tried: one with ASan, one for another processor below its emulator. */
 export const SUPERVISOR = process.env.SUPERVISOR ?? join(sources, 'bin', `${process.platform}-${process.arch}`);
 
-const folder = mkdtempSync(join(tmpdir(), 'supervised-'));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Compiles a program and returns its path; `flags` beside those that all have. */
-export function compile(name: string, source: string, ...flags: string[]): string {
-  const path = join(folder, name);
-  writeFileSync(`${path}.c`, `#define _GNU_SOURCE\n${source}`);
-  execFileSync('gcc', ['-O1', '-w', `${path}.c`, '-o', path, '-pthread', ...flags]);
-  return path;
-}
-
 /** A supervisor of the same sources that is built otherwise. */
 export function buildSupervisor(name: string, ...flags: string[]): string {
-  const path = join(folder, name);
+  const path = tempFile(name);
   const files = ['supervisor.c', 'first.c', 'system.c'].map((file) => join(sources, file));
   execFileSync('gcc', ['-std=c99', '-Wall', '-Wextra', '-Werror', ...flags, ...files, '-o', path]);
   return path;
 }
 
-export const tempFile = (name: string): string => join(folder, name);
+export { compile, tempFile };
 
 export type Kind = FromSupervisor['kind'];
 type Of<K extends Kind> = Extract<FromSupervisor, { kind: K }>;

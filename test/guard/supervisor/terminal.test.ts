@@ -3,52 +3,15 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { test } from 'node:test';
+import * as programs from '../../harness/programs.ts';
 import { install, type Standalone, start } from './standalone.ts';
-import { compile, supervise } from './supervised.ts';
+import { supervise } from './supervised.ts';
 
 const lock = install();
 const { PATH } = process.env;
 
-/** Runs a program in a terminal of its own; what it is told goes to the terminal as if typed. */
-const terminal = compile(
-  'terminal',
-  `#include <poll.h>
-#include <pty.h>
-#include <sys/wait.h>
-#include <unistd.h>
-int main(int c, char **v) {
-  int tty;
-  char b[4096];
-  if (!forkpty(&tty, 0, 0, 0)) { execvp(v[1], v + 1); _exit(99); }
-  struct pollfd p[2] = {{0, POLLIN}, {tty, POLLIN}};
-  for (;;) {
-    poll(p, 2, -1);
-    if (p[0].revents) { int n = read(0, b, sizeof b); if (n > 0) write(tty, b, n); else p[0].fd = -1; }
-    if (p[1].revents) { int n = read(tty, b, sizeof b); if (n <= 0) break; write(1, b, n); }
-  }
-  int s;
-  wait(&s);
-  return WIFEXITED(s) ? WEXITSTATUS(s) : 128 + WTERMSIG(s);
-}`,
-  '-lutil',
-);
-
-/** No shell: one that is just starting a program with vfork can not be stopped, whoever has started it. */
-const job = compile(
-  'job',
-  `#include <signal.h>
-#include <unistd.h>
-void resumed(int n) { write(1, "resumed\\n", 8); }
-void interrupted(int n) { write(1, "interrupted\\n", 12); }
-void told(int n) { write(1, "hung up\\n", 8); }
-int main(int c, char **v) {
-  signal(SIGCONT, resumed);
-  if (c > 1) signal(SIGINT, interrupted);
-  signal(SIGHUP, told);
-  write(1, "running\\n", 8);
-  for (;;) pause();
-}`,
-);
+const terminal = programs.terminal();
+const job = programs.job();
 
 const inTerminal = (argv: string[], env: Record<string, string | undefined> = {}): Standalone =>
   start(terminal, argv, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH, PS1: '', ...env } });

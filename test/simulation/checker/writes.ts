@@ -2,8 +2,8 @@
  * What one write of ours changed, held against what such a write may change: a part of the checker that looks at two documents and at
  * nothing else.
  */
-import { type Doc, isAhead, LOCK, PREFIX } from './document.ts';
-import type { Author } from './history.ts';
+import { type Doc, isAhead, LOCK, PREFIX } from '../document.ts';
+import type { Author } from '../history.ts';
 
 export type WriteKind = 'claim' | 'renew' | 'release' | 'enqueue' | 'leave';
 

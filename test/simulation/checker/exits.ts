@@ -1,0 +1,56 @@
+/** How a participant leaves: nothing that it could have removed stays behind, and what it says of that is true. */
+import type { Author, Occurrence } from '../history.ts';
+import { AFTER_DELETION_MS, type Facts, type LandedWrite } from './facts.ts';
+
+export interface Exits {
+  landed(at: number, write: LandedWrite): void;
+  gaveUp(at: number, event: Occurrence & { type: 'unqueued' }): void;
+  said(at: number, event: Occurrence & { type: 'said' }): void;
+}
+
+export function newExits(facts: Facts): Exits {
+  const { sights, violate } = facts;
+  const failedToLeave = new Set<string>();
+  const gone = new Set<string>();
+  /** The last write of each that came true. */
+  const written = new Map<string, { version: number; sentTime: number }>();
+
+  /** After a deletion, others may put back a Lease that tells of those who have left. */
+  const entryOf = ({ nonce }: Author, at: number) =>
+    at < facts.deletedAt + AFTER_DELETION_MS
+      ? undefined
+      : [...(facts.doc?.holders ?? []), ...(facts.doc?.waiters ?? [])].find((entry) => entry.nonce === nonce);
+
+  return {
+    landed(at, { author, kind, after, sent }) {
+      if (!kind) return;
+      const sentTime = sent?.time ?? at;
+      written.set(author.nonce, { version: after.version, sentTime });
+      const looked = sights.answers(author)[0]?.at ?? 0;
+      if (!gone.has(author.nonce) || failedToLeave.has(author.nonce) || looked > sentTime) return;
+      violate(
+        at,
+        'nothing is left behind',
+        `${author.name} gave up without looking once more after a write, which came true now`,
+      );
+    },
+    /** It has looked after its last write, and taken out what it saw. */
+    gaveUp(at, { author, outcome }) {
+      // A document of a later version, nobody of ours may write to.
+      if (/^held|^crashed|version 2/.test(outcome)) return;
+      gone.add(author.nonce);
+      const entry = entryOf(author, at);
+      const last = written.get(author.nonce);
+      if (!entry || !last || failedToLeave.has(author.nonce)) return;
+      const [looked] = sights.answers(author);
+      const sawIt = (looked?.version ?? 0) >= last.version;
+      if (sawIt || last.sentTime >= (looked?.at ?? 0))
+        violate(at, 'nothing is left behind', `${author.name} gave up, and its entry ${entry.key} is still there`);
+    },
+    said(at, { author, what }) {
+      if (what === 'could-not-leave') failedToLeave.add(author.nonce);
+      else if (entryOf(author, at))
+        violate(at, 'what is said is true', `${author.name} says ${what}, and its entry is still there`);
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/** Those who have the lock: who they are, and that nobody takes it from them. Invariants 1 and 7 of docs/protocol.md, where they are decided. */
+import type { Author } from '../history.ts';
+import { type Facts, type Hold, type Landed, type LandedWrite, tellsOf } from './facts.ts';
+
+/** Nobody takes what was renewed less than its duration ago. */
+export function judgeClaim(facts: Facts, at: number, { author, kind, before, sent }: LandedWrite): void {
+  const { holds, sights, violate } = facts;
+  // Who puts back a Lease in which he held already takes nothing: whether he may start on it, `started` sees.
+  if (kind !== 'claim' || (!before && holds.has(author.nonce))) return;
+  const sentTime = sent?.time ?? at;
+  for (const hold of holds.values()) {
+    if (hold.author.nonce === author.nonce || at >= hold.landedAt + hold.durationMs) continue;
+    if (hold.author.kind !== 'ours' && (hold.cleared || hold.forced)) continue;
+    if (isExcused(facts, hold, author, sentTime)) continue;
+    // Sent before it could know of the other: it must not be started on, which `started` sees to.
+    if (hold.deleted && !sights.hadSeen(author, hold, sentTime)) continue;
+    const age = ((at - hold.landedAt) / 1000).toFixed(3);
+    violate(
+      at,
+      'no holder is robbed',
+      `${author.name} claimed what ${hold.author.name} renewed ${age}s ago for ${hold.durationMs / 1000}s`,
+    );
+  }
+}
+
+/** What is not promised: against whoever frees the lock by force, and, over a deletion, of those who had not seen the holder before. */
+export const isExcused = ({ sights }: Facts, earlier: Hold, later: Author, sentTime: number): boolean =>
+  earlier.forced || (earlier.deleted && !sights.hadSeen(later, earlier, sentTime));
+
+/** Who has the lock after this write. */
+export function recordHolds(facts: Facts, at: number, write: Landed): void {
+  const { holds } = facts;
+  if (!write.after) {
+    for (const hold of holds.values()) hold.deleted = true;
+    return;
+  }
+  const landed: LandedWrite = { ...write, after: write.after };
+  if (write.author.kind === 'ours') recordOurs(facts, at, landed);
+  else if (write.author.kind !== 'admin') recordForeign(facts, at, landed);
+  contradicted(facts, landed);
+  if (write.deed === 'unlock') for (const hold of holds.values()) hold.forced = true;
+  forgetOver(facts, at, landed);
+}
+
+function recordOurs({ holds, running, sights }: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+  if (kind === 'release' || kind === 'leave') holds.delete(author.nonce);
+  const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
+  if (!mine || (kind !== 'claim' && kind !== 'renew')) return;
+  const hold = holds.get(author.nonce);
+  // What was seen of an earlier claim, that it may never have known of, says nothing of this one; of one that it puts back, it does.
+  if (kind === 'claim' && !running.has(author.nonce)) sights.forget(author);
+  holds.set(author.nonce, {
+    author,
+    key: mine.key,
+    claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
+    durationMs: author.durationMs,
+    landedAt: at,
+    claimedAt: kind === 'claim' ? at : (hold?.claimedAt ?? at),
+    sentLocal: Math.max(sent?.local ?? Number.POSITIVE_INFINITY, hold?.sentLocal ?? Number.NEGATIVE_INFINITY),
+    // An old claim that lands late, over a Lease that was deleted, takes nothing from what a later write has given.
+    sentTime: Math.max(sent?.time ?? at, hold?.sentTime ?? Number.NEGATIVE_INFINITY),
+    forced: false,
+    deleted: hold?.deleted ?? false,
+    cleared: false,
+  });
+}
+
+function recordForeign({ holds }: Facts, at: number, { author, before, after }: LandedWrite): void {
+  if (after.named !== author.id) {
+    if (before?.named === author.id) holds.delete(author.nonce);
+    return;
+  }
+  for (const [nonce, hold] of holds) if (hold.author.id === author.id) holds.delete(nonce);
+  holds.set(author.nonce, {
+    author,
+    key: '',
+    claimVersion: after.version,
+    durationMs: (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000,
+    landedAt: at,
+    claimedAt: at,
+    sentLocal: Number.POSITIVE_INFINITY,
+    sentTime: at,
+    forced: false,
+    deleted: false,
+    cleared: false,
+  });
+}
+
+/** The spec no longer names somebody, and it was not he that did it. */
+function contradicted({ holds }: Facts, { author, before, after }: LandedWrite): void {
+  for (const hold of holds.values()) {
+    if (hold.author.nonce === author.nonce || after.named === hold.author.id) continue;
+    hold.cleared ||= author.kind !== 'ours';
+    const intact = tellsOf(after, hold);
+    const was = before !== undefined && (before.named === hold.author.id || tellsOf(before, hold));
+    // Neither the spec nor an entry tells of it: nobody can know any more.
+    if (hold.author.kind === 'ours' && author.kind !== 'ours' && was && !intact) hold.forced = true;
+  }
+}
+
+function forgetOver({ holds, running }: Facts, at: number, { after }: LandedWrite): void {
+  for (const [nonce, hold] of holds) {
+    const over = !running.has(nonce) && hold.landedAt + hold.durationMs * 2 < at;
+    if (over && after.named !== hold.author.id && !tellsOf(after, hold)) holds.delete(nonce);
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The invariants of docs/protocol.md, held against a history. It knows true time and everything that came true, so it needs nobody's
+ * word; what the protocol says it does not promise is excused by name, each where it is judged, and nothing else is. One subject, one file.
+ */
+import { docOf } from '../document.ts';
+import type { Occurrence } from '../history.ts';
+import { judgeChanges } from './changes.ts';
+import { newDuties } from './duties.ts';
+import { newExits } from './exits.ts';
+import { type CheckerOptions, date, type Landed, newFacts, type Violation } from './facts.ts';
+import { judgeClaim, recordHolds } from './holds.ts';
+import { newIntervals } from './intervals.ts';
+import { newOneTry } from './one-try.ts';
+import { follow, judgeQueue } from './queue.ts';
+import { newRequests } from './requests.ts';
+import { sweep } from './sweep.ts';
+import { kindOf } from './writes.ts';
+
+export type { CheckerOptions, Violation } from './facts.ts';
+
+export interface Checker {
+  take(at: number, occurrence: Occurrence): void;
+  /** Looks at what has not happened. `calmSince`: the last time that anything but a participant went wrong. */
+  sweep(at: number, calmSince: number): void;
+  readonly violation: Violation | undefined;
+  readonly starts: number;
+}
+
+export function newChecker(options: CheckerOptions): Checker {
+  let violation: Violation | undefined;
+  const violate = (at: number, invariant: string, what: string) => {
+    violation ??= { at, invariant, what };
+  };
+  const facts = newFacts(options, violate);
+  const exits = newExits(facts);
+  const intervals = newIntervals(facts);
+  const duties = newDuties(facts);
+  const oneTry = newOneTry(facts);
+  const requests = newRequests(facts);
+  const needless = (at: number, what: string) => {
+    if (options.gentle) violate(at, 'no needless failure', what);
+  };
+
+  function commit(at: number, event: Occurrence & { type: 'commit' }): void {
+    const landed = landedOf(event);
+    const { after } = landed;
+    // It is judged by what was so before it, and taken in afterwards.
+    if (after) {
+      judgeChanges(facts, at, { ...landed, after });
+      exits.landed(at, { ...landed, after });
+      judgeClaim(facts, at, { ...landed, after });
+      judgeQueue(facts, at, { ...landed, after });
+    }
+    date(facts, at, landed);
+    recordHolds(facts, at, landed);
+    duties.landed(at, landed);
+    oneTry.landed(at, landed);
+    requests.landed(at, landed);
+  }
+
+  function take(at: number, event: Occurrence): void {
+    const { name } = event.author;
+    switch (event.type) {
+      case 'commit':
+        commit(at, event);
+        break;
+      case 'shown':
+        if (!facts.sights.show(at, event, facts.holds.values())) break;
+        follow(facts, at, event);
+        duties.shown(at, event);
+        break;
+      case 'unqueued':
+        if (/^unreachable/.test(event.outcome)) needless(at, `${name}: ${event.outcome}`);
+        exits.gaveUp(at, event);
+        oneTry.unqueued(at, event);
+        follow(facts, at, event);
+        break;
+      case 'queued':
+        oneTry.queued(at, event);
+        follow(facts, at, event);
+        break;
+      case 'troubled':
+        facts.conditions.take(at, event);
+        follow(facts, at, event);
+        break;
+      case 'asked':
+        requests.asked(at, event);
+        break;
+      case 'started':
+        intervals.started(at, event);
+        break;
+      case 'ended':
+        duties.ended(at, event.author);
+        intervals.ended(at, event);
+        break;
+      case 'lost':
+        needless(at, `${name} lost the lock: ${event.reason}`);
+        duties.lost(at, event);
+        break;
+      case 'said':
+        exits.said(at, event);
+        break;
+      case 'told':
+        if (event.text.startsWith('threw')) violate(at, 'nothing throws', `${name} ${event.text}`);
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  return {
+    take,
+    sweep(at, calmSince) {
+      sweep(facts, at, calmSince);
+      duties.sweep(at);
+    },
+    get violation() {
+      return violation;
+    },
+    get starts() {
+      return intervals.starts;
+    },
+  };
+}
+
+function landedOf({ author, before, after, sent, deed }: Occurrence & { type: 'commit' }): Landed {
+  const was = before && docOf(before);
+  const is = after && docOf(after);
+  return { author, before: was, after: is, sent, deed, kind: is && author.kind === 'ours' ? kindOf(author, was, is) : undefined };
+}

@@ -1,0 +1,184 @@
+/** Those who wait: in which order they are served, how soon, and with which ticket. Invariants 3, 4 and 5 of docs/protocol.md. */
+import { type Doc, docOf, type Entry, isAhead } from '../document.ts';
+import type { Author, Occurrence } from '../history.ts';
+import {
+  AFTER_DELETION_MS,
+  CLAIM_WINDOW_MS,
+  type Facts,
+  type Hold,
+  type LandedWrite,
+  tellsOf,
+  WATCHED_PLACES,
+  type Waiting,
+} from './facts.ts';
+import { holderKeys } from './writes.ts';
+
+/** Trouble may have left something behind (a pause before the next try) for so long. */
+const AFTERMATH_MS = 8000;
+
+export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
+  const { kind, author, after } = write;
+  if (kind === 'claim') {
+    const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
+    if (!mine || !write.before) return;
+    const place = { priority: author.priority ?? 0, ticket: mine.ticket, nonce: author.nonce };
+    const claim = { author, before: write.before, place };
+    order(facts, at, claim);
+    windows(facts, at, claim);
+    pace(facts, at, claim);
+  }
+  if (kind === 'enqueue') ticket(facts, at, write);
+}
+
+interface Claim {
+  author: Author;
+  before: Doc;
+  place: { priority: number; ticket: number; nonce: string };
+}
+
+/** Invariant 3. */
+function order(facts: Facts, at: number, claim: Claim): void {
+  const { author, before, place } = claim;
+  const queue = before.waiters.filter((entry) => entry.nonce !== author.nonce).sort((a, b) => (isAhead(a, b) ? -1 : 1));
+  const windows = queue.filter((entry) => isAhead(entry, place)).length;
+  for (const [index, entry] of queue.entries()) {
+    const other = facts.waiting.get(entry.nonce);
+    if (!isAhead(entry, place) || entry.priority !== place.priority || index >= WATCHED_PLACES) continue;
+    if (!other?.patient || !wasPunctual(facts, other, at)) continue;
+    // Who knows of a holder in a deleted Lease waits for it, and others need not know.
+    if (at < facts.deletedAt + AFTER_DELETION_MS) continue;
+    if (!couldClaim(facts, { at, passed: other.author, by: author, windows }, before)) continue;
+    violateOrder(facts, at, claim, { entry, other });
+  }
+}
+
+function violateOrder(
+  { violate }: Facts,
+  at: number,
+  { author, place }: Claim,
+  { entry, other }: { entry: Entry; other: Waiting },
+): void {
+  violate(
+    at,
+    'nobody is overtaken',
+    `${author.name} (ticket ${place.ticket}) passed over ${other.author.name} (ticket ${entry.ticket}), who was punctual`,
+  );
+}
+
+/** Nothing has kept it from seeing in time what the lock is like now, and from doing something about it. */
+const wasPunctual = ({ changedAt }: Facts, { troubles, troubledAt, since, watchesSince }: Waiting, at: number): boolean =>
+  (watchesSince < changedAt || watchesSince < since + 1000) &&
+  troubles.size === 0 &&
+  since < at - 1000 &&
+  (troubledAt === since || troubledAt < Math.min(changedAt, at - AFTERMATH_MS));
+
+interface Passing {
+  at: number;
+  passed: Author;
+  by: Author;
+  /** How many were passed over. */
+  windows: number;
+}
+
+/** Whoever was passed over knew as early as the other that nobody who holds it lives. */
+function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
+  if (holderKeys(before).length > before.holders.length) return false;
+  if (before.named === '' && before.holders.length === 0) return true;
+  const dead = [...facts.holds.values()].filter(
+    (hold) => hold.author.nonce !== passing.by.nonce && (hold.author.id === before.named || tellsOf(before, hold)),
+  );
+  return !facts.options.drift && dead.every((hold) => sawAsEarly(facts, passing, hold));
+}
+
+/** Whoever saw the last sign of life later believes in it for longer. */
+function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Passing, dead: Hold): boolean {
+  const his = sights.of(passed, dead.author);
+  const mine = sights.of(by, dead.author);
+  // By a server's clock, and not by having watched it for its duration.
+  const watchedMs = dead.durationMs + Math.max(2000, dead.durationMs / 10) + windows * CLAIM_WINDOW_MS;
+  if (options.skew && mine && at < mine.at + watchedMs * 0.99) return false;
+  // A deletion dates it anew, for each when he learns of it.
+  return !dead.deleted && his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
+}
+
+/** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */
+function windows({ standing, violate }: Facts, at: number, { author, before, place }: Claim): void {
+  for (const entry of before.waiters) {
+    const stoodMs = at - (standing.get(entry.key) ?? at);
+    if (entry.nonce === author.nonce || !isAhead(entry, place) || stoodMs >= CLAIM_WINDOW_MS * 0.95) continue;
+    violate(
+      at,
+      'who came back has its window',
+      `${author.name} passed over ${entry.key}, which stood there for ${stoodMs.toFixed(0)} ms`,
+    );
+  }
+}
+
+/** Invariant 4, to the second, where nothing but vanishing participants gets in the way. */
+function pace({ options, waiting, freedAt, lastArrivalAt, violate }: Facts, at: number, { author, before, place }: Claim): void {
+  const me = waiting.get(author.nonce);
+  if (!options.gentle || !me || before.named !== '' || before.holders.length > 0) return;
+  const ahead = before.waiters.filter((entry) => isAhead(entry, place)).length;
+  const since = Math.max(freedAt, lastArrivalAt, me.since);
+  if (at - since <= ahead * CLAIM_WINDOW_MS * 1.05 + 1000) return;
+  violate(
+    at,
+    'a free lock is claimed in time',
+    `${author.name} claimed only ${((at - since) / 1000).toFixed(1)}s after it could, with ${ahead} ahead`,
+  );
+}
+
+/** Being slow costs a turn, never a place. */
+function ticket({ waiting, deletedAt, violate }: Facts, at: number, { author, after }: LandedWrite): void {
+  const me = waiting.get(author.nonce);
+  if (me) me.missingSince = undefined;
+  const entry = after.waiters.find(({ nonce }) => nonce === author.nonce);
+  // After a deletion, an older document may be put back, with older tickets.
+  const regular = at > deletedAt + AFTER_DELETION_MS;
+  if (regular && me?.ticket !== undefined && entry && entry.ticket !== me.ticket) {
+    violate(at, 'nobody is lost', `${author.name} had ticket ${me.ticket} and now stands in the queue with ${entry.ticket}`);
+  }
+}
+
+/** What happens to those who wait, taken in. */
+export function follow({ waiting }: Facts, at: number, event: Occurrence): void {
+  const { author } = event;
+  const me = waiting.get(author.nonce);
+  switch (event.type) {
+    case 'queued':
+      waiting.set(author.nonce, newWaiting(at, author, event.patient));
+      return;
+    case 'unqueued':
+      waiting.delete(author.nonce);
+      return;
+    case 'troubled':
+      if (!me) return;
+      me.troubledAt = at;
+      if (event.source !== 'watch') me.hinderedAt = at;
+      if (event.lasting) me.troubles.add(event.source);
+      else me.troubles.delete(event.source);
+      return;
+    case 'shown': {
+      const mine = event.lease && docOf(event.lease).waiters.find(({ nonce }) => nonce === author.nonce);
+      if (!me || !mine || !event.lease) return;
+      me.ticket ??= mine.ticket;
+      const place = docOf(event.lease).waiters.filter((entry) => isAhead(entry, mine)).length;
+      me.watchesSince = place < WATCHED_PLACES ? Math.min(me.watchesSince, at) : Number.POSITIVE_INFINITY;
+      return;
+    }
+    default:
+      return;
+  }
+}
+
+const newWaiting = (at: number, author: Author, patient: boolean): Waiting => ({
+  author,
+  patient,
+  since: at,
+  troubledAt: at,
+  hinderedAt: at,
+  troubles: new Set(),
+  ticket: undefined,
+  missingSince: undefined,
+  watchesSince: Number.POSITIVE_INFINITY,
+});

@@ -1,0 +1,84 @@
+/** What goes wrong beside the network: machines that pause, wall clocks that jump, and an administrator. Each draws from a stream of its own. */
+import { doDeed } from './admin.ts';
+import { kindOf } from './checker/writes.ts';
+import { docOf } from './document.ts';
+import { type Random, randomOf } from './random.ts';
+import type { Life, Stage } from './stage.ts';
+
+export function startTroubles(stage: Stage): void {
+  pauses(stage);
+  stalls(stage);
+  const wall = (random: Random) => {
+    for (const { process } of stage.alive) if (random.chance(0.2)) process.jumpWall(random.between(-7_200_000, 7_200_000));
+    return false;
+  };
+  recur(stage, 'wall', 60_000, wall);
+  for (const deed of DEEDS) administrate(stage, deed);
+}
+
+const DEEDS = ['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'];
+
+function recur(stage: Stage, fault: string, everyMs: number, cause: (random: Random) => boolean): void {
+  const { world } = stage;
+  const random = randomOf(stage.seed, `trouble/${fault}`);
+  if (!stage.given(fault)) return;
+  const strike = () => {
+    if (!stage.has(fault)) return false;
+    const ran = cause(random);
+    world.at(world.now() + random.about(everyMs), strike);
+    return ran;
+  };
+  world.at(random.about(everyMs), strike);
+}
+
+function pauses(stage: Stage): void {
+  recur(stage, 'pause', 40_000, (random) => {
+    for (const life of stage.alive) if (random.chance(0.2)) suspend(stage, life, random.about(20_000));
+    return false;
+  });
+}
+
+/** A pause just as a claim comes true: its answer is there when the process wakes, and the lock is no longer its own. */
+function stalls(stage: Stage): void {
+  const { server, network, has } = stage;
+  const random = randomOf(stage.seed, 'stalls');
+  server.onCommit(({ write: { author }, before, after }) => {
+    if (author.kind !== 'ours' || !after || kindOf(author, before && docOf(before), docOf(after)) !== 'claim') return;
+    // Or its answer is the last that it ever gets: what it believes of its deadline must be right from the first write on.
+    if (has('cut') && random.chance(0.2)) network.cutOff(author.name, author.durationMs * random.between(0.5, 1.5));
+    if (!has('stall') || !random.chance(0.1)) return;
+    for (const life of stage.alive) {
+      if (life.ours?.author === author) suspend(stage, life, author.durationMs * random.between(0.2, 1.5));
+    }
+  });
+}
+
+function suspend({ world, listen }: Stage, { process, ours }: Life, ms: number): void {
+  process.pause(ms);
+  if (!ours) return;
+  const { author } = ours;
+  const by = `paused for ${(ms / 1000).toFixed(1)}s`;
+  listen(world.now(), { type: 'troubled', author, source: 'process', by, lasting: true });
+  world.at(world.now() + ms + 1, () => {
+    if (!process.paused) listen(world.now(), { type: 'troubled', author, source: 'process', by: 'resumed' });
+    return false;
+  });
+}
+
+/** Its traces may hinder everybody for so long. */
+const AFTER_DEED_MS = 10_000;
+
+function administrate(stage: Stage, deed: string): void {
+  const { world, server, listen } = stage;
+  recur(stage, deed, deed === 'delete' ? 80_000 : 200_000, (random) => {
+    const done = doDeed({
+      world,
+      server,
+      random,
+      has: (fault) => fault === deed,
+      told: (author, text) => listen(world.now(), { type: 'told', author, text }),
+    });
+    if (done) stage.disturbedAt = world.now() + AFTER_DEED_MS;
+    return false;
+  });
+}
