@@ -89,7 +89,7 @@ real('a namespace that does not exist is 78', async (t) => {
   assert.match(stderr, /the namespace "nowhere" does not exist: create it/);
 });
 
-test('an API server that is not there is 69 once the time is over, and tells at once what is wrong', async (t) => {
+test('an API server that is not there is 69 once the time is over, and says immediately what is wrong', async (t) => {
   const args = ['run', '--server', 'https://127.0.0.1:1', '--name', 'deploy'];
   const { code, stderr } = await guard(t, [...args, '--timeout', '500ms', '--', 'true']).finished;
   assert.equal(code, EXIT.unreachable.code);

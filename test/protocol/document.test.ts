@@ -1,3 +1,4 @@
+/** The document: what a Lease says is read, whatever stands in it, and what is written is read back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
