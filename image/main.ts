@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { isSea } from 'node:sea';
+import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
@@ -19,6 +21,9 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
   k8s-lease-lock COMMAND --help    show the options of a command
   k8s-lease-lock --version
 `;
+
+/** Not for people: see `exit`. */
+const EXIT_WITH = 'exit-with';
 
 async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
@@ -42,6 +47,8 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/inject.ts')).inject(argv);
     case 'install':
       return await (await import('./commands/install.ts')).install(argv);
+    case EXIT_WITH:
+      return Number(argv[0]);
     case '--version':
       process.stdout.write(`${VERSION}\n`);
       return 0;
@@ -55,4 +62,11 @@ async function main([command, ...argv]: string[]): Promise<number> {
   }
 }
 
-process.exit(await main(process.argv.slice(2)));
+exit(await main(process.argv.slice(2)));
+
+/** process.exit() waits for a thread that writes to a pipe which nobody reads; this process's successor has none. */
+function exit(code: number): void {
+  const own = isSea() ? [process.execPath] : [process.execPath, process.argv[1] ?? ''];
+  if (isStuckWriting() && process.platform !== 'win32') process.execve?.(process.execPath, [...own, EXIT_WITH, String(code)], {});
+  process.exit(code);
+}

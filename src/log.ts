@@ -23,6 +23,10 @@ export interface LogOptions {
   fd: number;
 }
 
+/** How many writes are under way in threads of this process: one to a pipe that nobody reads never ends, and process.exit() waits for it. */
+let underWay = 0;
+export const isStuckWriting = (): boolean => underWay > 0;
+
 const RANK: Record<Level, number> = { error: 0, info: 1, debug: 2 };
 /** Lines kept while nobody reads; the oldest are dropped beyond. */
 const BACKLOG = 1000;
@@ -42,7 +46,9 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
     backlog = [];
   };
   const put = (bytes: Buffer) => {
+    underWay++;
     write(fd, bytes, (error, count) => {
+      underWay--;
       if (error?.code === 'EAGAIN') {
         clock.at(later(clock.now(), AGAIN_MS), () => put(bytes));
       } else if (!error && count < bytes.length) {

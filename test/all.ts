@@ -31,11 +31,11 @@ if (missing && process.env.CI) {
 const cluster = missing ? undefined : await startCluster();
 try {
   const env = { ...process.env, ...(cluster && { [SHARED_CLUSTER]: cluster.describe() }) };
-  // test/node has a runner of its own: it needs a kubelet.
+  // Two have a runner of their own: test/node needs a kubelet, test/arm64 another processor.
   const files =
     process.argv.slice(2).length > 0
       ? process.argv.slice(2)
-      : globSync('test/**/*.test.ts', { cwd: root, exclude: ['test/node/**'] });
+      : globSync('test/**/*.test.ts', { cwd: root, exclude: ['test/node/**', 'test/arm64/**'] });
   // Two at a time: the tests start processes of their own, and have deadlines.
   step('tests', process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=300000', ...files], env);
 } finally {

@@ -1,9 +1,11 @@
 /** A guard while it runs: its status server, its log, and --on-lost warn. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { BUNDLE } from '../harness/guards.ts';
+import { BUNDLE, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
 import { holderOf, leasePath, lockName, run, runArguments, SHORT, target } from './embedded.ts';
 
@@ -25,7 +27,7 @@ test('with --on-lost warn the command goes on without its lock, and is told so',
 
 test('a full stderr that nobody reads does not keep the guard from renewing', async (t) => {
   const name = lockName();
-  const args = runArguments(name, [...SHORT, '-v', '--', 'sh', '-c', 'head -c 200000 /dev/zero >&2 & echo ready; cat']);
+  const args = runArguments(name, [...SHORT, '-v', '--', 'sh', '-c', 'head -c 5000000 /dev/zero >&2 & echo ready; cat']);
   const child = spawn(process.execPath, [BUNDLE, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH } });
   t.after(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.stdout.once('data', resolve));
@@ -34,6 +36,18 @@ test('a full stderr that nobody reads does not keep the guard from renewing', as
   const seen = new Set([first]);
   await until(async () => seen.add(await renewed()).size >= 7, 'it renews for longer than its duration');
   assert.equal(child.exitCode, null);
+});
+
+test('a full stderr that nobody reads does not keep the guard from ending', async (t) => {
+  const name = lockName();
+  const fifo = join(tempFolder(t), 'fifo');
+  const script = 'mkfifo "$0"; exec 9<>"$0"; head -c 65536 /dev/zero >&9; exec "$@" 2>"$0"';
+  const line = [process.execPath, BUNDLE, ...runArguments(name, ['--', 'sh', '-c', 'exit 3'])];
+  const child = spawn('sh', ['-c', script, fifo, ...line], { stdio: 'ignore', env: { PATH: process.env.PATH } });
+  t.after(() => child.kill('SIGKILL'));
+  const [code] = await once(child, 'exit');
+  assert.equal(code, 3);
+  assert.equal(await holderOf(name), '', 'released');
 });
 
 test('/healthz says whether the lock is held and in time, /metrics what has happened', async (t) => {

@@ -72,6 +72,12 @@ test('what is packed is the library with its types, the command line, and the do
     'dist/cli/index.js',
   ])
     assert.ok(paths.includes(path), path);
+  const supervisors = packed.files.filter(({ path }) => path.startsWith('dist/cli/supervisor/'));
+  assert.deepEqual(
+    supervisors.map(({ mode }) => mode),
+    [0o755, 0o755, 0o755, 0o755],
+    'each can be executed',
+  );
 });
 
 test('publint and arethetypeswrong have nothing to say', async (t) => {
