@@ -1,3 +1,4 @@
+/** Durations as people write them, and as they are shown. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

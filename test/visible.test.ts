@@ -1,3 +1,4 @@
+/** Other people's text is made harmless before it is printed. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -38,6 +38,7 @@ async function assertLeaseSays({ lease, holders }: Lab): Promise<void> {
   const key = Object.keys(metadata.annotations ?? {}).find((each) => each.startsWith('holder.'));
   const { mark } = (await holders())[0] ?? {};
   assert.deepEqual(await holders(), [{ key, id: spec.holderIdentity, mark, duration: 60, since: spec.acquireTime, about }]);
+  assert.match(key ?? '', /^holder\.lease-lock\.nullplatform\.com\/\d+-\w+$/);
   assert.match(mark ?? '', /./);
   assert.match(spec.holderIdentity ?? '', /^gha\/acme%2Fapi\/77\/2\/build\/[0-9a-z]{10}$/);
   assert.equal(spec.leaseDurationSeconds, 60);

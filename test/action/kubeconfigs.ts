@@ -1,4 +1,5 @@
 /** Kubeconfigs as users of the Action have them, for the cluster and the account of a lab. */
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import type { Lab } from './lab.ts';
 
 /** As `kubectl config view --raw` prints it. */
@@ -28,12 +29,9 @@ contexts:
 `;
 }
 
-export function jsonOf({ cluster, token, namespace }: Lab): string {
-  const context = { cluster: 'test', user: 'test', namespace };
-  return JSON.stringify({
-    'current-context': 'test',
-    clusters: [{ name: 'test', cluster: { server: cluster.url, 'certificate-authority': cluster.caFile } }],
-    users: [{ name: 'test', user: { token } }],
-    contexts: [{ name: 'test', context }],
+export const jsonOf = ({ cluster, token, namespace }: Lab): string =>
+  kubeconfigText({
+    cluster: { server: cluster.url, 'certificate-authority': cluster.caFile },
+    user: { token },
+    namespace,
   });
-}

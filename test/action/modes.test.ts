@@ -119,7 +119,7 @@ real('check: still held', async (t) => {
   assert.match(onlyError(elsewhere), /this job has no lock deploy in namespace/);
 });
 
-real('check: fails at once when it is not held, by one error, and the steps after it do not run', async (t) => {
+real('check: fails immediately when it is not held, by one error, and the steps after it do not run', async (t) => {
   const { lock, clear } = await lab();
   const skipped = await runJob(t, [lock({}, { if: false }), lock({ mode: 'check' }), { run: 'echo never' }]);
   assert.equal(skipped.conclusion, 'failure');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { faultProxy } from '../harness/fault-proxy.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { real } from '../harness/real.ts';
 import { type Step, startJob } from '../harness/runner/index.ts';
 import { until } from '../harness/until.ts';
@@ -68,13 +69,7 @@ real('a token that is renewed by a later phase is not what the keeper uses: it h
 
 test('a password in a URL, of the API server or of a proxy, is no more printed than any other', async (t) => {
   const password = 'hunter2-hunter2';
-  const kubeconfig = (cluster: object) =>
-    JSON.stringify({
-      'current-context': 'x',
-      clusters: [{ name: 'x', cluster }],
-      users: [{ name: 'x', user: { token: 'word-word-word' } }],
-      contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
-    });
+  const kubeconfig = (cluster: object) => kubeconfigText({ cluster, user: { token: 'word-word-word' } });
   const server = `https://admin:${password}@127.0.0.1:1`;
   for (const given of [
     { server, token: 'word-word-word' },

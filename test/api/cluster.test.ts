@@ -1,3 +1,4 @@
+/** How a cluster is found: by options, kubeconfigs, and the files of a Pod; and how a participant is named there. */
 import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** Which proxy a request goes through, as Go and kubectl read the environment. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { proxyFor } from '../../src/api/proxy.ts';

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
 import { startLeaseServer } from '../../src/server/server.ts';
 import { BUNDLE, tempFolder } from '../harness/guards.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { missing, real, realCluster } from '../harness/real.ts';
 import { documents, fences, read } from './documents.ts';
 
@@ -30,16 +31,7 @@ async function workshop(t: TestContext): Promise<{ run(line: string): Promise<{ 
   script('k8s-lease-lock', `exec ${process.execPath} ${BUNDLE} "$@"`);
   script('kubectl', `exec ${kubectl} "$@"`);
   for (const name of ['deploy.sh', 'backup.sh']) script(name, `echo ran ${name} "$@"`);
-  const contexts = [{ name: 'x', context: { cluster: 'x', user: 'x' } }];
-  writeFileSync(
-    join(folder, 'kubeconfig'),
-    JSON.stringify({
-      'current-context': 'x',
-      contexts,
-      clusters: [{ name: 'x', cluster: { server: server.url } }],
-      users: [{ name: 'x', user: {} }],
-    }),
-  );
+  writeFileSync(join(folder, 'kubeconfig'), kubeconfigText({ cluster: { server: server.url } }));
   const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: join(folder, 'kubeconfig'), HOME: folder };
   const here = (line: string) => line.replaceAll('http://127.0.0.1:8001', server.url);
   return { run: (line) => promisify(execFile)('sh', ['-c', here(line)], { cwd: folder, env, timeout: 30_000 }) };

@@ -9,23 +9,28 @@ import { SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { account } from './account.ts';
 
-real('get, watch, create and update on the one Lease are all the rights that are needed', async (t) => {
-  const cluster = await realCluster();
-  const { url, caFile, namespace } = cluster;
-  const ns = await namespace('rights');
-  const { tokenFile } = await account(t, cluster, { namespace: ns, name: 'enough', verbs: SUFFICIENT });
-  const run = (...args: string[]) =>
-    guard(t, ['run', ...reach({ url, caFile, tokenFile }), '-n', ns, '--name', 'deploy', ...args]);
-  const alice = run('--', 'sh', '-c', 'echo ready; cat');
-  await alice.prints(/ready/);
-  const bob = run('-v', '--', 'true');
-  await bob.says(/next in queue/);
-  alice.input('');
-  const { code, stderr } = await bob.finished;
-  assert.equal(code, 0);
-  assert.doesNotMatch(stderr, /watching/, 'the watch was allowed');
-  assert.equal((await alice.finished).code, 0);
-});
+real(
+  'get, watch, create and update on the one Lease are all the rights that are needed; without watch a waiter says so',
+  async (t) => {
+    const cluster = await realCluster();
+    const { url, caFile } = cluster;
+    for (const verbs of [SUFFICIENT, SUFFICIENT.filter((verb) => verb !== 'watch')]) {
+      const namespace = await cluster.namespace('rights');
+      const { tokenFile } = await account(t, cluster, { namespace, name: 'enough', verbs });
+      const where = [...reach({ url, caFile, tokenFile }), '-n', namespace, '--name', 'deploy'];
+      const alice = guard(t, ['run', ...where, '--', 'sh', '-c', 'echo ready; cat']);
+      await alice.prints(/ready/);
+      const bob = guard(t, ['run', ...where, '-v', '--', 'true']);
+      await bob.says(/next in queue/);
+      if (!verbs.includes('watch')) await bob.says(/watching Lease \S+: 403/);
+      alice.input('');
+      const { code, stderr } = await bob.finished;
+      assert.equal(code, 0);
+      assert.equal(/watching/.test(stderr), !verbs.includes('watch'), stderr);
+      assert.equal((await alice.finished).code, 0);
+    }
+  },
+);
 
 real('without a right the refusal names it, and what to allow; exit code 77', async (t) => {
   const cluster = await realCluster();
@@ -84,7 +89,7 @@ real('a namespace that does not exist is 78', async (t) => {
   assert.match(stderr, /the namespace "nowhere" does not exist: create it/);
 });
 
-test('an API server that is not there is 69 once the time is over, and tells at once what is wrong', async (t) => {
+test('an API server that is not there is 69 once the time is over, and says immediately what is wrong', async (t) => {
   const args = ['run', '--server', 'https://127.0.0.1:1', '--name', 'deploy'];
   const { code, stderr } = await guard(t, [...args, '--timeout', '500ms', '--', 'true']).finished;
   assert.equal(code, EXIT.unreachable.code);

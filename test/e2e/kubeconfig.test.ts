@@ -8,6 +8,7 @@ import type { TestContext } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { guard, tempFolder } from '../harness/guards.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { account } from './account.ts';
@@ -109,16 +110,7 @@ real('HTTPS_PROXY, NO_PROXY and proxy-url lead the way that they lead kubectl', 
       'tls-server-name': 'kubernetes.default.svc',
       ...cluster,
     };
-    const contexts = [{ name: 'x', context: { cluster: 'c', user: 'u', namespace: ns } }];
-    writeFileSync(
-      file,
-      JSON.stringify({
-        'current-context': 'x',
-        contexts,
-        clusters: [{ name: 'c', cluster: named }],
-        users: [{ name: 'u', user: { token: adminToken } }],
-      }),
-    );
+    writeFileSync(file, kubeconfigText({ cluster: named, user: { token: adminToken }, namespace: ns }));
     return ['run', '--kubeconfig', file, '--name', 'deploy', '--timeout', '3s', '--', 'true'];
   };
   const byEnv = await guard(t, config({}), { env: { HTTPS_PROXY: proxy } }).finished;

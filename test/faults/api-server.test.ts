@@ -2,6 +2,7 @@
  * The fault matrix, API server: the server itself, or its etcd, is frozen, or killed and restarted. A cluster of its own, mistreated while
  * two stories run on it: one with a lease that ends meanwhile, one with a lease that outlives the outage.
  */
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -65,7 +66,7 @@ describe('API server', { concurrency: false, skip: missing }, () => {
   for (const outage of outages) {
     test(`${outage.name}, and comes back`, async (t) => {
       const cluster = await starting;
-      if (!cluster) return;
+      assert.ok(cluster);
       const together = gathering(2, async () => {
         await outage.begin(cluster);
         await sleep(OUTAGE_MS);

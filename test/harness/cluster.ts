@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { clusterBinaries } from '../cluster/binaries.ts';
 import { type Answer, type Api, type ApiObject, apiClient, type RequestOptions, type Watch } from './api.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
+import { kubeconfigText } from './kubeconfig.ts';
 
 /** Names a JSON file that describes a running cluster. */
 export const SHARED_CLUSTER = 'K8S_LEASE_LOCK_TEST_CLUSTER';
@@ -121,7 +122,12 @@ function attach({ folder, url, kubectl, pids }: Description): Cluster {
   const api = apiClient({ url, ca, token: adminToken });
   const kubeconfigFor = (token: string, namespace?: string) => {
     const file = join(folder, `kubeconfig-${randomBytes(4).toString('hex')}`);
-    writeFileSync(file, JSON.stringify(kubeconfig({ url, caFile, token, ...(namespace && { namespace }) })), { mode: 0o600 });
+    const text = kubeconfigText({
+      cluster: { server: url, 'certificate-authority': caFile },
+      user: { token },
+      ...(namespace && { namespace }),
+    });
+    writeFileSync(file, text, { mode: 0o600 });
     return file;
   };
   return {
@@ -195,16 +201,4 @@ function tokenOf(folder: string, user: string): string {
   const token = lines.map((line) => line.split(',')).find((fields) => fields[1] === user)?.[0];
   if (!token) throw new Error(`no user ${user} in the cluster's token file`);
   return token;
-}
-
-function kubeconfig(access: { url: string; caFile: string; token: string; namespace?: string }): object {
-  const context = { cluster: 'test', user: 'test', ...(access.namespace && { namespace: access.namespace }) };
-  return {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'test',
-    clusters: [{ name: 'test', cluster: { server: access.url, 'certificate-authority': access.caFile } }],
-    users: [{ name: 'test', user: { token: access.token } }],
-    contexts: [{ name: 'test', context }],
-  };
 }

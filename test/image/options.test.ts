@@ -1,3 +1,4 @@
+/** The command line: options, their values, and what is refused. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type RunSettings, readRunCommandLine } from '../../image/commands/run.ts';

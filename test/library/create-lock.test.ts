@@ -112,7 +112,7 @@ for (const target of all) {
     assert.deepEqual(order, ['dave', 'bob', 'carol']);
   });
 
-  test(`${target.name}: a lock that is not free is busy: at once, after a time, or until the signal`, async (t) => {
+  test(`${target.name}: a lock that is not free is busy: immediately, after a time, or until the signal`, async (t) => {
     const { lock } = await workshop(t, target);
     const nightly = lock();
     const held = await nightly.acquire();

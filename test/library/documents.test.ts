@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { promisify } from 'node:util';
 import { tempFolder } from '../harness/guards.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { embeddedTarget } from '../harness/targets.ts';
 import { examples, OURS, root, script } from './workshop.ts';
 
@@ -14,15 +15,7 @@ after(() => target.close());
 
 function kubeconfig(folder: string, namespace: string): string {
   const file = join(folder, 'kubeconfig');
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'x',
-    clusters: [{ name: 'x', cluster: { server: target.url } }],
-    users: [{ name: 'x', user: {} }],
-    contexts: [{ name: 'x', context: { cluster: 'x', user: 'x', namespace } }],
-  };
-  writeFileSync(file, JSON.stringify(config));
+  writeFileSync(file, kubeconfigText({ cluster: { server: target.url }, namespace }));
   return file;
 }
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, type TestContext, test } from 'node:test';
 import { K8SLock, type K8SLockOptions, type LockError, type LockEvent } from '../../src/library/index.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { real } from '../harness/real.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
@@ -18,7 +19,7 @@ async function lease({ request }: ApiTarget, namespace: string) {
 async function shop(t: TestContext, target: ApiTarget) {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromString(JSON.stringify(kubeconfigOf(target)));
+  kubeConfig.loadFromString(kubeconfigOf(target));
   const namespace = await target.namespace('k8slock');
   return {
     namespace,
@@ -30,16 +31,11 @@ async function shop(t: TestContext, target: ApiTarget) {
   };
 }
 
-function kubeconfigOf({ url, caFile, token }: ApiTarget) {
-  return {
-    apiVersion: 'v1',
-    kind: 'Config',
-    'current-context': 'x',
-    clusters: [{ name: 'x', cluster: { server: url, ...(caFile && { 'certificate-authority': caFile }) } }],
-    users: [{ name: 'x', user: token ? { token } : {} }],
-    contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
-  };
-}
+const kubeconfigOf = ({ url, caFile, token }: ApiTarget): string =>
+  kubeconfigText({
+    cluster: { server: url, ...(caFile && { 'certificate-authority': caFile }) },
+    user: token ? { token } : {},
+  });
 
 for (const target of all) {
   test(`${target.name}: startLocking keeps the lock under just the id that was given, with the labels, until stopLocking`, async (t) => {
@@ -128,9 +124,9 @@ for (const target of all) {
     assert.deepEqual([third.isLocking, alice.signal?.aborted, spec.holderIdentity], [true, false, 'worker-1']);
   });
 
-  test(`${target.name}: two processes with one id exclude each other, and with resume a restarted one goes on at once`, async (t) => {
+  test(`${target.name}: two processes with one id exclude each other, and with resume a restarted one goes on immediately`, async (t) => {
     const namespace = await target.namespace('k8slock');
-    const files = JSON.stringify(JSON.stringify(kubeconfigOf(target)));
+    const files = JSON.stringify(kubeconfigOf(target));
     const worker = (resume: boolean, act: string) =>
       script(
         t,

@@ -1,3 +1,4 @@
+/** What is said of holders and of places in the queue, for people. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { summariseHolder } from '../../src/lock/describe.ts';

@@ -1,3 +1,4 @@
+/** The id that an API server knows somebody by, as the policy against theft wants it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { escaped, idOf, newIdentity } from '../../src/lock/identity.ts';

@@ -35,7 +35,7 @@ async function workshop(t: TestContext, ...behaviours: Behaviour[]) {
 
 const review = respond(201, { kind: 'SelfSubjectReview', status: { userInfo: { username: 'acme/x' } } });
 
-test('the API server is asked once who it is; whoever joins after that is it from the start', async (t) => {
+test('the API server is asked once who it is; those that join after that have that id from the start', async (t) => {
   const { server, join } = await workshop(t, review);
   const first = join();
   assert.equal(await first.whoAmI?.(2000), `user/acme%2Fx/h/${first.me.nonce}`);

@@ -1,3 +1,4 @@
+/** The document: what a Lease says is read, whatever stands in it, and what is written is read back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -187,27 +188,31 @@ test('versions compare by length, then by text', () => {
 });
 
 test('whatever stands in annotations and spec is read without an exception, and a waiter is never invented', () => {
-  const key = fc.oneof(fc.string(), fc.constantFrom('000001-a', '-', '1-', '99999999999999999999-x', '000002-é'));
-  const value = fc.oneof(
-    fc.string(),
-    fc.json(),
-    fc.constantFrom('null', '[]', '{"id":1}', '{"id":""}', '{"id":"x","priority":"high","about":[]}'),
-  );
+  const keys = fc.constantFrom('000001-a', '-', '1-', '99999999999999999999-x', '000002-é');
+  const key = fc.oneof(fc.string(), { weight: 3, arbitrary: keys });
+  const near = fc.constantFrom('null', '[]', '{"id":1}', '{"id":""}', '{"id":"x","priority":"high","about":[]}', '{"v":2}');
+  const value = fc.oneof(fc.string(), fc.json(), { weight: 3, arbitrary: near });
   const name = fc.tuple(fc.constantFrom(HOLDER, WAITER, 'x/'), key).map(([prefix, rest]) => prefix + rest);
   const annotations = fc.dictionary(fc.oneof(name, fc.constant(LOCK)), value);
   const spec = fc.dictionary(
     fc.constantFrom('holderIdentity', 'leaseDurationSeconds', 'renewTime', 'leaseTransitions', 'strategy'),
     fc.jsonValue(),
   );
+  const met = new Set<string>();
   fc.assert(
     fc.property(annotations, spec, (given, fields) => {
       const parsed = parseLease(lease(given, fields));
+      met.add(parsed.kind);
       if (parsed.kind === 'refused') return;
+      if (parsed.state.waiters.length > 0) met.add('waiter');
+      if (parsed.state.holders.length > 0) met.add('holder');
       for (const waiter of parsed.state.waiters) assert.ok(waiter.id !== '' && given[WAITER + waiter.key] !== undefined);
       assert.ok(Number.isSafeInteger(parsed.state.next) && parsed.state.next >= 1);
       annotationsSize(parsed.state.lease);
     }),
+    { numRuns: 500 },
   );
+  assert.deepEqual([...met].sort(), ['holder', 'refused', 'state', 'waiter'], 'the texts were of all kinds');
 });
 
 test('what is printed is read back as it was', () => {

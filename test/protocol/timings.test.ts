@@ -1,3 +1,4 @@
+/** The durations that are derived from a lease, and the refusal of those that cannot work. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -24,7 +24,7 @@ for (const lab of await labs()) {
       }
     });
 
-    it('an absent Lease is answered at once, and seen when it is created, changed, deleted and created again', async () => {
+    it('an absent Lease is answered immediately, and seen when it is created, changed, deleted and created again', async () => {
       const watching = await watch(only('later'));
       assert.equal(watching.status, 200);
       const made = await lab.put('later', { holderIdentity: 'alice' });

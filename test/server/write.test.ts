@@ -60,7 +60,7 @@ for (const lab of await labs()) {
       });
     });
 
-    it('a stale PUT to a deleted Lease gets 409 with the uid, and creates it anew without', async () => {
+    it('a stale PUT to a deleted Lease gets 409 with the uid, and creates it again without', async () => {
       const { uid, resourceVersion } = (await lab.put('gone')).body.metadata;
       await lab.delete('gone');
       assertRefused(await lab.put('gone', {}, { uid, resourceVersion }), {

@@ -37,6 +37,7 @@ const TRIES = 200;
 /** What decides; the rest of src/ carries it to an API server or tells of it. */
 const COVERED = [
   ...['protocol/rules.ts', 'protocol/sightings.ts', 'protocol/writes.ts', 'protocol/document.ts'],
+  ...['protocol/entries.ts', 'protocol/lock-state.ts', 'protocol/stamps.ts'],
   ...['lock/acquire.ts', 'lock/wait.ts', 'lock/setbacks.ts', 'lock/one-try.ts', 'lock/queue-watch.ts'],
   ...['lock/hold.ts', 'lock/renew.ts', 'lock/release.ts'],
 ];

@@ -165,7 +165,7 @@ guarded('patches and server-side apply get a thief no further', async (lab) => {
   }
 });
 
-guarded('a stamp of the future that is prepared for the taker is written anew when he takes', async (lab) => {
+guarded('a stamp of the future that is prepared for the taker is written again when it takes', async (lab) => {
   const { thief } = await heldByAlice(lab);
   const fieldsV1 = { 'f:spec': { 'f:leaseTransitions': {} } };
   for (const operation of ['Update', 'Apply']) {

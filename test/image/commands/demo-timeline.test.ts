@@ -1,8 +1,9 @@
+/** The picture of the demo: who waited and ran when, and whether two ran at the same time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { drawTimeline, findOverlap } from '../../../image/commands/demo-timeline.ts';
 
-test('two that ran at once are found, in whatever order they are given', () => {
+test('two that ran at the same time are found, in whatever order they are given', () => {
   const alice = { name: 'alice', from: 0, to: 100, killed: false };
   const bob = { name: 'bob', from: 99, to: 200, killed: false };
   assert.deepEqual(findOverlap([bob, alice]), ['alice', 'bob']);

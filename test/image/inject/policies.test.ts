@@ -28,6 +28,11 @@ describe('the policies', { skip: missing }, () => {
   /** What `inject` makes of each Pod, as an API server without any policy stores it. */
   const stored = new Map<string, [fromPod: ApiObject, fromJob: ApiObject]>();
 
+  const storedOf = (title: string): [ApiObject, ApiObject] => {
+    const found = stored.get(title);
+    assert.ok(found, title);
+    return found;
+  };
   const newNamespace = async (labels: Record<string, string> = {}) => {
     const name = await cluster.namespace('inject');
     await cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } });
@@ -69,7 +74,7 @@ describe('the policies', { skip: missing }, () => {
     it(`make the same of a Pod as inject: ${guarded.title}`, async () => {
       const pod = await created(podOf(guarded));
       assert.equal(pod.metadata.annotations?.[`${PREFIX}injected`], mode);
-      for (const other of stored.get(guarded.title) ?? []) {
+      for (const other of storedOf(guarded.title)) {
         assert.deepEqual(pod.metadata.annotations, other.metadata.annotations);
         assert.deepEqual(comparable(pod.spec), comparable(other.spec));
       }
@@ -77,7 +82,7 @@ describe('the policies', { skip: missing }, () => {
 
     it(`leave what inject has made as it is: ${guarded.title}`, async () => {
       const pod = await created(injected(podOf({ ...guarded, title: `${guarded.title} again` })));
-      assert.deepEqual(comparable(pod.spec), comparable(stored.get(guarded.title)?.[0].spec));
+      assert.deepEqual(comparable(pod.spec), comparable(storedOf(guarded.title)[0].spec));
     });
 
     it(`admit its template, and leave it as it is: ${guarded.title}`, async () => {
