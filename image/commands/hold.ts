@@ -2,8 +2,7 @@
  * `k8s-lease-lock hold`: holds the lock for a Pod, as its native sidecar. The kubelet is what stops the other containers: their livenessProbe asks
  * this process whether the lock is held, and is told no early enough for all that the kubelet then takes. What that can and can't do: docs/sidecar.md.
  */
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { later, untilAborted, waitUntil } from '../../src/clock.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { logEvents } from '../../src/guard/event-log.ts';
@@ -26,6 +25,7 @@ import {
   settled,
   WAITING,
 } from '../options.ts';
+import { holdMark } from '../pod/hold-mark.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { type HeldState, STATUS_PORT, type StatusServer, serveStatus } from '../pod/status-server.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
@@ -119,7 +119,7 @@ async function holdForPod(settings: HoldSettings, context: CommandContext): Prom
     return EXIT.configuration.code;
   }
   const holding = { ...context, settings, status, ending };
-  const before = await heldBefore(settings.dir);
+  const before = await holdMark(settings.dir).read();
   return before ? await afterRestart(before, holding) : await holdFromStart(holding);
 }
 
@@ -148,7 +148,7 @@ async function holdFromStart(holding: Holding): Promise<number> {
 
 async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Promise<number> {
   const { settings, log, status, ending } = holding;
-  const mark = markIn(settings.dir);
+  const mark = holdMark(settings.dir);
   const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
   let relied = false;
   let marking: Promise<void> | undefined;
@@ -157,7 +157,7 @@ async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Pr
     if (!state.held || relied) return state;
     try {
       // Before anybody relies on it: what then starts must not outlive this process unseen.
-      marking ??= writeFile(mark, JSON.stringify({ id: lock.holder, nonce }), { flush: true });
+      marking ??= mark.write({ id: lock.holder, nonce });
       await marking;
     } catch (error) {
       marking = undefined;
@@ -174,8 +174,7 @@ async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Pr
     // Nothing has started, so that nothing would ever end this Pod: out of the way, to come again.
     status.answerHeld(() => ({ held: false, message: RELEASED_EARLY }));
     await marking?.catch(() => {});
-    // One that stays is taken for a restart: the Pod then has to be ended from outside.
-    await rm(mark, { force: true }).catch(() => {});
+    await mark.remove();
     return exitCode(await lock.release(), { lock, log });
   }
   await untilAborted(ending);
@@ -237,20 +236,4 @@ async function afterRestart(before: Identity, holding: Holding): Promise<number>
   if (released.kind === 'released') log('info', `released ${subject}, held by this sidecar before its restart`);
   if (released.kind === 'failed') log('error', `not released: ${released.message}; the lock expires by itself`);
   return EXIT.lost.code;
-}
-
-const markIn = (dir: string): string => join(dir, 'held.json');
-
-/** Who held the lock in this Pod, if anybody did: also when what is written there can't be read. */
-async function heldBefore(dir: string): Promise<Identity | undefined> {
-  const text = await readFile(markIn(dir), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    return error.code === 'ENOENT' ? undefined : '';
-  });
-  if (text === undefined) return undefined;
-  try {
-    const { id, nonce } = JSON.parse(text) as Identity;
-    return { id, nonce };
-  } catch {
-    return { id: 'unknown', nonce: '0000000000' };
-  }
 }

@@ -65,27 +65,29 @@ export async function prepare(link: SupervisorLink, options: CommandOptions): Pr
 
 export const ENDED = 'the supervisor of the command was killed, and the command with it (docs/safety.md#supervisor)';
 
-function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions): Command {
-  const parent = process.ppid;
+/** Tells the supervisor when to act by itself, on its own clock, which is asked for each time. Returns the one that moves them. */
+function deadlineSender(link: SupervisorLink, clock: Clock): (deadlines: StandInDeadlines) => void {
   let deadlines: StandInDeadlines | undefined;
-  const sendDeadlines = (supervisorNowMs: number) => {
-    if (!deadlines) return;
-    // Its clock was read before it was sent: what is computed from it is early, if anything.
-    const onItsClock = (when: Monotonic) => supervisorNowMs + (when - clock.now());
-    const { terminateAt, killAt } = deadlines;
-    link.send({ kind: 'deadline', terminateAtMs: onItsClock(terminateAt), killAtMs: onItsClock(killAt) });
-  };
   let answered = true;
   link.on('clock', ({ nowMs }) => {
     answered = true;
-    sendDeadlines(nowMs);
+    if (!deadlines) return;
+    // Its clock was read before it was sent: what is computed from it is early, if anything.
+    const onItsClock = (when: Monotonic) => nowMs + (when - clock.now());
+    const { terminateAt, killAt } = deadlines;
+    link.send({ kind: 'deadline', terminateAtMs: onItsClock(terminateAt), killAtMs: onItsClock(killAt) });
   });
-  const moveDeadlines = (to: StandInDeadlines) => {
+  return (to) => {
     deadlines = to;
     if (!answered) link.revive();
     answered = false;
     link.send({ kind: 'clock' });
   };
+}
+
+function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions): Command {
+  const parent = process.ppid;
+  const moveDeadlines = deadlineSender(link, clock);
   const exited = Promise.race([link.first('exited'), link.first('killed')]);
   return {
     async start(environment, to) {

@@ -59,11 +59,11 @@ step('the supervisor with sanitizers: build', 'gcc', [...strict, ...sources, '-o
 step(
   'the supervisor with sanitizers',
   process.execPath,
-  [...tests, ...testsOf('start', 'gone', 'protocol', 'first', 'terminal', 'transparent')],
+  [...tests, ...testsOf('start', 'gone', 'deadline', 'protocol', 'first', 'terminal', 'transparent')],
   { SUPERVISOR: sanitized, ASAN_OPTIONS: 'detect_leaks=1:exitcode=99' },
 );
 
-step('the supervisor for arm64', process.execPath, [...tests, ...skipped, ...testsOf('start', 'gone', 'protocol')], {
+step('the supervisor for arm64', process.execPath, [...tests, ...skipped, ...testsOf('start', 'gone', 'deadline', 'protocol')], {
   SUPERVISOR: `${root}src/guard/supervisor/bin/linux-arm64`,
   ...(!native && { SUPERVISOR_AROUND: EMULATOR }),
 });

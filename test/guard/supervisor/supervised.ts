@@ -73,15 +73,10 @@ export interface SuperviseOptions {
 
 const AROUND = process.env.SUPERVISOR_AROUND?.split(' ') ?? [];
 
-export function supervise(argv: string[], options: SuperviseOptions = {}): Supervised {
-  const { env = process.env, cwd, option = '', around = [], stdin = 'ignore', stderr = 'inherit' } = options;
-  const [file = '', ...args] = [...around, ...AROUND, options.supervisor ?? SUPERVISOR, `--supervise=3${option}`, '--', ...argv];
-  const child = spawn(file, args, { stdio: [stdin, 'pipe', stderr, 'pipe'], env, ...(cwd && { cwd }) });
-  const socket = child.stdio[3] as Duplex;
-  after(() => child.kill('SIGKILL')); // Where a test has failed.
+/** All that a supervisor and its command say; `isSo` waits until it shows what is looked for. */
+function listen(child: ChildProcess, socket: Duplex) {
   const decode = createDecoder();
   const messages: FromSupervisor[] = [];
-  const taken = new Set<FromSupervisor>();
   let output = '';
   let waiting: (() => void)[] = [];
   let closed = false;
@@ -99,7 +94,6 @@ export function supervise(argv: string[], options: SuperviseOptions = {}): Super
     output += bytes.toString('latin1');
     news();
   });
-  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal);
   child.once('close', () => {
     closed = true;
     news();
@@ -110,6 +104,19 @@ export function supervise(argv: string[], options: SuperviseOptions = {}): Super
       await new Promise<void>((resolve) => waiting.push(resolve));
     }
   };
+  return { messages, isSo, output: () => output };
+}
+
+export function supervise(argv: string[], options: SuperviseOptions = {}): Supervised {
+  const { env = process.env, cwd, option = '', around = [], stdin = 'ignore', stderr = 'inherit' } = options;
+  const [file = '', ...args] = [...around, ...AROUND, options.supervisor ?? SUPERVISOR, `--supervise=3${option}`, '--', ...argv];
+  const child = spawn(file, args, { stdio: [stdin, 'pipe', stderr, 'pipe'], env, ...(cwd && { cwd }) });
+  const socket = child.stdio[3] as Duplex;
+  after(() => child.kill('SIGKILL')); // Where a test has failed.
+  const heard = listen(child, socket);
+  const { messages, isSo } = heard;
+  const taken = new Set<FromSupervisor>();
+  const ended = once(child, 'exit').then(([code, signal]) => code ?? signal);
   const self: Supervised = {
     process: child,
     socket,
@@ -124,8 +131,8 @@ export function supervise(argv: string[], options: SuperviseOptions = {}): Super
       taken.add(message);
       return message as Of<typeof kind>;
     },
-    said: (text) => isSo(() => output.includes(text), `the output ${text}`),
-    output: () => output,
+    said: (text) => isSo(() => heard.output().includes(text), `the output ${text}`),
+    output: heard.output,
     async run({ graceMs = 5000, terminateAtMs = NEVER_MS, killAtMs = NEVER_MS, orphans = 'stop', environment = {} } = {}) {
       self.send(
         { kind: 'hello', version: PROTOCOL_VERSION },
