@@ -11,7 +11,7 @@ import { deadlockWith, variablesFor } from './command-environment.ts';
 import type { GuardOptions } from './guard-options.ts';
 import { openSignalInbox, type SignalInbox, stopWithCommand } from './signals.ts';
 import { type EndReason, patience, supervise } from './supervise.ts';
-import { openSupervisor, type SupervisorLink } from './supervisor/link.ts';
+import type { SupervisorLink } from './supervisor/link.ts';
 
 /** How it went. The entries make exit codes and annotations of it. */
 export type GuardOutcome =
@@ -34,8 +34,11 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
   const { participant, argv, env, orphans } = options;
   const { clock, timings } = participant;
   const inbox = openSignalInbox();
-  const opened = await openSupervisor(options.supervisor, { argv, env }, clock);
-  if (opened.kind === 'refused') return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+  const opened = await options.openSupervisor({ argv, env }, clock);
+  if (opened.kind === 'refused') {
+    inbox.close();
+    return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+  }
   const { link } = opened;
   const undo = await reportOf(link, options);
   let outcome: GuardOutcome | undefined;

@@ -47,17 +47,21 @@ interface CommandLine {
 /** The platforms that there is a supervisor for. */
 const PLATFORMS: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 
-/** Opens the supervisor for a command. Throws nothing: what the kernel refuses is a sentence. */
-export async function openSupervisor(source: SupervisorSource, command: CommandLine, clock: Clock): Promise<Opened> {
-  if (source.kind === 'folder') return await startSupervisor(source, command, clock);
-  const { socket, commandAt } = source;
-  if (socket === undefined)
-    return {
-      kind: 'refused',
-      message: 'this program was started without its supervisor: start "k8s-lease-lock" beside its folder lib',
-    };
-  return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), { commandAt, clock, revive: () => {} }) };
-}
+/** Opens the supervisor for a command. It throws nothing: what the kernel refuses is a sentence. */
+export type OpenSupervisor = (command: CommandLine, clock: Clock) => Promise<Opened>;
+
+export const openSupervisor =
+  (source: SupervisorSource): OpenSupervisor =>
+  async (command, clock) => {
+    if (source.kind === 'folder') return await startSupervisor(source, command, clock);
+    const { socket, commandAt } = source;
+    if (socket === undefined)
+      return {
+        kind: 'refused',
+        message: 'this program was started without its supervisor: start "k8s-lease-lock" beside its folder lib',
+      };
+    return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), { commandAt, clock, revive: () => {} }) };
+  };
 
 async function startSupervisor(
   { folder, descriptors }: SupervisorSource & { kind: 'folder' },
