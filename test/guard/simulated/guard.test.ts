@@ -87,7 +87,7 @@ function freezer(clock: ManualClock) {
 
 const after = (clock: ManualClock, ms: number, happen: () => void) => clock.at((clock.now() + ms) as Monotonic, happen);
 
-/** What happens to alice's requests, and to the Lease. */
+/** What happens to alice. (Deletions of the Lease are simulated with the lock alone: there a newcomer may be first.) */
 function disturb(around: World, alice: Contender, { random, freeze }: { random: Random; freeze(ms: number): void }): void {
   const later = (happen: () => void) => after(around.clock, random.about(90_000), happen);
   if (random.chance(0.3)) later(() => freeze(random.pick([1000, 30_000, 200_000])));
@@ -105,8 +105,7 @@ function disturb(around: World, alice: Contender, { random, freeze }: { random: 
       alice.disturb('GET', ...always('request' as const));
       alice.deafen();
     });
-  if (random.chance(0.1)) later(() => around.remove());
-  if (random.chance(0.2)) later(() => hangUp());
+  if (random.chance(0.2)) after(around.clock, random.about(random.pick([2000, 90_000])), hangUp);
 }
 
 /** Not SIGTERM, which the runner of these tests would take for itself. */
@@ -131,7 +130,8 @@ async function play(seed: number): Promise<Run> {
     over.signal,
   );
   await clock.advance(random.between(0, 4000));
-  disturb(around, alice, { random, freeze: process.freeze });
+  const calm = random.chance(0.3);
+  if (!calm) disturb(around, alice, { random, freeze: process.freeze });
   let outcome: GuardOutcome | undefined;
   let stopAskedAt = NEVER;
   const running = guard({
@@ -163,6 +163,10 @@ async function play(seed: number): Promise<Run> {
   }
   assert.ok(outcome, `seed ${seed}: the guard does not end\n${story.join('\n')}`);
   await running;
+  if (calm) {
+    assert.equal(command.deadlines, 0, `seed ${seed}: a command whose lock was renewed met its deadline\n${story.join('\n')}`);
+    assert.ok(command.longestStopMs < 60_000, `seed ${seed}: its supervisor was stopped for ${command.longestStopMs} ms`);
+  }
   if (outcome.kind === 'stopped')
     assert.ok(
       clock.now() - stopAskedAt < STOPPING_MS + is.delayMs * 8 + process.frozenMs(),

@@ -34,6 +34,10 @@ export interface SimulatedCommand {
   /** The supervisor was killed: nobody can know of those that have left the group. */
   lost(): boolean;
   starts: number;
+  /** How often the supervisor acted because its deadline had passed. */
+  deadlines: number;
+  /** How long it was stopped at most while the command ran. */
+  longestStopMs: number;
 }
 
 /** No process has this id: larger than the kernel gives. */
@@ -45,7 +49,13 @@ export function simulate(
   { clock, random, deliver }: { clock: ManualClock; random: Random; deliver(happen: () => void): void },
   is: Behaviour,
 ): { opened: Opened; command: SimulatedCommand } {
-  const command: SimulatedCommand = { runs: () => leader || orphans, lost: () => killed, starts: 0 };
+  const command: SimulatedCommand = {
+    runs: () => leader || orphans,
+    lost: () => killed,
+    starts: 0,
+    deadlines: 0,
+    longestStopMs: 0,
+  };
   const ended = new AbortController();
   const seen = new Map<Kind, FromSupervisor>();
   const listeners: ((message: FromSupervisor) => void)[] = [];
@@ -53,7 +63,7 @@ export function simulate(
   let [leader, orphans, exitTold, goneTold, terminating, waits, ending] = [false, false, false, false, false, false, false];
   let [stopped, killed] = [false, false];
   let [graceMs, terminateAt, killAt, killWhen] = [0, NEVER, NEVER, NEVER];
-  let [arrival, departure] = [0, 0];
+  let [arrival, departure, stoppedFrom] = [0, 0, 0];
   const inbox: ToSupervisor[] = [];
 
   const at = (when: number, happen: () => void) => {
@@ -81,6 +91,7 @@ export function simulate(
     at(killWhen, look);
     if (terminating) return;
     terminating = true;
+    if (reason === 'deadline') command.deadlines++;
     say({ kind: 'terminating', reason });
     at(clock.now() + is.endsInMs, () => leaves('all'));
   };
@@ -152,18 +163,21 @@ export function simulate(
   }
 
   const goOn = () => {
+    if (stopped && command.runs()) command.longestStopMs = Math.max(command.longestStopMs, clock.now() - stoppedFrom);
     stopped = false;
     look();
   };
   at(is.stoppedAt, () => {
     stopped = true;
+    stoppedFrom = clock.now();
     at(clock.now() + is.stoppedForMs, goOn);
   });
   at(is.killedAt, () => {
     killed = true;
     // The kernel kills the first process; the guard, or `first`, those that can be found.
-    leader = false;
-    if (is.underFirst || !is.strays) orphans = false;
+    const strays = command.runs() && is.strays && !is.underFirst;
+    [leader, orphans] = [false, strays];
+    at(clock.now() + 30_000, () => leaves('all'));
     deliver(() => ended.abort());
   });
   say({ kind: 'hello', version: 1, nowMs: clock.now(), sharesTerminal: false, underFirst: is.underFirst, findsAll: true });
