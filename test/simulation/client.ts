@@ -2,7 +2,8 @@
  * The interface of src/api/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
  * A request that was given up may still arrive; a watch may lag, double, fall silent, or begin with the past.
  */
-import type { Answer } from '../../src/api/answers.ts';
+import { type Answer, type Asked, answerOf as realAnswerOf } from '../../src/api/answers.ts';
+import type { Reply } from '../../src/api/http.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { WatchListener } from '../../src/api/lease-watch.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
@@ -10,6 +11,7 @@ import type { Author, Listener } from './history.ts';
 import type { Fate, Network } from './network.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
+import { replyOf, TOO_LARGE } from './replies.ts';
 import type { Server, Write } from './server.ts';
 import type { World } from './world.ts';
 
@@ -27,7 +29,11 @@ export interface ClientOptions {
   /** The field manager of a write. */
   manager(as: 'holder' | 'waiter'): string;
   /** A broken client, for the mutants: what it makes of the order of things. */
-  twist?: { put?: (server: Server, lease: RawLease, write: Write) => RawLease | 'conflict' } | undefined;
+  /** How a reply of an API server is understood: that of the code under test. */
+  answerOf?: typeof realAnswerOf;
+  /** It may not watch, or something in between lets no watch through. */
+  deaf?: boolean;
+  twist?: { put?: (server: Server, lease: RawLease, write: Write) => RawLease | 'conflict' | 'too-large' } | undefined;
 }
 
 /** A silent watch is started again after so long, as a real client does. */
@@ -42,8 +48,13 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
   const { process, author, manager, twist } = options;
   const put = twist?.put ?? ((at, lease, write) => at.put(lease, write));
 
+  const understand = (verb: Asked['verb'], reply: Reply) => (options.answerOf ?? realAnswerOf)(reply, { verb, ...LEASE });
   let ailing = false;
-  const request = (serve: () => Answer, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }) => {
+  const request = (
+    { verb, dry = false }: { verb: Asked['verb']; dry?: boolean | undefined },
+    serve: () => Answer,
+    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
+  ) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     listen(world.now(), { type: 'asked', author });
     const fate = network.fate(author.name);
@@ -57,7 +68,7 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
       undo();
       signal?.removeEventListener('abort', onAbort);
       // What failed is tried again after a pause that the server may have asked for: until then it is not punctual.
-      const failed = answer.kind === 'failed';
+      const failed = answer.kind === 'failed' || answer.kind === 'refused';
       if (slow || failed)
         listen(world.now(), {
           type: 'troubled',
@@ -65,10 +76,12 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
           source: 'request',
           by: failed ? 'failed' : 'a slow request',
           lasting: failed,
+          ...(answer.kind === 'failed' && answer.comeBack && { comeBack: true }),
         });
       else if (ailing) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'well again' });
       ailing = failed;
-      if (answer.kind === 'lease' || answer.kind === 'absent') {
+      // What was only tried tells of nothing that is there.
+      if (!dry && (answer.kind === 'lease' || answer.kind === 'absent')) {
         listen(world.now(), { type: 'shown', author, lease: answer.kind === 'lease' ? answer.lease : undefined, byAnswer: true });
       }
       resolve(answer);
@@ -79,46 +92,60 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
     );
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
-    carry(around, fate, serve, (answer) => process.deliver(() => settle(answer)));
+    carry(around, { fate, serve, read: (reply) => understand(verb, reply) }, (answer) => process.deliver(() => settle(answer)));
     return promise;
   };
 
   return {
     server: 'https://simulated',
     read: (how) =>
-      request(() => {
-        const { lease } = server.get();
-        return lease ? { kind: 'lease', lease } : { kind: 'absent' };
-      }, how),
+      request(
+        { verb: 'read' },
+        () => {
+          const { lease } = server.get();
+          return lease ? { kind: 'lease', lease } : { kind: 'absent' };
+        },
+        how,
+      ),
     write(lease, { as, dryRun, ...how }) {
-      const write: Write = { author, manager: manager(as), sent: { local: process.clock.now(), time: world.now() } };
-      return request(() => {
-        const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
-        return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
-      }, how);
+      const write: Write = { author, manager: manager(as), sent: { local: process.toLocal(world.now()), time: world.now() } };
+      return request(
+        { verb: lease.metadata.uid === undefined ? 'create' : 'update', dry: dryRun },
+        () => {
+          const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
+          if (stored === 'too-large') return understand('update', TOO_LARGE);
+          return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
+        },
+        how,
+      );
     },
     watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
     close() {},
   };
 }
 
+const LEASE = { namespace: 'ns', name: 'lock', server: 'https://simulated' };
+
+interface Journey {
+  fate: Fate;
+  serve: () => Answer;
+  /** What its sender makes of a reply. */
+  read: (reply: Reply) => Answer;
+}
+
 /** Takes a request to the server, perhaps twice, and an answer back, perhaps none. */
-function carry({ world, server }: Surroundings, fate: Fate, serve: () => Answer, answer: (answer: Answer) => boolean): void {
-  const failed = (message: string, applied: 'no' | 'unknown'): Answer => ({
-    kind: 'failed',
-    message,
-    applied,
-    ...(fate.retryAfterMs !== undefined && { retryAfterMs: fate.retryAfterMs }),
-  });
+function carry(
+  { world, server, random }: Surroundings,
+  { fate, serve, read }: Journey,
+  answer: (answer: Answer) => boolean,
+): void {
   const arrive = (answers: boolean) => {
     let result: Answer;
-    if (fate.verdict === 'throttled') result = failed('429 Too Many Requests', 'no');
-    else if (fate.verdict === 'refused-connection') result = failed('connection refused', 'no');
-    else if (fate.verdict === 'failed') result = failed('503 Service Unavailable', 'unknown');
-    else if (fate.verdict === 'failed-but-done') {
-      serve();
-      result = failed('504 Gateway Timeout', 'unknown');
-    } else result = serve();
+    if (fate.verdict === 'served') result = serve();
+    else {
+      if (fate.verdict === 'failed-but-done') serve();
+      result = read(replyOf(fate, random));
+    }
     if (answers && fate.answersAfterMs !== undefined) world.at(world.now() + fate.answersAfterMs, () => answer(result));
     return false;
   };
@@ -141,7 +168,7 @@ interface Watching {
   since: string | undefined;
 }
 
-function watch(around: Surroundings, { process, author }: ClientOptions, { onEvent, since }: Watching): () => void {
+function watch(around: Surroundings, { process, author, deaf }: ClientOptions, { onEvent, since }: Watching): () => void {
   const { world, server, network, random, listen } = around;
   let over = false;
   let connection = 0;
@@ -164,6 +191,10 @@ function watch(around: Surroundings, { process, author }: ClientOptions, { onEve
   };
   const connect = () => {
     if (over || !process.alive) return false;
+    if (deaf) {
+      troubled('no right to watch', true);
+      return false;
+    }
     const mine = connection;
     const unread: { lease: RawLease | undefined; version: string; slow: boolean }[] = [];
     let last = 0;
@@ -198,8 +229,10 @@ function watch(around: Surroundings, { process, author }: ClientOptions, { onEve
       const { lease } = server.get();
       if (lease) send(lease, server.version, network.watchLagMs());
     }
-    unsubscribe = server.onCommit(({ after }) => {
+    unsubscribe = server.onCommit(({ after, write }) => {
       if (!process.alive) return unsubscribe();
+      // Its API server starts anew, too.
+      if (write.deed === 'restore') return broken('a restored etcd', random.between(200, 3000));
       if (network.isCutOff(author.name)) return broken('cut off', random.between(IDLE_MS / 2, IDLE_MS));
       const fate = network.watchFate();
       if (fate === 'closes') return broken('a closed watch', random.between(200, 3000));

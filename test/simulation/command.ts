@@ -31,7 +31,7 @@ export function newCommand({ world, listen }: Surroundings, options: CommandOpti
   let over = false;
   let stopping = false;
   let deadline = options.stopBy + times.killGraceMs;
-  let watched = 0;
+  let unwatch = () => {};
   let tell: () => void = () => {};
   const end = (how: string) => {
     if (over) return;
@@ -40,17 +40,16 @@ export function newCommand({ world, listen }: Surroundings, options: CommandOpti
     process.deliver(onReaped);
   };
   const dieIn = (localMs: number, how: string) => {
-    world.at(process.toTrue(process.toLocal(world.now()) + localMs), () => {
+    process.alarm(process.clock.now() + localMs, () => {
       const had = !over;
       end(how);
       return had;
     });
   };
   const guardDog = () => {
-    watched += 1;
-    const mine = watched;
-    world.at(process.toTrue(deadline), () => {
-      if (!over && mine === watched) dieIn(random.next() * reapMs, 'killed by the watchdog');
+    unwatch();
+    unwatch = process.alarm(deadline, () => {
+      if (!over) dieIn(random.next() * reapMs, 'killed by the watchdog');
       return false;
     });
   };

@@ -1,6 +1,6 @@
 /**
  * A foreign participant after the ways of K8SLock 0.2.5: it writes the moment of expiry into `renewTime`, takes whatever has expired by
- * its wall clock, or bears its own id, and never releases: it only stops renewing.
+ * its wall clock, or bears its own id, and never releases: it only stops renewing. Without an id it writes none: its expiry is all that tells of it.
  */
 import type { Monotonic } from '../../src/clock.ts';
 import { waitUntil } from '../../src/clock.ts';
@@ -9,10 +9,14 @@ import type { Surroundings } from './client.ts';
 import type { Foreign, ForeignOptions } from './elector.ts';
 import type { Author } from './history.ts';
 
-export function newLegacy(around: Surroundings, { process, random, name, nonce }: ForeignOptions): Foreign {
+export function newLegacy(
+  around: Surroundings,
+  { process, random, name, nonce, nameless = false }: ForeignOptions & { nameless?: boolean },
+): Foreign {
   const { world, server, listen, network } = around;
   const durationMs = random.pick([10, 30]) * 1000;
-  const author: Author = { name, kind: 'legacy', id: name, nonce, durationMs };
+  const id = nameless ? undefined : name;
+  const author: Author = { name, kind: 'legacy', id: id ?? '', nonce, durationMs };
   const { clock } = process;
   const sleep = (ms: number) => waitUntil(clock, (clock.now() + ms) as Monotonic);
   let running = false;
@@ -40,11 +44,11 @@ export function newLegacy(around: Surroundings, { process, random, name, nonce }
   async function tryLock(): Promise<boolean> {
     const lease = (await request(() => server.get().lease)) ?? (await request(create));
     const spec = lease?.spec ?? {};
-    const mine = spec.holderIdentity === name;
+    const mine = spec.holderIdentity === id;
     if (!lease || !(Date.parse(spec.renewTime ?? '1970-01-01T00:00:00Z') < clock.wall().getTime() || mine)) return false;
     const change: RawSpec = {
       leaseDurationSeconds: durationMs / 1000,
-      holderIdentity: name,
+      ...(id !== undefined && { holderIdentity: id }),
       renewTime: microTime(new Date(clock.wall().getTime() + durationMs)),
       ...(!mine && { leaseTransitions: (spec.leaseTransitions ?? 0) + 1, acquireTime: microTime(clock.wall()) }),
     };
@@ -61,7 +65,7 @@ export function newLegacy(around: Surroundings, { process, random, name, nonce }
 
   function create(): RawLease | undefined {
     const made = server.put({ metadata: { name: 'lock', namespace: 'ns' }, spec: {} }, { author, manager: 'node-fetch' });
-    return made === 'conflict' ? undefined : made;
+    return typeof made === 'string' ? undefined : made;
   }
 
   async function live(): Promise<void> {

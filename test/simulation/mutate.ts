@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutants/index.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Outcome, run } from './run.ts';
 import { loadSource, SRC } from './source.ts';

@@ -2,6 +2,7 @@
  * A participant of ours: the real loop under test, with a guard and a command around it. The command runs while the lock is held, is asked
  * to stop when it is lost, and is killed by a watchdog that needs no guard; the lock is let go once the command is gone.
  */
+import type { answerOf } from '../../src/api/answers.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
@@ -15,6 +16,7 @@ import type { Random } from './random.ts';
 export interface Source {
   acquire: typeof acquire;
   timings: typeof timings;
+  answerOf: typeof answerOf;
 }
 
 /** How a guard may go wrong, for the mutants. */
@@ -57,6 +59,8 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     author,
     manager: (as) => (as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
     twist: options.conduct.twist,
+    answerOf: source.answerOf,
+    deaf: has('no-watch') && random.chance(0.5),
   });
   let marks = 0;
   let command: Command | undefined;
@@ -86,7 +90,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
       durationMs: times.durationMs,
       about: { who: name },
       since: process.clock.wall().toISOString(),
-      legacyExpiry: has('legacy'),
+      legacyExpiry: has('legacy') || has('nameless'),
       ...(labels && { labels }),
     },
   };
@@ -100,7 +104,13 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
     if (event.type === 'renewed') command?.heard(event.deadlines.stopBy);
   };
   const kind = random.next();
-  const timeoutMs = has('impatience') ? (kind < 0.05 ? 0 : kind < 0.2 ? random.about(60_000) : undefined) : undefined;
+  const timeoutMs = has('impatience')
+    ? kind < (has('one-try') ? 0.15 : 0.05)
+      ? 0
+      : kind < 0.2
+        ? random.about(60_000)
+        : undefined
+    : undefined;
   if (has('impatience') && kind > 0.92) after(random.about(60_000), () => giveUp.abort());
 
   function after(ms: number, happen: () => void): void {
@@ -114,7 +124,7 @@ export function newOurs(around: Surroundings, options: OursOptions): Ours {
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
         ? `${acquisition.kind}: ${acquisition.message}`
         : acquisition.kind;
-    listen(world.now(), { type: 'unqueued', author, outcome });
+    listen(world.now(), { type: 'unqueued', author, outcome, patient: timeoutMs === undefined });
     if (acquisition.kind !== 'held') return;
     state = 'holding';
     await guard(acquisition.lock);

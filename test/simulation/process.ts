@@ -13,9 +13,15 @@ export interface Process {
   pause(ms: number): void;
   crash(): void;
   jumpWall(ms: number): void;
+  /** The machine's boot time leaps ahead: with its wall clock, which is believed, or alone, which is doubted. */
+  leap(ms: number, believed: boolean): void;
+  /** Like `pause`, and others are judged by a clock that stands still meanwhile. */
+  suspend(ms: number): void;
+  /** Calls `fire` when the machine's clock shows that, whatever has become of the process. */
+  alarm(local: number, fire: () => boolean | undefined): () => void;
   readonly alive: boolean;
   readonly paused: boolean;
-  toTrue(local: number): number;
+  /** By the machine's clock as it runs by itself, without leaps. */
   toLocal(time: number): number;
 }
 
@@ -41,7 +47,35 @@ export function newProcess(world: World, { rate, wallOffsetMs, latenessMs, rando
   let asked = 0;
   let askedAt = -1;
   const toLocal = (time: number) => origin + (time - bornAt) * rate;
-  const toTrue = (local: number) => bornAt + (local - origin) / rate;
+  /** How far `now` has leapt ahead, `steady` has stood still, and how many leaps were not believed. */
+  let ahead = 0;
+  let behind = 0;
+  let doubts = 0;
+  const alarms = new Set<() => void>();
+  const alarm = (local: number, fire: () => boolean | undefined): (() => void) => {
+    let armed = 0;
+    const undo = () => {
+      armed = Number.NaN;
+      alarms.delete(arm);
+    };
+    const arm = () => {
+      const mine = ++armed;
+      // A thousandth more: in floating point the clock must not show a time just before the one that was asked for.
+      const due = Math.max(bornAt + (local - origin - ahead) / rate, world.now()) + 1e-3;
+      world.at(due, () => {
+        if (mine !== armed) return false;
+        undo();
+        return fire();
+      });
+    };
+    alarms.add(arm);
+    arm();
+    return undo;
+  };
+  const pause = (ms: number) => {
+    pausedUntil = Math.max(pausedUntil, world.now() + ms);
+    world.at(pausedUntil, resume);
+  };
   const deliver = (happen: () => void): boolean => {
     if (!alive) return false;
     if (pausedUntil > world.now()) {
@@ -65,31 +99,44 @@ export function newProcess(world: World, { rate, wallOffsetMs, latenessMs, rando
         asked = time === askedAt ? asked + 1 : 0;
         askedAt = time;
         if (asked > CIRCLING) throw new Error(`went round in circles: ${CIRCLING} looks at the clock without any time passing`);
-        return toLocal(time) as Monotonic;
+        return (toLocal(time) + ahead) as Monotonic;
       },
-      steady: () => toLocal(world.now()) as Steady,
-      doubts: () => 0,
+      steady: () => (toLocal(world.now()) - behind) as Steady,
+      doubts: () => doubts,
       wall: () => new Date(EPOCH_MS + Math.round(world.now() + wallShift)),
       at(when, fire) {
         let undone = false;
-        // A thousandth more: in floating point the clock must not show a time just before the one that was asked for.
-        const due = Math.max(toTrue(when), world.now()) + 1e-3 + random.next() * latenessMs;
-        world.at(due, () => {
-          if (undone) return false;
-          return deliver(() => {
+        const come = () =>
+          deliver(() => {
             if (!undone) fire();
           });
+        const lateMs = random.next() * latenessMs;
+        const undo = alarm(when, () => {
+          world.at(world.now() + lateMs, () => (undone ? false : come()));
+          return false;
         });
         return () => {
           undone = true;
+          undo();
         };
       },
     },
     deliver,
-    pause(ms) {
-      pausedUntil = Math.max(pausedUntil, world.now() + ms);
-      world.at(pausedUntil, resume);
+    pause,
+    suspend(ms) {
+      behind += ms * rate;
+      pause(ms);
     },
+    leap(ms, believed) {
+      if (!believed) {
+        doubts += 1;
+        return;
+      }
+      ahead += ms;
+      wallShift += ms;
+      for (const arm of [...alarms]) arm();
+    },
+    alarm,
     crash() {
       alive = false;
       held = [];
@@ -103,7 +150,6 @@ export function newProcess(world: World, { rate, wallOffsetMs, latenessMs, rando
     get paused() {
       return pausedUntil > world.now();
     },
-    toTrue,
     toLocal,
   };
 }

@@ -18,12 +18,16 @@ export interface Write {
 
 export interface Server {
   get(): { lease: RawLease | undefined };
-  put(lease: RawLease, write: Write): RawLease | 'conflict';
+  put(lease: RawLease, write: Write): RawLease | 'conflict' | 'too-large';
   /** Like `put`, checked and stamped, and not done. */
   dry(lease: RawLease, write: Write): RawLease | 'conflict';
   /** Like `put`, for the version that is there: what an administrator or a PATCH does. */
   force(lease: RawLease, write: Write): RawLease;
   remove(write: Write): void;
+  /** Puts back how everything was so many changes ago: etcd comes from a backup. False if nothing is that old. */
+  restore(changes: number, write: Write): boolean;
+  /** The clock of one of the servers steps. */
+  step(ms: number): void;
   onCommit(listener: (commit: Commit) => void): () => void;
   /** What happened after a version; undefined if that is too long ago to tell. */
   since(version: string): (RawLease | undefined)[] | undefined;
@@ -40,14 +44,22 @@ export interface ServerOptions {
   random: Random;
   /** How far the servers' clocks are from true time, each. */
   skewsMs: readonly [number, ...number[]];
+  /** Whether it tracks fields at all. */
+  tracks?: boolean;
 }
+
+/** What the API allows of all annotations together. */
+const LIMIT_BYTES = 262_144;
+const sizeOf = ({ metadata: { annotations = {} } }: RawLease): number =>
+  Object.entries(annotations).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
 
 /** How many changes a watch cache remembers. */
 const MEMORY = 50;
 /** Just below a power of ten: versions gain a digit during a run. */
 const FIRST_VERSION = 99_400;
 
-export function newServer(world: World, { random, skewsMs }: ServerOptions): Server {
+export function newServer(world: World, { random, skewsMs: skews, tracks = true }: ServerOptions): Server {
+  const skewsMs: [number, ...number[]] = [...skews];
   let lease: RawLease | undefined;
   let version = FIRST_VERSION;
   let incarnations = 0;
@@ -66,12 +78,9 @@ export function newServer(world: World, { random, skewsMs }: ServerOptions): Ser
 
   const store = (given: RawLease, uid: string, write: Write): RawLease => {
     version += 1 + Math.floor(random.next() * 3);
-    const metadata = {
-      ...given.metadata,
-      uid,
-      resourceVersion: String(version),
-      managedFields: fields(lease, given, write, serverMs()),
-    };
+    const { managedFields: _, ...own } = given.metadata;
+    const tracked = tracks && { managedFields: fields(lease, given, write, serverMs()) };
+    const metadata = { ...own, uid, resourceVersion: String(version), ...tracked };
     const after = { ...given, metadata };
     commit(after, write);
     return after;
@@ -86,6 +95,7 @@ export function newServer(world: World, { random, skewsMs }: ServerOptions): Ser
     },
     put(given, write) {
       const { uid, resourceVersion } = given.metadata;
+      if (sizeOf(given) > LIMIT_BYTES) return 'too-large';
       if (!lease) {
         // Only the uid tells a stale update from a creation.
         if (uid !== undefined) return 'conflict';
@@ -105,12 +115,25 @@ export function newServer(world: World, { random, skewsMs }: ServerOptions): Ser
       version += 1;
       commit(undefined, write);
     },
+    restore(changes, write) {
+      const then = history.at(-1 - changes);
+      if (!then) return false;
+      history = history.slice(0, -changes);
+      version = then.version;
+      const before = lease;
+      lease = then.lease;
+      for (const listener of listeners) listener({ write, before, after: lease });
+      return true;
+    },
+    step(ms) {
+      skewsMs[Math.floor(random.next() * skewsMs.length)] = ms;
+    },
     onCommit(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
     since(seen) {
-      if (Number(seen) < (history[0]?.version ?? 0)) return undefined;
+      if (Number(seen) < (history[0]?.version ?? 0) || Number(seen) > version) return undefined;
       return history.filter(({ version: at }) => at > Number(seen)).map(({ lease: then }) => then);
     },
     get version() {

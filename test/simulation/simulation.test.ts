@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MUTANTS } from './mutants.ts';
+import { MUTANTS } from './mutants/index.ts';
 import { hunt } from './mutate.ts';
 import { type Plan, PROFILE_NAMES, planOf } from './plan.ts';
 import { run } from './run.ts';
@@ -45,6 +45,10 @@ test('twenty participants at once', async () => {
   for (let seed = 1; seed <= 3; seed++) await assertHolds(planOf(seed, { minutes: 15, participants: 20, profile: 'storm' }));
 });
 
+test('a crowd that arrives within a second is served to the last', async () => {
+  await assertHolds(planOf(1, { minutes: 5, participants: 60, profile: 'flood' }));
+});
+
 test('a seed repeats a run exactly', async () => {
   const plan = planOf(11, { minutes: 10, profile: 'storm' });
   const [first, second] = [await run(plan, source), await run(plan, source)];
@@ -52,8 +56,8 @@ test('a seed repeats a run exactly', async () => {
   assert.ok(first.steps > 500);
 });
 
-test('there are at least twenty ways to break the protocol', () => {
-  assert.ok(new Set(MUTANTS.map(({ name }) => name)).size >= 20);
+test('there are at least fifty ways to break the protocol', () => {
+  assert.ok(new Set(MUTANTS.map(({ name }) => name)).size >= 50);
 });
 
 for (const mutant of MUTANTS) {

@@ -91,6 +91,7 @@ export function newDuties(facts: Facts): Duties {
       bereft.delete(event.author.nonce);
       asked.delete(event.author.nonce);
       lost.add(event.author.nonce);
+      groundless(facts, at, event);
       needless(facts, at, event);
     },
     sweep(at) {
@@ -103,15 +104,28 @@ export function newDuties(facts: Facts): Duties {
   };
 }
 
+/** Whoever is told that it has lost the lock has run out of time, or has been shown a Lease in which the lock is not its own. */
+function groundless({ sights, holds, violate }: Facts, at: number, { author, reason }: Occurrence & { type: 'lost' }): void {
+  const hold = holds.get(author.nonce);
+  const newest = sights.newest(author);
+  if (!hold || !newest || /could not be renewed|clock has leapt|version 2/.test(reason)) return;
+  const { named, holders } = newest.doc;
+  if (named === author.id && holders.some(({ key }) => key === hold.key))
+    violate(at, 'nothing is lost for no reason', `${author.name} gave up what it was shown to hold: ${reason}`);
+}
+
 /** Where the network has been good for as long as one lost request, a pause and two more take, a renewal succeeds. */
 function needless(
   { conditions, violate }: Facts,
   at: number,
   { author, reason, calmForMs }: Occurrence & { type: 'lost' },
 ): void {
-  if (!author.times || !reason.startsWith('it could not be renewed')) return;
-  const neededMs = inTrueMs(author.times.requestTimeoutMs + author.times.renewEveryMs / 2);
-  const hindered = conditions.hinderedAt(author, at, ['process']) > at - neededMs;
+  const doubted = reason.includes('clock has leapt');
+  if (!author.times || (!doubted && !reason.startsWith('it could not be renewed'))) return;
+  const { requestTimeoutMs, renewEveryMs } = author.times;
+  // A leap that only its boot clock has seen costs it one confirmation.
+  const neededMs = inTrueMs(doubted ? 2 * requestTimeoutMs : requestTimeoutMs + renewEveryMs / 2);
+  const hindered = conditions.hinderedAt(author, at, doubted ? ['process'] : ['process', 'clock']) > at - neededMs;
   if (hindered || calmForMs === undefined || calmForMs < neededMs) return;
   violate(
     at,
