@@ -1,6 +1,8 @@
 /** `k8s-lease-lock release`: releases a lock that "k8s-lease-lock acquire" has taken for the same holder. */
-import { release as releaseLock } from '../../src/lock/index.ts';
+import { describeHolders } from '../../src/lock/describe.ts';
+import { type Participant, release as releaseLock } from '../../src/lock/index.ts';
 import { describeLease } from '../../src/names.ts';
+import { parseLease } from '../../src/protocol/document.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import type { Env, Reader } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -33,15 +35,14 @@ async function releaseForOthers(settings: JoinSettings, context: CommandContext)
   const { log } = context;
   const participant = sharedParticipant(settings, context);
   if (!participant) return EXIT.configuration.code;
-  const { me } = participant;
-  const subject = describeLease(me);
+  const subject = describeLease(participant.me);
   const released = await releaseLock(participant, undefined);
   switch (released.kind) {
     case 'released':
       log('info', `released ${subject}`);
       return 0;
     case 'gone':
-      log('error', `${subject} was not held by ${me.id}: it has expired and was taken, or was never acquired under this name`);
+      log('error', `${subject} was not released: ${await describeGone(participant)}`);
       return EXIT.lost.code;
     case 'failed':
       log('error', `not released: ${released.message}; the lock expires by itself`);
@@ -49,4 +50,21 @@ async function releaseForOthers(settings: JoinSettings, context: CommandContext)
     default:
       return released satisfies never;
   }
+}
+
+/** Others may hold it under the very id that was given: a guard, or another kind of client. */
+async function describeGone({ client, clock, me, timings }: Participant): Promise<string> {
+  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs });
+  const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
+  const heldBy = parsed?.kind === 'state' ? parsed.state.holders : [];
+  const same = heldBy.find(({ id }) => id === me.id);
+  if (same)
+    return (
+      `${describeHolders([same], clock.wall())}, but was not acquired by "k8s-lease-lock acquire --holder ${me.id}". ` +
+      'Only the process that acquired it can release it (docs/sidecar.md#acquire-and-release)'
+    );
+  return (
+    `${me.id} does not hold it; ${describeHolders(heldBy, clock.wall())}. The lock has expired and was taken, ` +
+    'or was never acquired with this holder'
+  );
 }

@@ -1,6 +1,6 @@
 /** What happens to a lock as log lines: one for each thing worth knowing, and nothing twice. */
 import { formatDuration } from '../durations.ts';
-import { describeHolders, describePosition, describeStop } from '../lock/describe.ts';
+import { describeHolders, describePosition, describeRestored, describeStop } from '../lock/describe.ts';
 import type { Emit, Participant } from '../lock/index.ts';
 import type { Log } from '../log.ts';
 import { describeLease } from '../names.ts';
@@ -43,7 +43,10 @@ export function logEvents({ me, clock }: Participant, log: Log, onLoss: string):
         });
       }
       case 'restored':
-        return log('info', `${subject} was deleted while held, and has been restored`, { event: event.type });
+        return log('info', describeRestored(subject, event.heldBy), {
+          event: event.type,
+          heldBy: event.heldBy.map(({ id }) => id),
+        });
       case 'stop-requested':
         return log('info', describeStop(event.request), { event: event.type, request: event.request });
       case 'lost':

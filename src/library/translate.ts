@@ -47,6 +47,7 @@ type Plain<T> = T extends unknown ? Omit<T, 'lock' | 'holder'> : never;
 export function eventOf(event: Exclude<CoreEvent, { type: 'renamed' }>): Plain<LockEvent> {
   switch (event.type) {
     case 'waiting':
+    case 'restored':
       return { ...event, heldBy: event.heldBy.map(holderOf) };
     case 'acquired': {
       const { type, waitedMs, token, transitions } = event;

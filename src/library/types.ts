@@ -65,7 +65,7 @@ export type LockEvent = { lock: string; holder: string } & (
       message: string;
       retryInMs: number;
     }
-  | { type: 'restored' }
+  | { type: 'restored'; heldBy: LockHolder[] }
   | { type: 'stop-requested'; request: LockStopRequest }
   | { type: 'lost'; reason: string }
   | { type: 'released'; heldMs: number }

@@ -81,9 +81,12 @@ async function read(wait: Wait): Promise<Acquisition | undefined> {
 
 async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Promise<Acquisition | undefined> {
   const { client, timings } = wait.participant;
+  const { view } = wait.known;
   wait.known.wrote = true;
   const answer = await client.write(decision.lease, { as: 'waiter', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
+  // Who has deleted it to free the lock has to learn why it is not free.
+  if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
   wait.known.ticket = decision.ticket;
   wait.refused = undefined;
   const refused = onAnswer(wait, answer);

@@ -1,6 +1,8 @@
 /** What is said of a lock to people: holders, queues, requests to stop, and why there is no lock. Every entry takes its words from here. */
+import type { Steady } from '../clock.ts';
 import { formatDuration } from '../durations.ts';
 import { describeLease } from '../names.ts';
+import { othersMayTakeAt } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me } from '../protocol/me.ts';
 import type { TimingsResult } from '../protocol/timings.ts';
@@ -13,14 +15,28 @@ export function describeHolders(heldBy: readonly Holder[], now: Date): string {
   return `held by ${heldBy.map((holder) => describeHolder(holder, now)).join(' and ')}`;
 }
 
-function describeHolder({ id, since, about }: Holder, now: Date): string {
+function describeHolder({ id, since, about, standing, durationMs }: Holder, now: Date): string {
   const started = Date.parse(since);
   // The holder's own wall clock: good enough for people, and for nothing else.
   const time = Number.isNaN(started)
     ? ''
     : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
   const why = [about.reason, about.url].filter(Boolean).join(', ');
-  return `${visible(id)}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
+  const told = `${visible(id)}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
+  return standing === 'ousted' ? `${told} (${describeOusted(durationMs)})` : told;
+}
+
+/** `kubectl` shows nobody, or somebody else, and the lock is not free all the same. */
+function describeOusted(durationMs: number | undefined): string {
+  const atMost = durationMs === undefined ? '' : `, for at most ${formatDuration(othersMayTakeAt(0 as Steady, durationMs))}`;
+  return `another client has cleared or replaced it in the Lease; its command may still be running, so it is waited for${atMost}`;
+}
+
+/** The Lease was deleted, and is there again. */
+export function describeRestored(subject: string, heldBy: readonly Holder[]): string {
+  if (heldBy.length === 0) return `${subject} was deleted while held, and has been restored`;
+  const whom = heldBy.map(({ id }) => visible(id)).join(' and ');
+  return `${subject} was deleted while held by ${whom}, which may still be running: it has been restored (docs/theft.md#breaking-a-lock)`;
 }
 
 /** The same in one line without the time that has passed, for outputs and tables that are kept. */

@@ -16,7 +16,8 @@ export type LockEvent =
       message: string;
       retryInMs: number;
     }
-  | { type: 'restored' }
+  /** The Lease was deleted, and is put back as it was known: by its holder (`heldBy` is empty), or by a waiter that has seen these. */
+  | { type: 'restored'; heldBy: Holder[] }
   | { type: 'stop-requested'; request: StopRequest }
   | { type: 'lost'; reason: string }
   | { type: 'released'; heldMs: number }

@@ -80,7 +80,7 @@ async function tryRenew(held: Hold): Promise<void> {
   switch (answer.kind) {
     case 'lease':
       onAnswer(held, answer.lease, sentAt);
-      if (wasAbsent && !held.ended.signal.aborted) held.emit({ type: 'restored' });
+      if (wasAbsent && !held.ended.signal.aborted) held.emit({ type: 'restored', heldBy: [] });
       return;
     // 3. Somebody else wrote in between, or deleted the Lease: read, and judge again.
     case 'conflict':

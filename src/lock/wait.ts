@@ -96,7 +96,7 @@ export async function pause(wait: Wait, ms: number): Promise<void> {
 }
 
 function reportWaiting(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
-  const now = JSON.stringify([position, heldBy.map((holder) => holder.key)]);
+  const now = JSON.stringify([position, heldBy.map(({ key, standing }) => [key, standing])]);
   // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
   if (now === wait.reported || (heldBy.length === 0 && wait.reported !== '')) return;
   wait.reported = now;

@@ -6,7 +6,7 @@ import { pass, silence } from '../harness/fault-behaviours.ts';
 import { guard } from '../harness/guards.ts';
 import { targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
-import { proxyTo, sidecarsOn } from './sidecar.ts';
+import { occupied, proxyTo, sidecarsOn } from './sidecar.ts';
 
 for (const target of await targets()) {
   describe(`a lock without a command, on the ${target.name} API server`, { concurrency: false }, () => {
@@ -29,10 +29,24 @@ for (const target of await targets()) {
       assert.equal((await acquire('pipeline-2', '--on-busy', 'skip')).code, 0);
       const foreign = await release('pipeline-2');
       assert.equal(foreign.code, EXIT.lost.code);
-      assert.match(foreign.stderr, /was not held by pipeline-2/);
+      assert.match(foreign.stderr, /was not released: pipeline-2 does not hold it; held by pipeline-1 /);
       assert.equal((await release('pipeline-1')).code, 0);
       assert.equal(await holderOf('steps'), '');
       assert.equal((await release('pipeline-1')).code, EXIT.lost.code);
+    });
+
+    test('release names a guard that holds the lock under the id that was given, and leaves it alone', async (t) => {
+      const running = await occupied(t, [...(await where('guarded')), '--holder', 'pipeline-1']);
+      const holder = String(await holderOf('guarded'));
+      const { code, stderr } = await guard(t, ['release', ...(await where('guarded')), '--holder', holder]).finished;
+      assert.equal(code, EXIT.lost.code);
+      assert.match(
+        stderr,
+        /held by pipeline-1\/\w+ .*, but was not acquired by "k8s-lease-lock acquire --holder pipeline-1\/\w+"/,
+      );
+      assert.equal(await holderOf('guarded'), holder);
+      running.input('\n');
+      assert.equal((await running.finished).code, 0);
     });
 
     test('ended while it adds time to a lock, acquire does not take that from those who hold it', async (t) => {

@@ -1,6 +1,7 @@
 /** What others do to the Lease of a lock that is held: they delete it, take it, clear it, or ask its holder to stop. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { describeHolders } from '../../src/lock/describe.ts';
 import { isSettled, world } from '../harness/contenders.ts';
 import { SECOND, settle } from '../harness/manual-clock.ts';
 
@@ -32,6 +33,22 @@ test('a Lease that is deleted while somebody waits comes back with its holder an
   assert.equal(await isSettled(bob), false);
 });
 
+test('a waiter that puts back the Lease of a dead holder says so, and whom it waits for', async () => {
+  const { contender, clock, remove, lease } = world();
+  (await contender('alice').take()).abandon();
+  const bob = contender('bob');
+  const taking = bob.take();
+  await clock.advance(20 * SECOND);
+  remove();
+  await clock.advance(SECOND);
+  const [restored] = bob.events.filter((event) => event.type === 'restored');
+  assert.deepEqual([restored?.heldBy.map(({ id }) => id), lease().spec?.holderIdentity], [['alice'], 'alice']);
+  await clock.advance(64 * SECOND);
+  assert.equal(await isSettled(taking), false, 'she may have renewed it just before: she is given her duration from then on');
+  await clock.advance(2 * SECOND);
+  await taking;
+});
+
 test('a holder that is replaced has lost the lock, and does not take it back', async () => {
   const { contender, clock, overwrite, lease } = world();
   const lock = await contender('alice').take();
@@ -57,6 +74,38 @@ test('a lock that a foreign client cleared under its holder is not taken until t
   assert.equal(await isSettled(bob), false, 'her command may still be stopping');
   await alice.release();
   await bob;
+});
+
+test('whoever waits says that the holder was cleared, and waits for as long as it may still be running', async () => {
+  const { contender, clock, overwrite } = world();
+  (await contender('alice').take()).abandon();
+  const bob = contender('bob');
+  const taking = bob.take();
+  await clock.advance(20 * SECOND);
+  overwrite((found) => ({ ...found, spec: { ...found.spec, holderIdentity: '', leaseDurationSeconds: 1 } }));
+  await clock.advance(SECOND);
+  const said = bob.events.filter((event) => event.type === 'waiting').map(({ heldBy }) => describeHolders(heldBy, clock.wall()));
+  assert.equal(said.length, 2);
+  assert.match(said[1] ?? '', /another client has cleared or replaced it in the Lease; .* waited for, for at most 1m6s\)/);
+  await clock.advance(44 * SECOND);
+  assert.equal(await isSettled(taking), false);
+  await clock.advance(2 * SECOND);
+  await taking;
+});
+
+test('a holder that is cleared together with its entry is not waited for', async () => {
+  const { contender, clock, overwrite, lease } = world();
+  (await contender('alice').take()).abandon();
+  const taking = contender('bob').take();
+  await clock.advance(20 * SECOND);
+  overwrite((found) => {
+    const kept = Object.entries(found.metadata.annotations ?? {}).filter(([key]) => !key.startsWith('holder.'));
+    const spec = { ...found.spec, holderIdentity: '', leaseDurationSeconds: 1 };
+    return { ...found, metadata: { ...found.metadata, annotations: Object.fromEntries(kept) }, spec };
+  });
+  await clock.advance(0);
+  await taking;
+  assert.equal(lease().spec?.holderIdentity, 'bob');
 });
 
 test('a stop request for the holder reaches it, and the lock stays held until it is released', async () => {
