@@ -11,29 +11,14 @@ import { always, type Contender } from '../../harness/contender.ts';
 import { type World, world } from '../../harness/contenders.ts';
 import { type ManualClock, SECOND } from '../../harness/manual-clock.ts';
 import { type Random, randomOf } from '../../simulation/random.ts';
-import { type Behaviour, simulate } from './supervisor.ts';
+import { behaviourOf } from './behaviour.ts';
+import { simulate } from './supervisor.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 const LIMIT_MS = 3600 * SECOND;
 const STEP_MS = 250;
 /** The grace, and what a request may take. */
 const STOPPING_MS = 10_000 + 12_000;
-
-function behaviourOf(random: Random): Behaviour {
-  const rarely = (mean: number) => (random.chance(0.3) ? random.about(mean) : NEVER);
-  return {
-    delayMs: random.pick([0, 5, 200, 2000]),
-    livesMs: random.pick([0, 10, 5000, 100_000, 400_000]),
-    orphansLiveMs: random.pick([0, 0, 1000, 60_000]),
-    endsInMs: random.pick([0, 1000, 8000, NEVER]),
-    missing: random.chance(0.03),
-    stoppedAt: rarely(60_000),
-    stoppedForMs: random.pick([1000, 20_000, 300_000]),
-    strays: random.chance(0.5),
-    underFirst: random.chance(0.5),
-    killedAt: random.chance(0.15) ? random.about(60_000) : NEVER,
-  };
-}
 
 interface Run {
   outcome: GuardOutcome;
@@ -43,17 +28,24 @@ interface Run {
 }
 
 /** Another contender, who takes the lock whenever it can, for a moment. */
-async function compete({ contender, clock }: World, held: (by: HeldLock | undefined) => void, over: AbortSignal): Promise<void> {
+function compete({ contender, clock }: World): { holds(): boolean; end(): void } {
   const bob = contender('bob', { nonce: 'bobnonce00' });
-  while (!over.aborted) {
-    const acquisition = await bob.acquire({ signal: over });
-    if (acquisition.kind !== 'held') return;
-    held(acquisition.lock);
-    await new Promise<void>((resolve) => after(clock, 3000, resolve));
-    held(undefined);
-    await acquisition.lock.release();
-    await new Promise<void>((resolve) => after(clock, 5000, resolve));
-  }
+  const over = new AbortController();
+  let lock: HeldLock | undefined;
+  const pause = (ms: number) => new Promise<void>((resolve) => after(clock, ms, resolve));
+  const live = async () => {
+    while (!over.signal.aborted) {
+      const acquisition = await bob.acquire({ signal: over.signal });
+      if (acquisition.kind !== 'held') return;
+      lock = acquisition.lock;
+      await pause(3000);
+      lock = undefined;
+      await acquisition.lock.release();
+      await pause(5000);
+    }
+  };
+  void live();
+  return { holds: () => lock !== undefined && !lock.isLost(), end: () => over.abort() };
 }
 
 /** As the command line's unlock does. */
@@ -111,69 +103,60 @@ function disturb(around: World, alice: Contender, { random, freeze }: { random: 
 /** Not SIGTERM, which the runner of these tests would take for itself. */
 const hangUp = () => void process.emit('SIGHUP');
 
+/** What a user may have asked for. */
+const settingsOf = (random: Random) => ({
+  argv: ['/bin/true'] as const,
+  env: {},
+  timeoutMs: random.chance(0.2) ? random.about(30_000) : undefined,
+  onBusy: 'wait' as const,
+  whenLost: 'stop' as const,
+  orphans: random.pick(['stop', 'wait'] as const),
+  endWithinMs: random.chance(0.3) ? 3000 : undefined,
+  logFormat: 'text' as const,
+});
+
 async function play(seed: number): Promise<Run> {
   const random = randomOf(seed, 'guard');
   const around = world();
   const { clock } = around;
   const alice = around.contender('alice', { durationMs: 60_000, killGraceMs: 10_000, nonce: 'alicenonce' });
   const is = behaviourOf(random);
-  const process = freezer(clock);
-  const { opened, command } = simulate({ clock, random: randomOf(seed, 'supervisor'), deliver: process.deliver }, is);
+  const own = freezer(clock);
+  const { opened, command } = simulate({ clock, random: randomOf(seed, 'supervisor'), deliver: own.deliver }, is);
   const story = [JSON.stringify(is)];
-  const over = new AbortController();
-  let bob: HeldLock | undefined;
-  void compete(
-    around,
-    (by) => {
-      bob = by;
-    },
-    over.signal,
-  );
+  const holds = (what: boolean, otherwise: string) => assert.ok(what, `seed ${seed}: ${otherwise}\n${story.join('\n')}`);
+  const rival = compete(around);
   await clock.advance(random.between(0, 4000));
   const calm = random.chance(0.3);
-  if (!calm) disturb(around, alice, { random, freeze: process.freeze });
+  if (!calm) disturb(around, alice, { random, freeze: own.freeze });
   let outcome: GuardOutcome | undefined;
   let stopAskedAt = NEVER;
+  const say = (_level: string, message: string) => void story.push(`${clock.now()} ${message}`);
   const running = guard({
-    participant: { ...alice.participant, clock: process.clock },
-    argv: ['/bin/true'],
-    env: {},
-    timeoutMs: random.chance(0.2) ? random.about(30_000) : undefined,
-    onBusy: 'wait',
-    whenLost: 'stop',
-    orphans: random.pick(['stop', 'wait'] as const),
-    endWithinMs: random.chance(0.3) ? 3000 : undefined,
+    ...settingsOf(random),
+    participant: { ...alice.participant, clock: own.clock },
     openSupervisor: async () => opened,
-    log: Object.assign((_level: string, message: string) => void story.push(`${clock.now()} ${message}`), {
-      flush: async () => {},
-    }),
-    logFormat: 'text',
+    log: Object.assign(say, { flush: async () => {} }),
     onEvent({ type }) {
       story.push(`${clock.now()} ${type}`);
       if (type === 'stop-requested') stopAskedAt = clock.now();
-      if (type === 'released') assert.ok(!command.runs(), `seed ${seed}: released while the command runs\n${story.join('\n')}`);
+      if (type === 'released') holds(!command.runs(), 'released while the command runs');
     },
   }).then((ended) => {
     outcome = ended;
   });
   while (!outcome && clock.now() < LIMIT_MS) {
     await clock.advance(STEP_MS);
-    if (bob && !bob.isLost())
-      assert.ok(!command.runs(), `seed ${seed}: bob has the lock while alice's command runs\n${story.join('\n')}`);
+    if (rival.holds()) holds(!command.runs(), "bob has the lock while alice's command runs");
   }
-  assert.ok(outcome, `seed ${seed}: the guard does not end\n${story.join('\n')}`);
+  if (!outcome) throw new Error(`seed ${seed}: the guard does not end\n${story.join('\n')}`);
   await running;
-  if (calm) {
-    assert.equal(command.deadlines, 0, `seed ${seed}: a command whose lock was renewed met its deadline\n${story.join('\n')}`);
-    assert.ok(command.longestStopMs < 60_000, `seed ${seed}: its supervisor was stopped for ${command.longestStopMs} ms`);
-  }
-  if (outcome.kind === 'stopped')
-    assert.ok(
-      clock.now() - stopAskedAt < STOPPING_MS + is.delayMs * 8 + process.frozenMs(),
-      `seed ${seed}: stopped after ${clock.now() - stopAskedAt} ms\n${story.join('\n')}`,
-    );
-  assert.ok(command.lost() || !command.runs(), `seed ${seed}: the guard has ended before its command\n${story.join('\n')}`);
-  over.abort();
+  if (calm) holds(command.deadlines === 0, 'a command whose lock was renewed met its deadline');
+  if (calm) holds(command.longestStopMs < 60_000, `its supervisor was stopped for ${command.longestStopMs} ms`);
+  const stopping = outcome.kind === 'stopped' ? clock.now() - stopAskedAt - own.frozenMs() - 8 * is.delayMs : 0;
+  holds(stopping < STOPPING_MS, `stopped ${stopping} ms after it was asked to`);
+  holds(command.lost() || !command.runs(), 'the guard has ended before its command');
+  rival.end();
   await clock.advance(10 * SECOND);
   return { outcome, starts: command.starts, story };
 }

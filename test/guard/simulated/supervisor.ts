@@ -4,29 +4,12 @@
  */
 import { constants } from 'node:os';
 import type { Monotonic } from '../../../src/clock.ts';
-import type { Kind, Message, Opened, SupervisorLink } from '../../../src/guard/supervisor/link.ts';
+import type { Opened } from '../../../src/guard/supervisor/link.ts';
+import { createMailbox } from '../../../src/guard/supervisor/mailbox.ts';
 import type { FromSupervisor, ToSupervisor } from '../../../src/guard/supervisor/protocol.ts';
 import type { ManualClock } from '../../harness/manual-clock.ts';
 import type { Random } from '../../simulation/random.ts';
-
-export interface Behaviour {
-  /** How late messages are, at most, in both directions. */
-  delayMs: number;
-  /** How long the first process lives by itself, and those that it leaves behind. */
-  livesMs: number;
-  orphansLiveMs: number;
-  /** How long it takes to end after SIGTERM; infinite: it ignores it. */
-  endsInMs: number;
-  /** The program is not there. */
-  missing: boolean;
-  /** Those that it has left behind have left its group as well: nobody finds them once the supervisor is killed. */
-  strays: boolean;
-  underFirst: boolean;
-  /** When the supervisor is stopped, for how long, and when it is killed; infinite: never. */
-  stoppedAt: number;
-  stoppedForMs: number;
-  killedAt: number;
-}
+import type { Behaviour } from './behaviour.ts';
 
 export interface SimulatedCommand {
   /** Whether any process of the command runs. */
@@ -43,167 +26,219 @@ export interface SimulatedCommand {
 /** No process has this id: larger than the kernel gives. */
 const NOBODY = 5_000_000;
 const NEVER = Number.POSITIVE_INFINITY;
+const STRAYS_LIVE_MS = 30_000;
 
-/** `deliver`: to the guard's process, which may be frozen. */
-export function simulate(
-  { clock, random, deliver }: { clock: ManualClock; random: Random; deliver(happen: () => void): void },
-  is: Behaviour,
-): { opened: Opened; command: SimulatedCommand } {
-  const command: SimulatedCommand = {
-    runs: () => leader || orphans,
-    lost: () => killed,
-    starts: 0,
-    deadlines: 0,
-    longestStopMs: 0,
+interface Surroundings {
+  clock: ManualClock;
+  random: Random;
+  /** To the guard's process, which may be frozen. */
+  deliver(happen: () => void): void;
+}
+
+export function simulate(around: Surroundings, is: Behaviour): { opened: Opened; command: SimulatedCommand } {
+  const supervisor = new Supervisor(around, is);
+  const { first, on } = supervisor.mailbox;
+  const link = {
+    commandAt: 0,
+    first,
+    on,
+    ended: supervisor.ended.signal,
+    send: (...messages: ToSupervisor[]) => supervisor.receive(messages),
+    revive: () => supervisor.goOn(),
+    end: async (callerSees: 'exitCodeOfGuard' | 'endOfCommand') => supervisor.receive([{ kind: 'end', callerSees }]),
   };
-  const ended = new AbortController();
-  const seen = new Map<Kind, FromSupervisor>();
-  const listeners: ((message: FromSupervisor) => void)[] = [];
-  let phase: 'waiting' | 'prepared' | 'started' | 'over' = 'waiting';
-  let [leader, orphans, exitTold, goneTold, terminating, waits, ending] = [false, false, false, false, false, false, false];
-  let [stopped, killed] = [false, false];
-  let [graceMs, terminateAt, killAt, killWhen] = [0, NEVER, NEVER, NEVER];
-  let [arrival, departure, stoppedFrom] = [0, 0, 0];
-  const inbox: ToSupervisor[] = [];
+  return { opened: { kind: 'opened', link }, command: supervisor.command };
+}
 
-  const at = (when: number, happen: () => void) => {
+class Supervisor {
+  readonly ended = new AbortController();
+  readonly command: SimulatedCommand;
+  readonly mailbox = createMailbox(this.ended.signal);
+  readonly #around: Surroundings;
+  readonly #is: Behaviour;
+  readonly #inbox: ToSupervisor[] = [];
+  #phase: 'waiting' | 'prepared' | 'started' | 'over' = 'waiting';
+  #leader = false;
+  #orphans = false;
+  #exitTold = false;
+  #goneTold = false;
+  #terminating = false;
+  #waits = false;
+  #ending = false;
+  #stopped = false;
+  #killed = false;
+  #stoppedFrom = 0;
+  #graceMs = 0;
+  #terminateAt = NEVER;
+  #killAt = NEVER;
+  #killWhen = NEVER;
+  #arrival = 0;
+  #departure = 0;
+
+  constructor(around: Surroundings, is: Behaviour) {
+    this.#around = around;
+    this.#is = is;
+    this.command = {
+      runs: () => this.#leader || this.#orphans,
+      lost: () => this.#killed,
+      starts: 0,
+      deadlines: 0,
+      longestStopMs: 0,
+    };
+    this.#at(is.stoppedAt, () => {
+      this.#stopped = true;
+      this.#stoppedFrom = around.clock.now();
+      this.#at(around.clock.now() + is.stoppedForMs, () => this.goOn());
+    });
+    this.#at(is.killedAt, () => this.#die());
+    const nowMs = around.clock.now();
+    this.#say({ kind: 'hello', version: 1, nowMs, sharesTerminal: false, underFirst: is.underFirst, findsAll: true });
+  }
+
+  /** From the guard. Messages keep their order, in both directions. */
+  receive(messages: ToSupervisor[]): void {
+    this.#arrival = Math.max(this.#arrival, this.#soon());
+    this.#at(this.#arrival, () => {
+      this.#inbox.push(...messages);
+      this.#look();
+    });
+  }
+
+  goOn(): void {
+    if (!this.#stopped) return;
+    const stoppedMs = this.#around.clock.now() - this.#stoppedFrom;
+    if (this.command.runs()) this.command.longestStopMs = Math.max(this.command.longestStopMs, stoppedMs);
+    this.#stopped = false;
+    this.#look();
+  }
+
+  #at(when: number, happen: () => void): void {
+    const { clock } = this.#around;
     if (when !== NEVER) clock.at(Math.max(when, clock.now()) as Monotonic, happen);
-  };
-  const within = (ms: number) => clock.now() + random.between(0, ms);
+  }
 
-  // Messages keep their order.
-  const say = (message: FromSupervisor) => {
-    departure = Math.max(departure, within(is.delayMs));
-    at(departure, () =>
-      deliver(() => {
-        if (!seen.has(message.kind)) seen.set(message.kind, message);
-        for (const listener of [...listeners]) listener(message);
-      }),
-    );
-  };
-  const terminate = (reason: 'asked' | 'deadline' | 'leftBehind', grace: number) => {
-    if (phase !== 'started') {
-      phase = 'over';
-      return;
+  #soon(): number {
+    return this.#around.clock.now() + this.#around.random.between(0, this.#is.delayMs);
+  }
+
+  #say(message: FromSupervisor): void {
+    this.#tell(() => this.mailbox.hear(message));
+  }
+
+  #tell(happen: () => void): void {
+    this.#departure = Math.max(this.#departure, this.#soon());
+    this.#at(this.#departure, () => this.#around.deliver(happen));
+  }
+
+  /** The kernel kills the first process; the guard, or `first`, those that can be found. */
+  #die(): void {
+    const strays = this.command.runs() && this.#is.strays && !this.#is.underFirst;
+    this.#killed = true;
+    this.#leader = false;
+    this.#orphans = strays;
+    this.#at(this.#around.clock.now() + STRAYS_LIVE_MS, () => this.#leave('all'));
+    this.#around.deliver(() => this.ended.abort());
+  }
+
+  #terminate(reason: 'asked' | 'deadline' | 'leftBehind', graceMs: number): void {
+    if (this.#phase !== 'started') this.#phase = 'over';
+    if (!this.command.runs()) return;
+    const now = this.#around.clock.now();
+    this.#killWhen = Math.min(this.#killWhen, now + graceMs);
+    this.#at(this.#killWhen, () => this.#look());
+    if (this.#terminating) return;
+    this.#terminating = true;
+    if (reason === 'deadline') this.command.deadlines++;
+    this.#say({ kind: 'terminating', reason });
+    this.#at(now + this.#is.endsInMs, () => this.#leave('all'));
+  }
+
+  #leave(who: 'leader' | 'all'): void {
+    if (who === 'leader' && this.#leader && !this.#terminating && this.#is.orphansLiveMs > 0) {
+      this.#orphans = true;
+      this.#at(this.#around.clock.now() + this.#is.orphansLiveMs, () => this.#leave('all'));
     }
-    if (!command.runs()) return;
-    killWhen = Math.min(killWhen, clock.now() + grace);
-    at(killWhen, look);
-    if (terminating) return;
-    terminating = true;
-    if (reason === 'deadline') command.deadlines++;
-    say({ kind: 'terminating', reason });
-    at(clock.now() + is.endsInMs, () => leaves('all'));
-  };
-  const leaves = (who: 'leader' | 'all') => {
-    if (who === 'leader' && leader && !terminating && is.orphansLiveMs > 0) {
-      orphans = true;
-      at(clock.now() + is.orphansLiveMs, () => leaves('all'));
-    }
-    leader = false;
-    if (who === 'all') orphans = false;
-    look();
-  };
+    this.#leader = false;
+    if (who === 'all') this.#orphans = false;
+    this.#look();
+  }
 
   /** What the supervisor does whenever it wakes. */
-  function look(): void {
-    if (stopped || killed) return;
-    for (const message of inbox.splice(0)) obey(message);
-    const now = clock.now();
-    if (phase === 'started' && command.runs()) {
-      if (!terminating && now >= terminateAt) terminate('deadline', graceMs);
-      if (terminating && now >= Math.min(killWhen, killAt)) [leader, orphans] = [false, false];
-    }
-    if (phase === 'started' && !leader && !exitTold) {
-      exitTold = true;
-      say({ kind: 'exited', code: 0, left: orphans ? 1 : 0 });
-    }
-    if (phase === 'started' && exitTold && orphans && !waits && !terminating) terminate('leftBehind', graceMs);
-    if (phase === 'started' && exitTold && !orphans && !goneTold) {
-      goneTold = true;
-      say({ kind: 'allGone' });
-    }
-    if (ending && !command.runs()) at((departure = within(is.delayMs)), () => deliver(() => ended.abort()));
+  #look(): void {
+    if (this.#stopped || this.#killed) return;
+    for (const message of this.#inbox.splice(0)) this.#obey(message);
+    if (this.#phase === 'started') this.#keepDeadlines();
+    if (this.#phase === 'started') this.#reportEnd();
+    if (this.#ending && !this.command.runs()) this.#tell(() => this.ended.abort());
   }
 
-  function obey(message: ToSupervisor): void {
+  #keepDeadlines(): void {
+    const now = this.#around.clock.now();
+    if (!this.#terminating && now >= this.#terminateAt) this.#terminate('deadline', this.#graceMs);
+    if (!this.#terminating || now < Math.min(this.#killWhen, this.#killAt)) return;
+    this.#leader = false;
+    this.#orphans = false;
+  }
+
+  #reportEnd(): void {
+    if (this.#leader) return;
+    if (!this.#exitTold) this.#say({ kind: 'exited', code: 0, left: this.#orphans ? 1 : 0 });
+    this.#exitTold = true;
+    if (this.#orphans && !this.#waits && !this.#terminating) this.#terminate('leftBehind', this.#graceMs);
+    if (this.#orphans) return;
+    if (!this.#goneTold) this.#say({ kind: 'allGone' });
+    this.#goneTold = true;
+  }
+
+  #obey(message: ToSupervisor): void {
     switch (message.kind) {
       case 'prepare':
-        graceMs = message.graceMs;
-        phase = is.missing ? 'over' : 'prepared';
-        return say(is.missing ? { kind: 'cannotStart', errno: constants.errno.EACCES } : { kind: 'ready', pid: NOBODY });
+        this.#prepare(message.graceMs);
+        break;
       case 'orphans':
-        waits = message.policy === 'wait';
-        return;
+        this.#waits = message.policy === 'wait';
+        break;
       case 'deadline':
-        [terminateAt, killAt] = [message.terminateAtMs, message.killAtMs];
-        at(terminateAt, look);
-        return at(killAt, look);
+        this.#terminateAt = message.terminateAtMs;
+        this.#killAt = message.killAtMs;
+        this.#at(this.#terminateAt, () => this.#look());
+        this.#at(this.#killAt, () => this.#look());
+        break;
       case 'start':
-        if (phase !== 'prepared') return;
-        if (clock.now() >= terminateAt) {
-          phase = 'over';
-          return say({ kind: 'cannotStart', errno: constants.errno.ETIMEDOUT });
-        }
-        phase = 'started';
-        leader = true;
-        command.starts++;
-        at(clock.now() + is.livesMs, () => leaves('leader'));
-        return say({ kind: 'started', pid: NOBODY });
+        this.#start();
+        break;
       case 'terminate':
-        return terminate('asked', message.graceMs);
+        this.#terminate('asked', message.graceMs);
+        break;
       case 'end':
-        ending = true;
-        return terminate('asked', graceMs);
+        this.#ending = true;
+        this.#terminate('asked', this.#graceMs);
+        break;
       case 'clock':
-        return say({ kind: 'clock', nowMs: clock.now() });
-      default:
-        return;
+        this.#say({ kind: 'clock', nowMs: this.#around.clock.now() });
+        break;
+      default: // Nothing that is simulated.
     }
   }
 
-  const goOn = () => {
-    if (stopped && command.runs()) command.longestStopMs = Math.max(command.longestStopMs, clock.now() - stoppedFrom);
-    stopped = false;
-    look();
-  };
-  at(is.stoppedAt, () => {
-    stopped = true;
-    stoppedFrom = clock.now();
-    at(clock.now() + is.stoppedForMs, goOn);
-  });
-  at(is.killedAt, () => {
-    killed = true;
-    // The kernel kills the first process; the guard, or `first`, those that can be found.
-    const strays = command.runs() && is.strays && !is.underFirst;
-    [leader, orphans] = [false, strays];
-    at(clock.now() + 30_000, () => leaves('all'));
-    deliver(() => ended.abort());
-  });
-  say({ kind: 'hello', version: 1, nowMs: clock.now(), sharesTerminal: false, underFirst: is.underFirst, findsAll: true });
+  #prepare(graceMs: number): void {
+    this.#graceMs = graceMs;
+    this.#phase = this.#is.missing ? 'over' : 'prepared';
+    if (this.#is.missing) this.#say({ kind: 'cannotStart', errno: constants.errno.EACCES });
+    else this.#say({ kind: 'ready', pid: NOBODY });
+  }
 
-  const link: SupervisorLink = {
-    commandAt: 0,
-    send(...messages) {
-      arrival = Math.max(arrival, within(is.delayMs));
-      at(arrival, () => {
-        inbox.push(...messages);
-        look();
-      });
-    },
-    first: <K extends Kind>(kind: K) =>
-      new Promise<Message<K> | undefined>((resolve) => {
-        const known = seen.get(kind);
-        if (known || ended.signal.aborted) return resolve(known as Message<K> | undefined);
-        listeners.push((message) => message.kind === kind && resolve(message as Message<K>));
-        ended.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-      }),
-    on: (kind, receive) => void listeners.push((message) => message.kind === kind && receive(message as never)),
-    revive: () => stopped && goOn(),
-    ended: ended.signal,
-    async end(callerSees) {
-      link.send({ kind: 'end', callerSees });
-    },
-  };
-  return { opened: { kind: 'opened', link }, command };
+  #start(): void {
+    if (this.#phase !== 'prepared') return;
+    if (this.#around.clock.now() >= this.#terminateAt) {
+      this.#phase = 'over';
+      this.#say({ kind: 'cannotStart', errno: constants.errno.ETIMEDOUT });
+      return;
+    }
+    this.#phase = 'started';
+    this.#leader = true;
+    this.command.starts++;
+    this.#at(this.#around.clock.now() + this.#is.livesMs, () => this.#leave('leader'));
+    this.#say({ kind: 'started', pid: NOBODY });
+  }
 }
