@@ -59,7 +59,7 @@ step('the supervisor with sanitizers: build', 'gcc', [...strict, ...sources, '-o
 step(
   'the supervisor with sanitizers',
   process.execPath,
-  [...tests, ...testsOf('start', 'gone', 'deadline', 'protocol', 'first', 'terminal', 'transparent')],
+  [...tests, ...testsOf('start', 'gone', 'deadline', 'protocol', 'first', 'terminal', 'transparent', 'trees')],
   { SUPERVISOR: sanitized, ASAN_OPTIONS: 'detect_leaks=1:exitcode=99' },
 );
 
