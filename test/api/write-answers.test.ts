@@ -150,7 +150,7 @@ test('a write that a proxy has passed on to a plain-http server, and whose answe
   await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   t.after(() => proxy.close());
   const { port } = proxy.address() as AddressInfo;
-  const credentials = async () => ({ headers: {}, tls: {}, proxy: `http://127.0.0.1:${port}` });
+  const credentials = async () => ({ headers: {}, tls: { rejectUnauthorized: true }, proxy: `http://127.0.0.1:${port}` });
   const client = clientOf('http://api.example', { credentials });
   t.after(() => client.close());
   const answer = await client.write(lease, { timeoutMs, as: 'holder' });
