@@ -91,7 +91,7 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'priority-ignored',
     breaks: 'who came first is served first, whatever his priority',
-    edits: [['protocol/document.ts', 'return b.priority - a.priority || a.ticket', 'return a.ticket']],
+    edits: [['protocol/lock-state.ts', 'return b.priority - a.priority || a.ticket', 'return a.ticket']],
     profile: 'gentle',
     seed: 1,
   },
