@@ -130,6 +130,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     const { overdue, disarm } = patience(options, inbox.ending);
     const result = await supervise(command, lock, options, { inbox, overdue }).finally(disarm);
     gone = result.gone;
+    if (command.wasOverdue() && !lock.isLost()) return { kind: 'lost', reason: OVERDUE };
     return outcomeOf(result.reason, lock, options);
   } finally {
     if (gone) await lock.release();
@@ -143,6 +144,9 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     }
   }
 }
+
+/** It may have renewed since: its command is stopped all the same. */
+const OVERDUE = 'this guard was silent past the deadline of its lock, so that the supervisor has stopped the command';
 
 function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions): GuardOutcome {
   // A process that was stopped past its deadline hears of the command's end before it looks at the clock.

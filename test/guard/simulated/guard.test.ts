@@ -82,7 +82,7 @@ const after = (clock: ManualClock, ms: number, happen: () => void) => clock.at((
 /** What happens to alice. (Deletions of the Lease are simulated with the lock alone: there a newcomer may be first.) */
 function disturb(around: World, alice: Contender, { random, freeze }: { random: Random; freeze(ms: number): void }): void {
   const later = (happen: () => void) => after(around.clock, random.about(90_000), happen);
-  if (random.chance(0.3)) later(() => freeze(random.pick([1000, 30_000, 200_000])));
+  if (random.chance(0.3)) later(() => freeze(random.pick([1000, 30_000, 200_000, random.between(40_000, 60_000)])));
   if (random.chance(0.2)) later(() => askToStop(around));
   if (random.chance(0.5))
     later(() =>
@@ -128,6 +128,7 @@ async function play(seed: number): Promise<Run> {
   const rival = compete(around);
   await clock.advance(random.between(0, 4000));
   const calm = random.chance(0.3);
+  const freezesEarly = !calm && random.chance(0.15);
   if (!calm) disturb(around, alice, { random, freeze: own.freeze });
   let outcome: GuardOutcome | undefined;
   let stopAskedAt = NEVER;
@@ -140,6 +141,8 @@ async function play(seed: number): Promise<Run> {
     onEvent({ type }) {
       story.push(`${clock.now()} ${type}`);
       if (type === 'stop-requested') stopAskedAt = clock.now();
+      // The first deadline is all that there is between a guard that freezes now and the next one.
+      if (type === 'acquired' && freezesEarly) after(clock, random.between(0, 4 * is.delayMs + 100), () => own.freeze(200_000));
       if (type === 'released') holds(!command.runs(), 'released while the command runs');
     },
   }).then((ended) => {
@@ -151,6 +154,8 @@ async function play(seed: number): Promise<Run> {
   }
   if (!outcome) throw new Error(`seed ${seed}: the guard does not end\n${story.join('\n')}`);
   await running;
+  if (command.deadlines > 0)
+    holds(['lost', 'unsupervised'].includes(outcome.kind), `its supervisor stopped the command, and it says ${outcome.kind}`);
   if (calm) holds(command.deadlines === 0, 'a command whose lock was renewed met its deadline');
   if (calm) holds(command.longestStopMs < 60_000, `its supervisor was stopped for ${command.longestStopMs} ms`);
   const stopping = outcome.kind === 'stopped' ? clock.now() - stopAskedAt - own.frozenMs() - 8 * is.delayMs : 0;
