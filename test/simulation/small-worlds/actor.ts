@@ -8,7 +8,8 @@ import type { Author } from '../history.ts';
 import type { Source } from '../ours.ts';
 import { EPOCH_MS } from '../process.ts';
 import type { Write } from '../server.ts';
-import type { Board, Flight } from './board.ts';
+import type { Board } from './board.ts';
+import type { Flight } from './moves.ts';
 
 export interface Cast {
   name: string;
