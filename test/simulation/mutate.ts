@@ -42,7 +42,7 @@ async function isSound(plan: Plan, at: number, folder: URL | string): Promise<bo
   return violation === undefined;
 }
 
-function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
+export function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
   const copy = mkdtempSync(join(tmpdir(), `mutant-${name}-`));
   cpSync(typeof folder === 'string' ? folder : fileURLToPath(folder), copy, { recursive: true });
   writeFileSync(join(copy, 'package.json'), '{"type":"module"}');

@@ -71,6 +71,8 @@ export interface Facts {
   readonly holds: Map<string, Hold>;
   readonly running: Map<string, Author>;
   readonly waiting: Map<string, Waiting>;
+  /** Who knows that it has lost the lock. */
+  readonly lost: Set<string>;
   readonly sights: Sights;
   readonly conditions: Conditions;
   readonly ghosts: Ghosts;
@@ -117,6 +119,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     holds: new Map(),
     ghosts: newGhosts(),
     running: new Map(),
+    lost: new Set(),
     waiting: new Map(),
     sights: newSights(),
     conditions: newConditions(),
@@ -141,7 +144,7 @@ export const isFree = (doc: Doc): boolean =>
   doc.named === '' && holderKeys(doc).length === 0 && !((doc.lease.spec?.leaseDurationSeconds ?? 0) > 1);
 
 /** When things last changed, for what is judged from now on. */
-export function date(facts: Facts, at: number, { author, kind, before, after }: Landed): void {
+export function date(facts: Facts, at: number, { author, kind, before, after, sent }: Landed): void {
   facts.doc = after;
   if (!after) {
     facts.deletedAt = at;
@@ -150,7 +153,9 @@ export function date(facts: Facts, at: number, { author, kind, before, after }: 
   }
   for (const entry of [...after.waiters, ...after.holders]) {
     const own = entry.nonce === author.nonce;
-    if (!before && !own) facts.putBack.add(entry.nonce);
+    // As has an old write of its own, that was sent before the deletion.
+    const late = sent !== undefined && sent.time < facts.deletedAt;
+    if (!before && (!own || late)) facts.putBack.add(entry.nonce);
     else if (own) facts.putBack.delete(entry.nonce);
   }
   const keys = new Set(after.waiters.map(({ key }) => key));

@@ -2,8 +2,9 @@
  * Holders of a Lease that was deleted: whoever has seen one goes on honouring it for its whole duration, from when he learns of the deletion, though
  * no document tells of it any more. Others need not know.
  */
-import { type Doc, docOf } from '../document.ts';
+import { type Doc, docOf, PREFIX } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
+import { holderKeys } from './writes.ts';
 
 export interface Ghosts {
   shown(at: number, event: Occurrence & { type: 'shown' }): void;
@@ -71,8 +72,13 @@ function remember(memory: Memory, at: number, doc: Doc): void {
   memory.version = doc.version;
 }
 
-function holdersOf({ named, holders, lease }: Doc): [key: string, durationMs: number][] {
-  const annotated = holders.map(({ key, durationMs }): [string, number] => [key, durationMs]);
+function holdersOf(doc: Doc): [key: string, durationMs: number][] {
+  const { named, holders, lease } = doc;
+  // One that can't be read blocks, too.
+  const annotated = holderKeys(doc).map((name): [string, number] => {
+    const key = name.slice(PREFIX.holder.length);
+    return [key, holders.find((entry) => entry.key === key)?.durationMs ?? 0];
+  });
   if (named === '' || holders.some(({ id }) => id === named)) return annotated;
   return [...annotated, [`foreign:${named}`, (lease.spec?.leaseDurationSeconds ?? 0) * 1000]];
 }

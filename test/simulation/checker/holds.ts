@@ -60,7 +60,8 @@ function recordOurs({ holds, running, sights }: Facts, at: number, { author, kin
   if (kind === 'claim' && !running.has(author.nonce)) sights.forget(author);
   holds.set(author.nonce, {
     author,
-    key: mine.key,
+    // An old claim of its own that lands late, under another key, is not the one that it runs under.
+    key: running.has(author.nonce) ? (hold?.key ?? mine.key) : mine.key,
     claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
     durationMs: author.durationMs,
     landedAt: at,

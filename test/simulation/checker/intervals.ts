@@ -66,7 +66,7 @@ function alone(facts: Facts, at: number, author: Author): void {
 
 /** Invariant 1, and all that is not promised. */
 function mayOverlap(facts: Facts, at: number, [one, other]: [Hold, Hold]): boolean {
-  const [earlier, later] = one.claimedAt <= other.claimedAt ? [one, other] : [other, one];
+  const [earlier, later] = one.claimVersion <= other.claimVersion ? [one, other] : [other, one];
   if (isExcused(facts, earlier, later.author, later.sentTime)) return true;
   if (facts.options.stampsLie && later.claimedAt - earlier.landedAt > standingMs(earlier)) return true;
   if (earlier.author.kind !== 'ours') {

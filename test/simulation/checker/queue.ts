@@ -107,10 +107,13 @@ function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Pas
 }
 
 /** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */
-function windows({ standing, options, violate }: Facts, at: number, { author, before, place }: Claim): void {
+function windows({ standing, conditions, options, violate }: Facts, at: number, { author, before, place }: Claim): void {
   if (options.stampsLie) return;
   for (const entry of before.waiters) {
-    const stoodMs = at - (standing.get(entry.key) ?? at);
+    const since = standing.get(entry.key) ?? at;
+    const stoodMs = at - since;
+    // Whose watch is troubled may not have seen that it was gone.
+    if (conditions.hinderedAt(author, at, ['watch', 'process', 'request']) >= since) continue;
     if (entry.nonce === author.nonce || !isAhead(entry, place) || stoodMs >= CLAIM_WINDOW_MS * 0.95) continue;
     violate(
       at,

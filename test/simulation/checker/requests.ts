@@ -1,9 +1,9 @@
 /** What a participant costs the API server: so many requests a minute at most, and some for each change that somebody else makes. */
 import type { Author, Occurrence } from '../history.ts';
-import type { Facts, Landed } from './facts.ts';
+import type { Facts } from './facts.ts';
 
 export interface Requests {
-  landed(at: number, write: Landed): void;
+  landed(at: number): void;
   asked(at: number, event: Occurrence & { type: 'asked' }): void;
   sweep(at: number): void;
 }

@@ -119,6 +119,6 @@ export const DELETIONS: readonly Mutant[] = [
       ],
     ],
     profile: 'deletions',
-    seed: 208,
+    seed: 1119,
   },
 ];

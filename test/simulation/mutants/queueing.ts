@@ -85,8 +85,8 @@ export const QUEUEING: readonly Mutant[] = [
         '',
       ],
     ],
-    profile: 'network',
-    seed: 284,
+    profile: 'deeds',
+    seed: 42,
   },
   {
     name: 'priority-ignored',
