@@ -4,22 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../src/durations.ts';
-
-export interface Option {
-  name: string;
-  alias?: string;
-  /** How the value is written; absent for a flag. */
-  value?: string;
-  choices?: readonly string[];
-  /** The value that is read where none is given. */
-  default?: string;
-  /** What it means that none is given, where that is not a value. */
-  unset?: string;
-  meaning: string;
-}
-
-/** The environment variable of an option: `K8S_LEASE_LOCK_` and its name. */
-export const variableOf = (option: string): string => `K8S_LEASE_LOCK_${option.toUpperCase().replaceAll('-', '_')}`;
+import { helpFor } from './help.ts';
+import { HELP, type Option, variableOf } from './option.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +16,7 @@ export interface CommandLineShape {
   usage: string;
   options: readonly Option[];
   /** Whether anything may follow the options. */
-  operands: 'command' | 'none';
+  operands: 'command' | 'none' | 'one' | 'some';
 }
 
 export type CommandLine = { kind: 'read'; read: Reader; operands: readonly string[] } | { kind: 'help'; text: string };
@@ -41,10 +27,8 @@ export function readCommandLine(shape: CommandLineShape, argv: readonly string[]
   const values = valuesOf(shape, given.options);
   if (values.has('help')) return { kind: 'help', text: helpFor(shape) };
   if (shape.operands === 'none' && given.operands.length > 0) throw new UsageError(`unexpected argument "${given.operands[0]}"`);
-  return { kind: 'read', read: reader(shape, values, env), operands: given.operands };
+  return { kind: 'read', read: readerOf(shape, values, env), operands: given.operands };
 }
-
-const HELP: Option = { name: 'help', alias: 'h', meaning: 'show this help' };
 
 type ParseOptions = Record<string, { type: 'string' | 'boolean'; short?: string; multiple: true }>;
 
@@ -106,21 +90,13 @@ export interface Reader {
 }
 
 /** Reads an option from the command line, else from its variable, else its default; every complaint names the one that it was. */
-function reader({ options }: CommandLineShape, values: Map<string, string[]>, env: Env): Reader {
-  const find = (name: string): { value: string; where: string } | undefined => {
-    const [given, ...more] = values.get(name) ?? [];
-    if (more.length > 0) throw new UsageError(`--${name} is given ${more.length + 1} times: give it once`);
-    if (given !== undefined) return { value: given, where: `--${name}` };
-    const variable = variableOf(name);
-    const value = env[variable];
-    if (value !== undefined && value !== '') return { value, where: variable };
-    const otherwise = options.find((option) => option.name === name)?.default;
-    return otherwise === undefined ? undefined : { value: otherwise, where: `--${name}` };
-  };
+export function readerOf({ options }: CommandLineShape, values: Map<string, string[]>, env: Env): Reader {
+  const find = (name: string) => findValue(name, options, values, env);
   return {
     text(name) {
       const found = find(name);
-      if (found?.value === '') throw new UsageError(`${found.where} is empty`);
+      if (found?.value === '' && !options.find((option) => option.name === name)?.mayBeEmpty)
+        throw new UsageError(`${found.where} is empty`);
       return found?.value;
     },
     texts: (name) => values.get(name) ?? [],
@@ -157,28 +133,19 @@ function reader({ options }: CommandLineShape, values: Map<string, string[]>, en
   };
 }
 
-const HELP_COLUMN = 40;
-const HELP_WIDTH = 110;
-
-function helpFor({ usage, options }: CommandLineShape): string {
-  const lines = [...options, HELP].map(({ name, alias, value, choices, default: preset, unset, meaning }) => {
-    const otherwise = preset ?? unset;
-    const variable = name === HELP.name ? '' : ` [${variableOf(name)}]`;
-    const told = `${meaning}${variable}${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`;
-    const written = `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? ` ${value}` : ''}`;
-    return `${written.padEnd(HELP_COLUMN - 1)} ${wrapped(told)}`;
-  });
-  const epilogue =
-    'Each option can also be given by an environment variable: K8S_LEASE_LOCK_NAME, K8S_LEASE_LOCK_ON_BUSY, ...\nDurations are written as 90s, 15m or 1h30m.';
-  return `${usage}\n\nOptions:\n${lines.join('\n')}\n\n${epilogue}`;
-}
-
-function wrapped(text: string): string {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > HELP_WIDTH - HELP_COLUMN) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.join(`\n${' '.repeat(HELP_COLUMN)}`);
+/** What was given, else what the variable says, unless it is empty, else the default; and where that stands, for complaints. */
+function findValue(
+  name: string,
+  options: readonly Option[],
+  values: Map<string, string[]>,
+  env: Env,
+): { value: string; where: string } | undefined {
+  const [given, ...more] = values.get(name) ?? [];
+  if (more.length > 0) throw new UsageError(`--${name} is given ${more.length + 1} times: give it once`);
+  if (given !== undefined) return { value: given, where: `--${name}` };
+  const variable = variableOf(name);
+  const value = env[variable];
+  if (value !== undefined && value !== '') return { value, where: variable };
+  const otherwise = options.find((option) => option.name === name)?.default;
+  return otherwise === undefined ? undefined : { value: otherwise, where: `--${name}` };
 }

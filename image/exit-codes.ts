@@ -6,6 +6,7 @@ import type { NotAcquired, Participant } from '../src/lock/index.ts';
 import type { Log } from '../src/log.ts';
 
 export const EXIT = {
+  no: { code: 1, when: 'the answer is no: `probe` (the sidecar does not hold its lock), or `status` (there is no such lock)' },
   usage: { code: 64, when: 'bad usage: unknown option, invalid value, or no command given' },
   unreachable: { code: 69, when: 'the API server could not be reached in time' },
   supervisor: { code: 71, when: 'the supervisor of the command could not be started, or was killed; the command was stopped' },

@@ -12,6 +12,8 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
   probe    check whether that sidecar holds the lock
   acquire  take a lock that "release" releases; it is not renewed
   release  release a lock taken by "acquire"
+  status   show who holds locks, whether the holders are alive, who waits, and what happens next
+  list     show locks, a line for each
   rbac     print the least Role and RoleBinding for a lock, for kubectl apply
   inject   print manifests with annotated Pods guarded, for kubectl apply
   install  copy the guard into a volume, for a container of another image
@@ -37,6 +39,9 @@ async function main([command, ...argv]: string[]): Promise<number> {
       return await (await import('./commands/acquire.ts')).acquire(argv, process.env);
     case 'release':
       return await (await import('./commands/release.ts')).release(argv, process.env);
+    case 'status':
+    case 'list':
+      return await (await import('./commands/status.ts')).status(command, argv, process.env);
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':

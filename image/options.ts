@@ -1,148 +1,24 @@
-/**
- * The options of all commands that want a lock, each once, with its default and meaning: help prints this table, and settings are read by it. Each
- * command picks its own (commands/).
- */
+/** The options of commands that want a lock, as settings: read by the table (option-table.ts), each value valid, and fitting the others. */
 import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
-import { DEFAULT_LEASE_DURATION, type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
-import { type Env, type Option, type Reader, readCommandLine, UsageError } from './command-line.ts';
+import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
+import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
+import { LOG_FORMATS, ON_LOST, ORPHANS } from './option-table.ts';
 
-export const HOLD_FOLDER = '/run/lease-lock';
-const ON_LOST = ['stop', 'warn'] as const;
-const ORPHANS = ['stop', 'wait'] as const;
-const LOG_FORMATS = ['text', 'json'] as const;
-
-const OPTIONS = [
-  { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
-  { name: 'namespace', alias: 'n', value: 'NAMESPACE', unset: "the context's or the Pod's", meaning: 'namespace of the Lease' },
-  { name: 'timeout', value: 'DURATION', unset: 'no limit', meaning: 'how long to wait for the lock; 0 tries once' },
-  {
-    name: 'on-busy',
-    value: 'WHAT',
-    choices: ON_BUSY,
-    default: 'wait',
-    meaning: 'wait for the lock; or fail (exit 75) or skip (exit 0) if the lock is not free (or not free within --timeout)',
-  },
-  { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
-  {
-    name: 'lease-duration',
-    value: 'DURATION',
-    default: DEFAULT_LEASE_DURATION,
-    meaning: 'how long the lock outlives a guard that has died; it is renewed four times within',
-  },
-  {
-    name: 'kill-grace',
-    value: 'DURATION',
-    default: '10s',
-    meaning: 'time between SIGTERM and SIGKILL when the command has to be stopped',
-  },
-  {
-    name: 'on-lost',
-    value: 'WHAT',
-    choices: ON_LOST,
-    default: 'stop',
-    meaning: 'stop the command when the lock is lost; or only warn, and let it continue without the lock',
-  },
-  {
-    name: 'orphans',
-    value: 'WHAT',
-    choices: ORPHANS,
-    default: 'stop',
-    meaning: 'stop the processes that the command leaves behind when it ends; or wait for them, and keep the lock as long',
-  },
-  {
-    name: 'pod-grace',
-    value: 'DURATION',
-    default: '30s',
-    meaning: "the Pod's terminationGracePeriodSeconds: how long the kubelet lets its containers stop",
-  },
-  {
-    name: 'containers',
-    value: 'NUMBER',
-    default: '1',
-    meaning: 'how many the Pod has, beside init containers: they may be stopped one after the other',
-  },
-  {
-    name: 'status-port',
-    value: 'PORT',
-    unset: 'none',
-    meaning: 'serve /held and /healthz (for probes) and /metrics (Prometheus) on this port',
-  },
-  {
-    name: 'dir',
-    value: 'DIR',
-    default: HOLD_FOLDER,
-    meaning: 'directory on an emptyDir volume; lets a restarted sidecar detect that it was restarted',
-  },
-  {
-    name: 'holder',
-    value: 'ID',
-    unset: 'the Pod or the host',
-    meaning: 'name shown as holder (a random suffix is added)',
-  },
-  { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
-  { name: 'url', value: 'URL', meaning: 'link shown to waiters, such as the CI run' },
-  { name: 'conflict-exit-code', alias: 'E', value: 'CODE', default: '75', meaning: 'exit code when the lock was not acquired' },
-  { name: 'no-create', meaning: 'fail if the Lease does not exist instead of creating it' },
-  {
-    name: 'no-server-clock',
-    meaning: "wait until a crashed holder's lease has run out, even if it is long over by the API server's clock",
-  },
-  { name: 'legacy-expiry', meaning: 'write the time of expiry into renewTime, for locks shared with K8SLock 0.2.5' },
-  {
-    name: 'kubeconfig',
-    value: 'FILE',
-    unset: 'KUBECONFIG, ~/.kube/config, else the Pod',
-    meaning: 'kubeconfig to find the cluster in',
-  },
-  { name: 'context', value: 'NAME', unset: 'the current one', meaning: 'context of the kubeconfig' },
-  { name: 'server', value: 'URL', meaning: 'API server, instead of a kubeconfig' },
-  { name: 'token-file', value: 'FILE', meaning: 'bearer token for --server; read again when it changes' },
-  {
-    name: 'certificate-authority',
-    value: 'FILE',
-    unset: "the system's",
-    meaning: 'CA certificates (PEM) for --server; read again when they change',
-  },
-  { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },
-  { name: 'quiet', alias: 'q', meaning: 'log errors only' },
-  { name: 'verbose', alias: 'v', meaning: 'log every renewal as well' },
-] as const satisfies readonly Option[];
-
-type OptionName = (typeof OPTIONS)[number]['name'];
-
-/** Replaces what an option of the table does where it is not given; undefined: it has no default. */
-type Overrides = { [name in OptionName]?: { default: string } | { unset: string } | undefined };
-
-/** These options, in the order of the table. */
-export function pick(names: readonly OptionName[], overrides: Overrides = {}): Option[] {
-  return OPTIONS.filter(({ name }) => names.includes(name)).map((option: Option) => {
-    if (!(option.name in overrides)) return option;
-    const { default: _, unset: __, ...bare } = option;
-    return { ...bare, ...overrides[option.name as OptionName] };
-  });
+/** Which cluster, and which namespace of it. */
+export interface ConnectSettings {
+  namespace: string | undefined;
+  kubeconfig: string | undefined;
+  context: string | undefined;
+  server: string | undefined;
+  tokenFile: string | undefined;
+  certificateAuthority: string | undefined;
 }
 
-/** Options of every command that wants a lock. */
-export const JOINING = [
-  ...(['name', 'namespace', 'lease-duration', 'holder', 'legacy-expiry', 'kubeconfig', 'context', 'server'] as const),
-  ...(['token-file', 'certificate-authority', 'log-format', 'quiet', 'verbose'] as const),
-] as const satisfies readonly OptionName[];
-/** Options of those that may have to wait for it. */
-export const WAITING = [
-  ...JOINING,
-  'priority',
-  'reason',
-  'url',
-  'no-create',
-  'no-server-clock',
-] as const satisfies readonly OptionName[];
-
-export interface JoinSettings {
+export interface JoinSettings extends ConnectSettings {
   name: string;
-  namespace: string | undefined;
   priority: number;
   timings: Timings;
   holder: string | undefined;
@@ -151,11 +27,6 @@ export interface JoinSettings {
   createIfAbsent: boolean;
   trustStamps: boolean;
   legacyExpiry: boolean;
-  kubeconfig: string | undefined;
-  context: string | undefined;
-  server: string | undefined;
-  tokenFile: string | undefined;
-  certificateAuthority: string | undefined;
   logFormat: 'text' | 'json';
   level: 'error' | 'info' | 'debug';
 }
@@ -217,22 +88,35 @@ export function given<T>(value: T | undefined): T {
   return value;
 }
 
+export function connectSettings(read: Reader): ConnectSettings {
+  const namespace = read.text('namespace');
+  const problem = namespace === undefined ? undefined : problemOfNamespace(namespace);
+  if (problem !== undefined) throw new UsageError(problem);
+  return {
+    namespace,
+    kubeconfig: read.text('kubeconfig'),
+    context: read.text('context'),
+    server: read.text('server'),
+    tokenFile: read.text('token-file'),
+    certificateAuthority: read.text('certificate-authority'),
+  };
+}
+
 export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
   const name = read.text('name');
-  const namespace = read.text('namespace');
   const holder = read.text('holder');
   const quiet = read.flag('quiet');
   const verbose = read.flag('verbose');
   if (name === undefined) throw new UsageError('--name is required: the name of the lock');
-  const problem =
-    problemOfName(name) ??
-    (namespace === undefined ? undefined : problemOfNamespace(namespace)) ??
-    (holder === undefined ? undefined : problemOfHolder(holder));
-  if (problem !== undefined) throw new UsageError(problem);
+  const invalidName = problemOfName(name);
+  if (invalidName !== undefined) throw new UsageError(invalidName);
+  const connected = connectSettings(read);
+  const invalidHolder = holder === undefined ? undefined : problemOfHolder(holder);
+  if (invalidHolder !== undefined) throw new UsageError(invalidHolder);
   if (quiet && verbose) throw new UsageError('--quiet and --verbose cannot be combined');
   return {
+    ...connected,
     name,
-    namespace,
     priority: read.integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
     holder,
     reason: read.text('reason'),
@@ -240,11 +124,6 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
     createIfAbsent: !read.flag('no-create'),
     trustStamps: !read.flag('no-server-clock'),
     legacyExpiry: read.flag('legacy-expiry'),
-    kubeconfig: read.text('kubeconfig'),
-    context: read.text('context'),
-    server: read.text('server'),
-    tokenFile: read.text('token-file'),
-    certificateAuthority: read.text('certificate-authority'),
     logFormat: given(read.choice('log-format', LOG_FORMATS)),
     level: quiet ? ('error' as const) : verbose ? ('debug' as const) : ('info' as const),
   };

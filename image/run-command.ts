@@ -5,9 +5,9 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { hostInfo } from '../src/host.ts';
 import { type Identity, newIdentity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
-import { UsageError } from './command-line.ts';
+import { type CommandLine, type Env, type Reader, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
-import type { JoinSettings, Line } from './options.ts';
+import type { ConnectSettings, JoinSettings, Line } from './options.ts';
 
 const STDERR = 2;
 
@@ -51,14 +51,40 @@ export async function reportUsage(command: string, act: () => number | Promise<n
   }
 }
 
+/** For a command that looks at locks, and wants none itself. */
+export interface OperateContext extends CommandContext {
+  env: Env;
+}
+
+interface OperateLine<Settings> {
+  command: string;
+  line: Promise<CommandLine>;
+  /** May throw UsageError. */
+  settingsOf(read: Reader, operands: readonly string[]): Settings;
+  env: Env;
+}
+
+export async function operate<Settings extends ConnectSettings>(
+  { command, line, settingsOf, env }: OperateLine<Settings>,
+  act: (settings: Settings, context: OperateContext) => Promise<number>,
+): Promise<number> {
+  return await reportUsage(command, async () => {
+    const given = await line;
+    if (given.kind === 'help') process.stdout.write(`${given.text}\n`);
+    if (given.kind === 'help') return 0;
+    const settings = { ...settingsOf(given.read, given.operands), logFormat: 'text', level: 'info' } as const;
+    return await withContext(settings, env, (_, context) => act(settings, { ...context, env }));
+  });
+}
+
 export function complain(message: string, code: number): number {
   process.stderr.write(`k8s-lease-lock: ${message}\n`);
   return code;
 }
 
-async function withContext<Settings extends JoinSettings>(
+async function withContext<Settings extends ConnectSettings & Pick<JoinSettings, 'logFormat' | 'level'>>(
   settings: Settings,
-  env: NodeJS.ProcessEnv,
+  env: Env,
   act: Act<Settings>,
 ): Promise<number> {
   const clock = systemClock();

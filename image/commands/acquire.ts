@@ -17,17 +17,8 @@ import {
 import { timings } from '../../src/protocol/timings.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
-import {
-  type JoinSettings,
-  joinSettings,
-  type Line,
-  pick,
-  readLine,
-  settled,
-  WAITING,
-  type WaitSettings,
-  waitSettings,
-} from '../options.ts';
+import { pick, WAITING } from '../option-table.ts';
+import { type JoinSettings, joinSettings, type Line, readLine, settled, type WaitSettings, waitSettings } from '../options.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
 
 export interface AcquireSettings extends JoinSettings, WaitSettings {}

@@ -14,17 +14,8 @@ import { describeLease } from '../../src/names.ts';
 import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
 import type { Env, Reader } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
-import {
-  ConfigurationError,
-  given,
-  type JoinSettings,
-  joinSettings,
-  type Line,
-  pick,
-  readLine,
-  settled,
-  WAITING,
-} from '../options.ts';
+import { pick, WAITING } from '../option-table.ts';
+import { ConfigurationError, given, type JoinSettings, joinSettings, type Line, readLine, settled } from '../options.ts';
 import { holdMark } from '../pod/hold-mark.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { type HeldState, STATUS_PORT, type StatusServer, serveStatus } from '../pod/status-server.ts';

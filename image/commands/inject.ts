@@ -3,10 +3,11 @@
  * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
  */
 import { readFileSync } from 'node:fs';
-import { type Option, readCommandLine, UsageError } from '../command-line.ts';
+import { readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
+import type { Option } from '../option.ts';
 import { complain, reportUsage } from '../run-command.ts';
 
 const OPTIONS: readonly Option[] = [

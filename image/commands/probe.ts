@@ -1,6 +1,6 @@
 /** `k8s-lease-lock probe`: whether the sidecar of this Pod holds its lock, as an exit code; for an init container, or a script. */
 import { type Env, readCommandLine } from '../command-line.ts';
-import { pick } from '../options.ts';
+import { pick } from '../option-table.ts';
 import { askHeld, STATUS_PORT } from '../pod/status-server.ts';
 import { complain, reportUsage } from '../run-command.ts';
 

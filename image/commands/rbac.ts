@@ -2,7 +2,8 @@
 
 import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { type Option, type Reader, readCommandLine, UsageError } from '../command-line.ts';
+import { type Reader, readCommandLine, UsageError } from '../command-line.ts';
+import type { Option } from '../option.ts';
 import { reportUsage } from '../run-command.ts';
 
 const OPTIONS: readonly Option[] = [

@@ -6,7 +6,8 @@ import { parseLease } from '../../src/protocol/document.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import type { Env, Reader } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
-import { JOINING, type JoinSettings, joinSettings, type Line, pick, readLine, settled } from '../options.ts';
+import { JOINING, pick } from '../option-table.ts';
+import { type JoinSettings, joinSettings, type Line, readLine, settled } from '../options.ts';
 import { type CommandContext, runCommand } from '../run-command.ts';
 import { NO_GRACE, sharedParticipant } from './acquire.ts';
 

@@ -9,16 +9,15 @@ import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
+import { pick, WAITING } from '../option-table.ts';
 import {
   type JoinSettings,
   joinSettings,
   killGraceTimings,
   type Line,
-  pick,
   readLine,
   readOnLost,
   readOrphans,
-  WAITING,
   type WaitSettings,
   waitSettings,
 } from '../options.ts';

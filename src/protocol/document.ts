@@ -102,7 +102,7 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
 /** Stands for the id of a holder that has none. No id that a participant may choose has a space in it. */
 const NAMELESS = 'an unnamed holder';
 /** Between a client's wall clock and the API server's: what is dated further ahead is meant to be. */
-const AHEAD_MS = 2000;
+export const AHEAD_MS = 2000;
 
 /**
  * K8SLock 0.2.5 without a `lockLeaserId` holds, and writes no holder: only the moment of expiry that it puts into `renewTime`, ahead of the write

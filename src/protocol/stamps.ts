@@ -6,14 +6,18 @@ export const MANAGERS = { holder: 'k8s-lease-lock', waiter: 'k8s-lease-lock-wait
 
 /** When a holder last wrote; undefined if the fields of the Lease are not tracked. */
 export function renewTimeWrittenAt(lease: RawLease): number | undefined {
-  for (const { time, fieldsV1 } of lease.metadata.managedFields ?? []) {
+  const ms = Date.parse(renewTimeEntry(lease)?.time ?? '');
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** The field manager of that write. */
+export const renewTimeWriter = (lease: RawLease): string | undefined => renewTimeEntry(lease)?.manager;
+
+function renewTimeEntry({ metadata }: RawLease) {
+  return metadata.managedFields?.find(({ time, fieldsV1 }) => {
     const spec = fieldsV1?.['f:spec'];
-    if (typeof spec === 'object' && spec !== null && 'f:renewTime' in spec && time) {
-      const ms = Date.parse(time);
-      return Number.isNaN(ms) ? undefined : ms;
-    }
-  }
-  return undefined;
+    return typeof spec === 'object' && spec !== null && 'f:renewTime' in spec && time;
+  });
 }
 
 /** The stamp of the last write of any waiter: its manager owns nothing else. */

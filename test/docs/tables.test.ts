@@ -6,16 +6,18 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import type { Option } from '../../image/command-line.ts';
 import { HOLD_OPTIONS, readHoldCommandLine } from '../../image/commands/hold.ts';
 import { RUN_OPTIONS } from '../../image/commands/run.ts';
+import { STATUS_OPTIONS } from '../../image/commands/status.ts';
 import { EXIT } from '../../image/exit-codes.ts';
+import type { Option } from '../../image/option.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import { fences, read, root } from './documents.ts';
 
 const TABLES: Record<string, { file: string; make(): string }> = {
   options: { file: 'README.md', make: () => optionsTable(RUN_OPTIONS) },
   'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(HOLD_OPTIONS) },
+  'status-options': { file: 'docs/operate.md', make: () => optionsTable(STATUS_OPTIONS) },
   'exit-codes': {
     file: 'README.md',
     make: () =>

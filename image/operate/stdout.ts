@@ -1,0 +1,14 @@
+/** Lines on standard output. Whoever reads them may stop early (`head`): then this process ends, and says nothing. */
+import { once } from 'node:events';
+
+let guarded = false;
+
+export async function printLine(line: string): Promise<void> {
+  await write(`${line}\n`);
+}
+
+export async function write(text: string): Promise<void> {
+  if (!guarded) process.stdout.on('error', () => process.exit(0));
+  guarded = true;
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}

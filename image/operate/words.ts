@@ -1,0 +1,115 @@
+/** What a report says of a lock, in words: its state, whether its holder is alive, and what happens next. */
+import type { Steady } from '../../src/clock.ts';
+import { formatDuration } from '../../src/durations.ts';
+import { othersMayTakeAt, standingStillMs } from '../../src/protocol/deadlines.ts';
+import type { HolderReport, Life, LockReport } from '../../src/protocol/report.ts';
+import { visible } from '../../src/visible.ts';
+import type { Colour } from './colour.ts';
+import { age } from './table.ts';
+
+/** What stands in the column STATE. */
+export type StateWord = 'Free' | 'Alive' | 'Silent' | 'Expired' | 'Dead' | 'Cleared' | 'Unknown' | 'Foreign' | 'Absent';
+
+const STATES: Record<Life, StateWord> = {
+  alive: 'Alive',
+  silent: 'Silent',
+  expired: 'Expired',
+  dead: 'Dead',
+  cleared: 'Cleared',
+  unknown: 'Unknown',
+};
+
+export const COLOURS: Record<StateWord, Colour | undefined> = {
+  Free: undefined,
+  Alive: 'green',
+  Silent: 'yellow',
+  Expired: 'red',
+  Dead: 'red',
+  Cleared: 'yellow',
+  Unknown: 'yellow',
+  Foreign: undefined,
+  Absent: undefined,
+};
+
+/** `Foreign`: the API server's own election, which is no lock of this kind. */
+export function stateOf({ state, holders: [first] }: LockReport): StateWord {
+  if (state.coordinated !== undefined) return 'Foreign';
+  return first ? STATES[first.life] : 'Free';
+}
+
+/** Whether that holder is alive, in a sentence. */
+export function describeLife({ life, renewedAgoMs, renewedBy, expiresInMs, holder, neverRenewed }: HolderReport): string {
+  const ago = age(renewedAgoMs);
+  const by = renewedBy === 'holder' ? " by the holder's own clock" : '';
+  const over = expiresInMs === undefined ? '' : `; its lease ran out ${age(-expiresInMs)} ago`;
+  switch (life) {
+    case 'alive':
+      return `alive: renewed ${ago} ago${by}`;
+    case 'silent':
+      return neverRenewed
+        ? `not renewed since it was acquired ${ago} ago${by}: taken by "acquire", which does not renew, or dead`
+        : `silent for ${ago}${by}: it should have renewed, and has not`;
+    case 'expired':
+      return `expired: silent for ${ago}${by}${over}`;
+    case 'dead':
+      return `long dead: silent for ${ago}${by}${over}`;
+    case 'cleared':
+      return 'cleared by another client in spec.holderIdentity; its command may still be running';
+    case 'unknown':
+      return `unknown: the Lease does not say when ${visible(holder.id)} last renewed it`;
+    default:
+      return life satisfies never;
+  }
+}
+
+/** What kind of client it is, where it is not one of this program. */
+export function describeClient({ client, manager }: HolderReport): string | undefined {
+  if (client === 'k8slock') return 'K8SLock 0.2.5: its renewTime is the time of its expiry, by its own clock';
+  if (client === 'other') return `not of this program${manager ? `: written by ${visible(manager)}` : ''}`;
+  return undefined;
+}
+
+/** What happens if nobody interferes. */
+export function describeNext(report: LockReport): string {
+  const { state, holders, queue, stop } = report;
+  const [holder] = holders;
+  const [first] = queue;
+  const next = first ? visible(first.waiter.id) : undefined;
+  if (state.coordinated !== undefined)
+    return `the API server's own leader election assigns this Lease (${visible(state.coordinated)}): it is no lock`;
+  if (!holder) {
+    if (next === undefined) return 'the lock is free: the next that asks acquires it';
+    return `${next} acquires it; if that one is dead, the next in the queue does after 2s, and so on`;
+  }
+  const follows = next === undefined ? 'nobody waits' : `then ${next} acquires it`;
+  if (stop !== undefined && isFor(stop.holder, holder))
+    return `it has been asked to stop by ${stop.by || 'an unnamed client'}: it stops its command and releases the lock; ${follows}`;
+  return `${describeFate(holder, next !== undefined)}; ${follows}`;
+}
+
+const isFor = (named: string, { holder }: HolderReport): boolean => named === holder.id || named === holder.key;
+
+function describeFate({ life, holder, freeInMs, neverRenewed }: HolderReport, waited: boolean): string {
+  const durationMs = holder.durationMs ?? 0;
+  switch (life) {
+    case 'alive':
+      return neverRenewed || holder.standing === 'foreign'
+        ? 'the holder releases the lock, or renews it, or its lease runs out'
+        : 'the holder releases the lock when its command has ended';
+    case 'silent':
+    case 'expired':
+      if (freeInMs !== undefined && freeInMs > 0)
+        return `if it does not renew, the lock is free in ${age(freeInMs)} for those who have watched it since`;
+      return waited
+        ? 'those who have watched it for its whole lease duration take the lock now'
+        : `the next that asks watches it for up to ${formatDuration(othersMayTakeAt(0 as Steady, durationMs))} before it acquires the lock`;
+    case 'dead':
+      return `the next that asks acquires the lock after it has seen for ${formatDuration(standingStillMs(durationMs))} that the holder is silent`;
+    case 'cleared':
+      return 'the lock is free when the holder has removed its entry, or has been silent for its whole lease duration';
+    case 'unknown':
+      return 'the next that asks watches it for a whole lease duration';
+    default:
+      return life satisfies never;
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * The options of every command, each once, with its default and meaning: help, the documents and completion print this table, and settings are read by it.
+ * Each command picks its own (commands/).
+ */
+import { ON_BUSY } from '../src/lock/index.ts';
+import { DEFAULT_LEASE_DURATION } from '../src/protocol/timings.ts';
+import type { Option } from './option.ts';
+
+export const HOLD_FOLDER = '/run/lease-lock';
+export const ON_LOST = ['stop', 'warn'] as const;
+export const ORPHANS = ['stop', 'wait'] as const;
+export const LOG_FORMATS = ['text', 'json'] as const;
+export const OUTPUTS = ['text', 'table', 'wide', 'json', 'yaml', 'name'] as const;
+
+const OPTIONS = [
+  { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
+  { name: 'namespace', alias: 'n', value: 'NAMESPACE', unset: "the context's or the Pod's", meaning: 'namespace of the Lease' },
+  { name: 'timeout', value: 'DURATION', unset: 'no limit', meaning: 'how long to wait for the lock; 0 tries once' },
+  {
+    name: 'on-busy',
+    value: 'WHAT',
+    choices: ON_BUSY,
+    default: 'wait',
+    meaning: 'wait for the lock; or fail (exit 75) or skip (exit 0) if the lock is not free (or not free within --timeout)',
+  },
+  { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
+  {
+    name: 'lease-duration',
+    value: 'DURATION',
+    default: DEFAULT_LEASE_DURATION,
+    meaning: 'how long the lock outlives a guard that has died; it is renewed four times within',
+  },
+  {
+    name: 'kill-grace',
+    value: 'DURATION',
+    default: '10s',
+    meaning: 'time between SIGTERM and SIGKILL when the command has to be stopped',
+  },
+  {
+    name: 'on-lost',
+    value: 'WHAT',
+    choices: ON_LOST,
+    default: 'stop',
+    meaning: 'stop the command when the lock is lost; or only warn, and let it continue without the lock',
+  },
+  {
+    name: 'orphans',
+    value: 'WHAT',
+    choices: ORPHANS,
+    default: 'stop',
+    meaning: 'stop the processes that the command leaves behind when it ends; or wait for them, and keep the lock as long',
+  },
+  {
+    name: 'pod-grace',
+    value: 'DURATION',
+    default: '30s',
+    meaning: "the Pod's terminationGracePeriodSeconds: how long the kubelet lets its containers stop",
+  },
+  {
+    name: 'containers',
+    value: 'NUMBER',
+    default: '1',
+    meaning: 'how many the Pod has, beside init containers: they may be stopped one after the other',
+  },
+  {
+    name: 'status-port',
+    value: 'PORT',
+    unset: 'none',
+    meaning: 'serve /held and /healthz (for probes) and /metrics (Prometheus) on this port',
+  },
+  {
+    name: 'dir',
+    value: 'DIR',
+    default: HOLD_FOLDER,
+    meaning: 'directory on an emptyDir volume; lets a restarted sidecar detect that it was restarted',
+  },
+  {
+    name: 'holder',
+    value: 'ID',
+    unset: 'the Pod or the host',
+    meaning: 'name shown as holder (a random suffix is added)',
+  },
+  { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
+  { name: 'url', value: 'URL', meaning: 'link shown to waiters, such as the CI run' },
+  { name: 'conflict-exit-code', alias: 'E', value: 'CODE', default: '75', meaning: 'exit code when the lock was not acquired' },
+  { name: 'no-create', meaning: 'fail if the Lease does not exist instead of creating it' },
+  {
+    name: 'no-server-clock',
+    meaning: "wait until a crashed holder's lease has run out, even if it is long over by the API server's clock",
+  },
+  { name: 'legacy-expiry', meaning: 'write the time of expiry into renewTime, for locks shared with K8SLock 0.2.5' },
+  {
+    name: 'kubeconfig',
+    value: 'FILE',
+    unset: 'KUBECONFIG, ~/.kube/config, else the Pod',
+    meaning: 'kubeconfig to find the cluster in',
+  },
+  { name: 'context', value: 'NAME', unset: 'the current one', meaning: 'context of the kubeconfig' },
+  { name: 'server', value: 'URL', meaning: 'API server, instead of a kubeconfig' },
+  { name: 'token-file', value: 'FILE', meaning: 'bearer token for --server; read again when it changes' },
+  {
+    name: 'certificate-authority',
+    value: 'FILE',
+    unset: "the system's",
+    meaning: 'CA certificates (PEM) for --server; read again when they change',
+  },
+  { name: 'all-namespaces', alias: 'A', meaning: 'locks of all namespaces' },
+  {
+    name: 'selector',
+    alias: 'l',
+    value: 'SELECTOR',
+    mayBeEmpty: true,
+    unset: 'app.kubernetes.io/managed-by=k8s-lease-lock',
+    meaning: 'labels of the Leases, as for kubectl; an empty one selects every Lease',
+  },
+  { name: 'output', alias: 'o', value: 'FORMAT', choices: OUTPUTS, default: 'text', meaning: 'format of the output' },
+  { name: 'watch', alias: 'w', meaning: 'show changes until interrupted' },
+  { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },
+  { name: 'quiet', alias: 'q', meaning: 'log errors only' },
+  { name: 'verbose', alias: 'v', meaning: 'log every renewal as well' },
+] as const satisfies readonly Option[];
+
+export type OptionName = (typeof OPTIONS)[number]['name'];
+
+/** Replaces what an option of the table does where it is not given (undefined: it has no default), and what it means. */
+type Overrides = { [name in OptionName]?: Partial<Pick<Option, 'default' | 'unset' | 'meaning'>> | undefined };
+
+/** These options, in the order of the table. */
+export function pick(names: readonly OptionName[], overrides: Overrides = {}): Option[] {
+  return OPTIONS.filter(({ name }) => names.includes(name)).map((option: Option) => {
+    if (!(option.name in overrides)) return option;
+    const { default: _, unset: __, ...bare } = option;
+    return { ...bare, ...overrides[option.name as OptionName] };
+  });
+}
+
+/** Options of every command that asks a cluster. */
+export const CONNECTING = [
+  ...(['namespace', 'kubeconfig', 'context', 'server', 'token-file', 'certificate-authority'] as const),
+] as const satisfies readonly OptionName[];
+/** Options of every command that wants a lock. */
+export const JOINING = [
+  ...CONNECTING,
+  ...(['name', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
+] as const satisfies readonly OptionName[];
+/** Options of those that may have to wait for it. */
+export const WAITING = [
+  ...JOINING,
+  'priority',
+  'reason',
+  'url',
+  'no-create',
+  'no-server-clock',
+] as const satisfies readonly OptionName[];

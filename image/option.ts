@@ -1,0 +1,23 @@
+/** One option of a command line: what the table (option-table.ts) says of each. */
+
+export interface Option {
+  name: string;
+  alias?: string;
+  /** How the value is written; absent for a flag. */
+  value?: string;
+  /** What it means that it is given without a value, where that is allowed. */
+  implied?: string;
+  /** An empty value has a meaning of its own. */
+  mayBeEmpty?: boolean;
+  choices?: readonly string[];
+  /** The value that is read where none is given. */
+  default?: string;
+  /** What it means that none is given, where that is not a value. */
+  unset?: string;
+  meaning: string;
+}
+
+/** The environment variable of an option: `K8S_LEASE_LOCK_` and its name. */
+export const variableOf = (option: string): string => `K8S_LEASE_LOCK_${option.toUpperCase().replaceAll('-', '_')}`;
+
+export const HELP: Option = { name: 'help', alias: 'h', meaning: 'show this help' };
