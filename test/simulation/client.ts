@@ -42,46 +42,77 @@ export const IDLE_MS = 90_000;
 export const SLOW_MS = 300;
 
 export function newClient(around: Surroundings, options: ClientOptions): LeaseClient {
-  const { world, server, network, listen } = around;
+  const { world, server } = around;
   const { process, author, manager, twist } = options;
   const put = twist?.put ?? ((at, lease, write) => at.put(lease, write));
+  const requests = new Requests(around, options);
+  return {
+    server: 'https://simulated',
+    read: (how) =>
+      requests.send({
+        ...how,
+        verb: 'read',
+        serve() {
+          const { lease } = server.get();
+          return lease ? { kind: 'lease', lease } : { kind: 'absent' };
+        },
+      }),
+    write(lease, { as, dryRun = false, ...how }) {
+      const write: Write = { author, manager: manager(as), sent: { local: process.toLocal(world.now()), time: world.now() } };
+      return requests.send({
+        ...how,
+        verb: lease.metadata.uid === undefined ? 'create' : 'update',
+        dry: dryRun,
+        serve() {
+          const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
+          if (stored === 'too-large') return requests.understand('update', TOO_LARGE);
+          return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
+        },
+      });
+    },
+    watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
+    close() {},
+  };
+}
 
-  const understand = (verb: Asked['verb'], reply: Reply) => (options.answerOf ?? realAnswerOf)(reply, { verb, ...LEASE });
-  let ailing = false;
-  const request = (
-    { verb, dry = false }: { verb: Asked['verb']; dry?: boolean | undefined },
-    serve: () => Answer,
-    { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined },
-  ) => {
+interface Asking {
+  verb: Asked['verb'];
+  dry?: boolean;
+  serve(): Answer;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** The requests of one participant: whether they are punctual is told to whoever listens. */
+class Requests {
+  readonly #around: Surroundings;
+  readonly #options: ClientOptions;
+  #ailing = false;
+
+  constructor(around: Surroundings, options: ClientOptions) {
+    this.#around = around;
+    this.#options = options;
+  }
+
+  understand(verb: Asked['verb'], reply: Reply): Answer {
+    return (this.#options.answerOf ?? realAnswerOf)(reply, { verb, ...LEASE });
+  }
+
+  send({ verb, dry = false, serve, timeoutMs, signal }: Asking): Promise<Answer> {
+    const { world, network, listen } = this.#around;
+    const { process, author } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     listen(world.now(), { type: 'asked', author });
     const fate = network.fate(author.name);
-    const { arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, againAfterMs = 0, answerOfSecond } = fate;
-    const slow = fate.arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;
-    if (slow) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'a slow request begins', lasting: true });
+    const slow = isSlow(fate);
+    if (slow) this.#tell({ by: 'a slow request begins', lasting: true });
     let settled = false;
     const settle = (answer: Answer) => {
       if (settled) return;
       settled = true;
       undo();
       signal?.removeEventListener('abort', onAbort);
-      // What failed is tried again after a pause that the server may have asked for: until then it is not punctual.
-      const failed = answer.kind === 'failed' || answer.kind === 'refused';
-      if (slow || failed)
-        listen(world.now(), {
-          type: 'troubled',
-          author,
-          source: 'request',
-          by: failed ? 'failed' : 'a slow request',
-          lasting: failed,
-          ...(answer.kind === 'failed' && answer.comeBack && { comeBack: true }),
-        });
-      else if (ailing) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'well again' });
-      ailing = failed;
-      // What was only tried tells of nothing that is there.
-      if (!dry && (answer.kind === 'lease' || answer.kind === 'absent')) {
-        listen(world.now(), { type: 'shown', author, lease: answer.kind === 'lease' ? answer.lease : undefined, byAnswer: true });
-      }
+      this.#answered(answer, { slow, dry });
       resolve(answer);
     };
     const onAbort = () => settle({ kind: 'failed', message: 'aborted', applied: 'unknown' });
@@ -90,36 +121,34 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
     );
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
-    carry(around, { fate, serve, read: (reply) => understand(verb, reply) }, (answer) => process.deliver(() => settle(answer)));
+    const read = (reply: Reply) => this.understand(verb, reply);
+    carry(this.#around, { fate, serve, read }, (answer) => process.deliver(() => settle(answer)));
     return promise;
-  };
+  }
 
-  return {
-    server: 'https://simulated',
-    read: (how) =>
-      request(
-        { verb: 'read' },
-        () => {
-          const { lease } = server.get();
-          return lease ? { kind: 'lease', lease } : { kind: 'absent' };
-        },
-        how,
-      ),
-    write(lease, { as, dryRun, ...how }) {
-      const write: Write = { author, manager: manager(as), sent: { local: process.toLocal(world.now()), time: world.now() } };
-      return request(
-        { verb: lease.metadata.uid === undefined ? 'create' : 'update', dry: dryRun },
-        () => {
-          const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
-          if (stored === 'too-large') return understand('update', TOO_LARGE);
-          return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
-        },
-        how,
-      );
-    },
-    watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
-    close() {},
-  };
+  /** What failed is tried again after a pause that the server may have asked for: until then it is not punctual. */
+  #answered(answer: Answer, { slow, dry }: { slow: boolean; dry: boolean }): void {
+    const { world, listen } = this.#around;
+    const failed = answer.kind === 'failed' || answer.kind === 'refused';
+    const comeBack = answer.kind === 'failed' && answer.comeBack && { comeBack: true as const };
+    if (slow || failed) this.#tell({ by: failed ? 'failed' : 'a slow request', lasting: failed, ...comeBack });
+    else if (this.#ailing) this.#tell({ by: 'well again' });
+    this.#ailing = failed;
+    // What was only tried tells of nothing that is there.
+    if (dry || (answer.kind !== 'lease' && answer.kind !== 'absent')) return;
+    const lease = answer.kind === 'lease' ? answer.lease : undefined;
+    listen(world.now(), { type: 'shown', author: this.#options.author, lease, byAnswer: true });
+  }
+
+  #tell(trouble: { by: string; lasting?: boolean; comeBack?: true }): void {
+    const { world, listen } = this.#around;
+    listen(world.now(), { type: 'troubled', author: this.#options.author, source: 'request', ...trouble });
+  }
+}
+
+function isSlow({ arrivesAtDeletion, arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, ...fate }: Fate): boolean {
+  const { againAfterMs = 0, answerOfSecond } = fate;
+  return arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;
 }
 
 const LEASE = { namespace: 'ns', name: 'lock', server: 'https://simulated' };
