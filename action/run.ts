@@ -6,6 +6,7 @@ import { later, systemClock, waitUntil } from '../src/clock.ts';
 import { logEvents } from '../src/guard/event-log.ts';
 import { type GuardOutcome, guard } from '../src/guard/guard.ts';
 import { signalName } from '../src/guard/signals.ts';
+import { openSupervisor } from '../src/guard/supervisor/link.ts';
 import { describeNotAcquired, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import { type LockEvent, release } from '../src/lock/index.ts';
 import { logTo } from '../src/log.ts';
@@ -46,7 +47,7 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
       whenLost: inputs.onLost === 'warn' ? 'go-on' : 'stop',
       orphans: 'stop',
       endWithinMs: CANCEL_MS,
-      supervisor: { kind: 'folder', folder: supervisorFolder(), descriptors: [] },
+      openSupervisor: openSupervisor({ kind: 'folder', folder: supervisorFolder(), descriptors: [] }),
       log,
       logFormat: 'text',
       onEvent(event) {

@@ -6,7 +6,7 @@ import { logEvents } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
-import type { SupervisorSource } from '../../src/guard/supervisor/link.ts';
+import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
@@ -103,7 +103,7 @@ async function runUnderLock(
     participant,
     env,
     whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
-    supervisor,
+    openSupervisor: openSupervisor(supervisor),
     log,
     onEvent(event) {
       logEvent(event);

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
-import type { Clock, Monotonic } from '../clock.ts';
+import type { Clock } from '../clock.ts';
 import type { StandInDeadlines } from '../protocol/deadlines.ts';
 import type { SupervisorLink } from './supervisor/link.ts';
 import { systemError } from './system-error.ts';
@@ -47,6 +47,8 @@ export interface Command {
   readonly ended: Promise<{ end: CommandEnd; left: number } | undefined>;
   /** Resolves when every process has ended; false: the supervisor was killed, and what became of them is not known. */
   readonly gone: Promise<boolean>;
+  /** Whether the supervisor has stopped it by itself, since the deadline had passed. */
+  wasOverdue(): boolean;
   /** Passes it on, unless the command has had it from its terminal. */
   signal(signal: NodeJS.Signals): void;
   /** SIGTERM, the grace, SIGKILL, until nobody is left. Another call can shorten the grace. */
@@ -65,22 +67,30 @@ export async function prepare(link: SupervisorLink, options: CommandOptions): Pr
 
 export const ENDED = 'the supervisor of the command was killed, and the command with it (docs/safety.md#supervisor)';
 
-/** Tells the supervisor when to act by itself, on its own clock, which is asked for each time. Returns the one that moves them. */
+/**
+ * Tells the supervisor when to act by itself, on its own clock. Returns the one that moves the deadlines. That clock was read before its message was
+ * sent, so that what is computed from it is early, if anything. With each move it is asked for anew: the two may have come apart.
+ */
 function deadlineSender(link: SupervisorLink, clock: Clock): (deadlines: StandInDeadlines) => void {
   let deadlines: StandInDeadlines | undefined;
+  let aheadMs: number | undefined;
   let answered = true;
+  const send = () => {
+    if (!deadlines || aheadMs === undefined) return;
+    const { terminateAt, killAt } = deadlines;
+    link.send({ kind: 'deadline', terminateAtMs: terminateAt + aheadMs, killAtMs: killAt + aheadMs });
+  };
   link.on('clock', ({ nowMs }) => {
     answered = true;
-    if (!deadlines) return;
-    // Its clock was read before it was sent: what is computed from it is early, if anything.
-    const onItsClock = (when: Monotonic) => nowMs + (when - clock.now());
-    const { terminateAt, killAt } = deadlines;
-    link.send({ kind: 'deadline', terminateAtMs: onItsClock(terminateAt), killAtMs: onItsClock(killAt) });
+    aheadMs = nowMs - clock.now();
+    send();
   });
+  link.send({ kind: 'clock' });
   return (to) => {
     deadlines = to;
     if (!answered) link.revive();
     answered = false;
+    send();
     link.send({ kind: 'clock' });
   };
 }
@@ -88,12 +98,16 @@ function deadlineSender(link: SupervisorLink, clock: Clock): (deadlines: StandIn
 function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions): Command {
   const parent = process.ppid;
   const moveDeadlines = deadlineSender(link, clock);
+  let overdue = false;
+  link.on('terminating', ({ reason }) => {
+    overdue ||= reason === 'deadline';
+  });
   const exited = Promise.race([link.first('exited'), link.first('killed')]);
   return {
     async start(environment, to) {
       if (to) {
+        await link.first('clock'); // It has been asked for long ago.
         moveDeadlines(to);
-        await link.first('clock');
       }
       link.send({ kind: 'start', environment });
       const answer = await Promise.race([link.first('started'), link.first('cannotStart'), link.first('terminating')]);
@@ -103,6 +117,7 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
       return late ? { kind: 'too-late' } : notStarted(argv[0], env.PATH, answer.errno);
     },
     moveDeadlines,
+    wasOverdue: () => overdue,
     ended: exited.then(
       (message) =>
         message && {

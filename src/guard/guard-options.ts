@@ -1,7 +1,7 @@
 /** What a guard is made of: the settings of its entry. */
 import type { Emit, OnBusy, Participant } from '../lock/index.ts';
 import type { Log, LogFormat } from '../log.ts';
-import type { SupervisorSource } from './supervisor/link.ts';
+import type { OpenSupervisor } from './supervisor/link.ts';
 
 export interface GuardOptions {
   participant: Participant;
@@ -16,7 +16,7 @@ export interface GuardOptions {
   orphans: 'stop' | 'wait';
   /** Milliseconds that the command may take to end after a signal that should end it; undefined: as long as it likes, and only passed on. */
   endWithinMs?: number | undefined;
-  supervisor: SupervisorSource;
+  openSupervisor: OpenSupervisor;
   log: Log;
   /** Of `log`; the supervisor writes its last words itself. */
   logFormat: LogFormat;

@@ -11,7 +11,7 @@ import { deadlockWith, variablesFor } from './command-environment.ts';
 import type { GuardOptions } from './guard-options.ts';
 import { openSignalInbox, type SignalInbox, stopWithCommand } from './signals.ts';
 import { type EndReason, patience, supervise } from './supervise.ts';
-import { openSupervisor, type SupervisorLink } from './supervisor/link.ts';
+import type { SupervisorLink } from './supervisor/link.ts';
 
 /** How it went. The entries make exit codes and annotations of it. */
 export type GuardOutcome =
@@ -34,8 +34,11 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
   const { participant, argv, env, orphans } = options;
   const { clock, timings } = participant;
   const inbox = openSignalInbox();
-  const opened = await openSupervisor(options.supervisor, { argv, env }, clock);
-  if (opened.kind === 'refused') return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+  const opened = await options.openSupervisor({ argv, env }, clock);
+  if (opened.kind === 'refused') {
+    inbox.close();
+    return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+  }
   const { link } = opened;
   const undo = await reportOf(link, options);
   let outcome: GuardOutcome | undefined;
@@ -127,6 +130,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     const { overdue, disarm } = patience(options, inbox.ending);
     const result = await supervise(command, lock, options, { inbox, overdue }).finally(disarm);
     gone = result.gone;
+    if (command.wasOverdue() && !lock.isLost()) return { kind: 'lost', reason: OVERDUE };
     return outcomeOf(result.reason, lock, options);
   } finally {
     if (gone) await lock.release();
@@ -140,6 +144,9 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     }
   }
 }
+
+/** It may have renewed since: its command is stopped all the same. */
+const OVERDUE = 'this guard was silent past the deadline of its lock, so that the supervisor has stopped the command';
 
 function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions): GuardOutcome {
   // A process that was stopped past its deadline hears of the command's end before it looks at the clock.

@@ -55,7 +55,8 @@ async function onRefusal(
 ): Promise<Acquisition | undefined> {
   const { clock, random } = wait.participant;
   const { known } = wait;
-  // What was refused surely was not done.
+  // What was refused surely was not done, and who refuses is not silent.
+  wait.requests.silentSince = undefined;
   if (wait.signal?.aborted) return undefined;
   const of = doing === 'reading' ? 'reads' : 'writes';
   if (wait.refused?.of !== of) wait.refused = { of, since: clock.now(), times: 0 };

@@ -110,7 +110,7 @@ export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisit
   // Who is asked to come back later still knows what it was shown before.
   if (lastFailure && !(lastFailure.comeBack && view)) return unreachable(lastFailure.message, client.server);
   const decision = view && decide(view, { me, ticket }, momentOf(wait.participant));
-  const last = decision?.kind === 'wait' || decision?.kind === 'enqueue' ? decision : { heldBy, position };
+  const last = decision && 'heldBy' in decision ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
 }
 

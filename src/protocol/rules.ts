@@ -25,6 +25,8 @@ export type Decision =
   | { kind: 'confirm'; lease: RawLease; key: Key }
   | { kind: 'enqueue'; lease: RawLease; ticket: number; position: number; heldBy: Holder[] }
   | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[] }
+  /** There is no room for me in the queue. */
+  | { kind: 'full'; message: string; position: number; heldBy: Holder[] }
   | { kind: 'refused'; message: string };
 
 /** Who asks, and with which ticket, if it has been seen in the queue before: its entry may have vanished since. */
@@ -55,7 +57,12 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
     return { kind: 'claim', key: keyOf(place, me.nonce), lease: claim({ view, me, moment }, place, ahead) };
   if (waiting && view.exists) return { kind: 'wait', until: claimAt, position, heldBy };
   const lease = enqueue({ view, me }, place);
-  if (annotationsSize(lease) > ANNOTATIONS_LIMIT) return full(state, me);
+  if (annotationsSize(lease) > ANNOTATIONS_LIMIT) {
+    // Whoever has had a place keeps it: outside the queue until there is room, and its turn comes all the same.
+    return ticket === undefined
+      ? { kind: 'full', message: full(state, me), position, heldBy }
+      : { kind: 'wait', until: claimAt, position, heldBy };
+  }
   return { kind: 'enqueue', lease, ticket: place, position, heldBy };
 }
 
@@ -109,9 +116,8 @@ function coordinated(why: string, me: Me): Decision {
   return { kind: 'refused', message };
 }
 
-function full({ waiters }: LockState, me: Me): Decision {
-  const message = `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (docs/protocol.md#limits)`;
-  return { kind: 'refused', message };
+function full({ waiters }: LockState, me: Me): string {
+  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (docs/protocol.md#limits)`;
 }
 
 /**

@@ -1,5 +1,7 @@
 /** What the client makes of every answer that a write may get, from an API server or from what stands in front of it. */
 import assert from 'node:assert/strict';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { Answer } from '../../src/api/answers.ts';
 import { newLease } from '../../src/protocol/lease.ts';
@@ -130,4 +132,28 @@ test('a create that finds one is a conflict, not a refusal', async (t) => {
   const client = clientOf((await badServer(t, respond(422, exists))).url);
   t.after(() => client.close());
   assert.equal((await client.write(newLease('team', 'deploy'), { as: 'holder', timeoutMs })).kind, 'conflict');
+});
+
+test('a write that a proxy has passed on to a plain-http server, and whose answer is lost, may have been carried out', async (t) => {
+  const written: string[] = [];
+  // In place of a proxy, which gets the request for the server as it is.
+  const proxy = http.createServer((request, response) => {
+    written.push(`${request.method} ${request.url}`);
+    request.resume().on('end', () => response.destroy());
+  });
+  proxy.on('connect', (request, socket) => {
+    written.push(`CONNECT ${request.url}`);
+    // A tunnel to a server that takes the write, and ends without a word.
+    socket.write('HTTP/1.1 200 OK\r\n\r\n');
+    socket.once('data', () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  t.after(() => proxy.close());
+  const { port } = proxy.address() as AddressInfo;
+  const credentials = async () => ({ headers: {}, tls: { rejectUnauthorized: true }, proxy: `http://127.0.0.1:${port}` });
+  const client = clientOf('http://api.example', { credentials });
+  t.after(() => client.close());
+  const answer = await client.write(lease, { timeoutMs, as: 'holder' });
+  assert.deepEqual([answer.kind, answer.kind === 'failed' && answer.applied], ['failed', 'unknown']);
+  assert.equal(written.length, 1);
 });

@@ -1,6 +1,6 @@
 /**
  * `npm run test:builds`: other builds of what `npm test` has tried. The supervisor with AddressSanitizer, UndefinedBehaviorSanitizer and a look for
- * leaks; supervisor and standalone executable for arm64, emulated by qemu where this machine is another. Not part of `npm test`: it takes packages
+ * leaks; the standalone executable, end to end; supervisor and executable for arm64, emulated by qemu where this machine is another. Not part of `npm test`: it takes packages
  * that few machines have, and root, since the kernel has to be told of the emulator.
  */
 import { spawnSync } from 'node:child_process';
@@ -59,15 +59,25 @@ step('the supervisor with sanitizers: build', 'gcc', [...strict, ...sources, '-o
 step(
   'the supervisor with sanitizers',
   process.execPath,
-  [...tests, ...testsOf('start', 'gone', 'deadline', 'protocol', 'first', 'terminal', 'transparent')],
+  [...tests, ...testsOf('start', 'gone', 'deadline', 'protocol', 'first', 'terminal', 'transparent', 'trees')],
   { SUPERVISOR: sanitized, ASAN_OPTIONS: 'detect_leaks=1:exitcode=99' },
 );
 
+step('build', process.execPath, ['build.mjs', '--only', 'cli']);
+step('the standalone executable', process.execPath, ['image/executable/build.mjs']);
+const endToEnd = ['run-command', 'run-waits', 'run-interrupted', 'left-behind', 'terminal', 'status', 'namespace', 'credentials'];
+step(
+  'the standalone executable, end to end',
+  process.execPath,
+  [...tests, ...endToEnd.map((name) => `test/e2e/${name}.test.ts`)],
+  {
+    K8S_LEASE_LOCK_TEST_EXECUTABLE: `${root}build/executable/k8s-lease-lock-linux-${process.arch}/k8s-lease-lock`,
+  },
+);
 step('the supervisor for arm64', process.execPath, [...tests, ...skipped, ...testsOf('start', 'gone', 'deadline', 'protocol')], {
   SUPERVISOR: `${root}src/guard/supervisor/bin/linux-arm64`,
   ...(!native && { SUPERVISOR_AROUND: EMULATOR }),
 });
-step('build', process.execPath, ['build.mjs', '--only', 'cli']);
 step('the standalone executable for arm64', process.execPath, ['image/executable/build.mjs', 'arm64']);
 // The registration is the mount's, so that nothing of it is left on the machine.
 const register = `mount -t binfmt_misc none /proc/sys/fs/binfmt_misc && printf %s "$ARM64" >/proc/sys/fs/binfmt_misc/register && exec "$@"`;

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { BUNDLE, isRunning, tempFolder } from '../harness/guards.ts';
+import { isRunning, PROGRAM, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
 import { holderOf, lockName, runArguments, SHORT } from './embedded.ts';
 
@@ -20,7 +20,7 @@ function safely<T>(attempt: () => T): T | undefined {
 /** Runs the guard as the first process of a process namespace, as a container would. */
 function asInit(t: TestContext, name: string, args: string[], init: string[] = []) {
   if (process.getuid?.() !== 0 && process.env.CI) throw new Error('a process namespace takes root');
-  const guarded = [...init, process.execPath, BUNDLE, ...runArguments(name, args)];
+  const guarded = [...init, ...PROGRAM, ...runArguments(name, args)];
   const child = spawn('unshare', ['--pid', '--fork', '--mount-proc', '--kill-child', ...guarded], {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH },
@@ -66,8 +66,8 @@ test('a guard that was exec’d into a container and is killed does not leave it
   await once(outer.stdout, 'data');
   const [init] = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'latin1').trim().split(' ');
   const command = `echo $$ >${folder}/pid; readlink /proc/self >${folder}/self; exec sleep 300`;
-  const line = [BUNDLE, ...runArguments(lockName(), [...SHORT, '--', 'sh', '-c', command])];
-  const inner = spawn('nsenter', ['-t', String(init), '-p', '-m', process.execPath, ...line], {
+  const line = [...PROGRAM, ...runArguments(lockName(), [...SHORT, '--', 'sh', '-c', command])];
+  const inner = spawn('nsenter', ['-t', String(init), '-p', '-m', ...line], {
     stdio: ['ignore', 'ignore', 'ignore'],
     env: { PATH: process.env.PATH },
   });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { intervals, isRunning, overlap, reach, recorded, tempFolder } from '../harness/guards.ts';
+import { intervals, isRunning, killGuard, overlap, PROGRAM, reach, recorded, tempFolder } from '../harness/guards.ts';
 import { targets } from '../harness/targets.ts';
 import { runsOn } from './runs.ts';
 
@@ -87,9 +87,9 @@ for (const target of await targets()) {
       const bob = await on(t, 'killed', [...short, '--', 'true']);
       await bob.says(/next in queue/);
       const killedAt = performance.now();
-      alice.kill('SIGKILL');
+      killGuard(alice);
       await bob.says(/acquired/);
-      assert.equal(isRunning(Number(alice.stdout)), false, 'her watchdog has stopped the command by then');
+      assert.equal(isRunning(Number(alice.stdout)), false, 'her supervisor has stopped the command by then');
       assert.equal((await bob.finished).code, 0);
       const tookMs = performance.now() - killedAt;
       assert.ok(tookMs > 2000, `${tookMs} ms: the lock was taken before it can have expired`);
@@ -138,10 +138,7 @@ for (const target of await targets()) {
     });
 
     test('a guard under a guard of the same lock refuses at once instead of waiting for itself', async (t) => {
-      const inner = [
-        process.execPath,
-        process.argv[1] === '' ? '' : new URL('../../dist/cli/index.js', import.meta.url).pathname,
-      ];
+      const inner = [...PROGRAM];
       const args = ['run', ...reach(target), '-n', await namespace, '--name', 'nested', '--', 'echo', 'inner ran'];
       const { code, stdout, stderr } = await (await on(t, 'nested', ['--', ...inner, ...args])).finished;
       assert.deepEqual([code, stdout], [EXIT.configuration.code, '']);

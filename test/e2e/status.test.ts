@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { BUNDLE, tempFolder } from '../harness/guards.ts';
+import { PROGRAM, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
 import { holderOf, leasePath, lockName, run, runArguments, SHORT, target } from './embedded.ts';
 
@@ -28,7 +28,8 @@ test('with --on-lost warn the command goes on without its lock, and is told so',
 test('a full stderr that nobody reads does not keep the guard from renewing', async (t) => {
   const name = lockName();
   const args = runArguments(name, [...SHORT, '-v', '--', 'sh', '-c', 'head -c 5000000 /dev/zero >&2 & echo ready; cat']);
-  const child = spawn(process.execPath, [BUNDLE, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH } });
+  const [file, ...before] = PROGRAM;
+  const child = spawn(file, [...before, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: process.env.PATH } });
   t.after(() => child.kill('SIGKILL'));
   await new Promise((resolve) => child.stdout.once('data', resolve));
   const renewed = async () => (await target.request('GET', leasePath(name))).body.spec.renewTime;
@@ -42,7 +43,7 @@ test('a full stderr that nobody reads does not keep the guard from ending', asyn
   const name = lockName();
   const fifo = join(tempFolder(t), 'fifo');
   const script = 'mkfifo "$0"; exec 9<>"$0"; head -c 65536 /dev/zero >&9; exec "$@" 2>"$0"';
-  const line = [process.execPath, BUNDLE, ...runArguments(name, ['--', 'sh', '-c', 'exit 3'])];
+  const line = [...PROGRAM, ...runArguments(name, ['--', 'sh', '-c', 'exit 3'])];
   const child = spawn('sh', ['-c', script, fifo, ...line], { stdio: 'ignore', env: { PATH: process.env.PATH } });
   t.after(() => child.kill('SIGKILL'));
   const [code] = await once(child, 'exit');

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { BUNDLE, reach, tempFolder } from '../harness/guards.ts';
+import { PROGRAM, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
 import { lockName, namespace, target } from './embedded.ts';
 
@@ -12,7 +12,7 @@ function terminal(t: TestContext, name: string) {
   const folder = tempFolder(t);
   const program = join(folder, 'lock');
   const where = reach(target).join(' ');
-  writeFileSync(program, `#!/bin/sh\nexec ${process.execPath} ${BUNDLE} run ${where} -n ${namespace} --name ${name} "$@"\n`, {
+  writeFileSync(program, `#!/bin/sh\nexec ${PROGRAM.join(' ')} run ${where} -n ${namespace} --name ${name} "$@"\n`, {
     mode: 0o755,
   });
   const child = spawn('script', ['-qe', '/dev/null', '-c', 'bash --norc --noprofile -i'], {

@@ -4,9 +4,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { ApiTarget } from './targets.ts';
@@ -15,6 +15,11 @@ import { until } from './until.ts';
 /** Another build can be named, to hold it to the same tests. */
 export const BUNDLE =
   process.env.K8S_LEASE_LOCK_TEST_BUNDLE || fileURLToPath(new URL('../../dist/cli/index.js', import.meta.url));
+
+/** The command line of the program, up to its first argument. The standalone executable can be named, to hold it to the same tests. */
+export const PROGRAM: readonly [string, ...string[]] = process.env.K8S_LEASE_LOCK_TEST_EXECUTABLE
+  ? [process.env.K8S_LEASE_LOCK_TEST_EXECUTABLE]
+  : [process.execPath, BUNDLE];
 
 export interface Finished {
   code: number | null;
@@ -43,8 +48,9 @@ export interface GuardOptions {
 }
 
 /** Runs the bundle with these arguments, in an environment of just what is given: no kubeconfig, no proxy. */
-export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle = BUNDLE }: GuardOptions = {}): Guard {
-  const child = spawn(process.execPath, [bundle, ...args], {
+export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle }: GuardOptions = {}): Guard {
+  const [file, ...before] = bundle === undefined ? PROGRAM : [process.execPath, bundle];
+  const child = spawn(file, [...before, ...args], {
     env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd !== undefined && { cwd }),
@@ -79,6 +85,13 @@ export function guard(t: TestContext, args: string[], { env = {}, cwd, bundle = 
     finished,
     input: (text) => child.stdin.end(text),
   };
+}
+
+/** SIGKILL to the process that renews: in the standalone executable a child of the one that was started. */
+export function killGuard({ pid }: Guard): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean);
+  const own = children.find((child) => basename(readlinkSync(`/proc/${child}/exe`)) === 'guard');
+  process.kill(Number(own ?? pid), 'SIGKILL');
 }
 
 /** TERM first, so that a guard takes its command with it. */

@@ -1,9 +1,9 @@
 /** The node that test/node/all.ts has started: kubectl there, and what a test breaks on it. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { until } from '../harness/until.ts';
@@ -33,6 +33,12 @@ function withKubectl(args: string[], input?: string) {
 
 export const kubectl = async (...args: string[]): Promise<string> => (await withKubectl(args)).stdout;
 export const apply = async (text: string): Promise<string> => (await withKubectl(['apply', '-f', '-'], text)).stdout;
+
+/** One that runs for a while: `kubectl exec`. Its output is to be read. */
+export function startKubectl(...args: string[]) {
+  const line = [process.env[NODE.variable] ?? '', '--kubeconfig', join(NODE.folder, 'etc', 'admin.kubeconfig'), ...args];
+  return spawn('nsenter', [`--net=${NODE.network}`, ...line], { stdio: ['ignore', 'pipe', 'inherit'] });
+}
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
@@ -204,6 +210,15 @@ export async function crash(namespace: string, job: string, container: string): 
   const { containerID } = await containerOf(namespace, job, container);
   const socket = join(NODE.folder, 'run', 'containerd', 'containerd.sock');
   await run('ctr', ['-a', socket, '-n', 'k8s.io', 'task', 'kill', '-s', 'SIGKILL', containerID.replace('containerd://', '')]);
+}
+
+/** The processes of a container that run this program, by their ids on the node. */
+export async function pidsOf(namespace: string, job: string, program: string): Promise<number[]> {
+  const { containerID } = await containerOf(namespace, job, 'main');
+  const socket = join(NODE.folder, 'run', 'containerd', 'containerd.sock');
+  const { stdout } = await run('ctr', ['-a', socket, '-n', 'k8s.io', 'task', 'ps', containerID.replace('containerd://', '')]);
+  const all = [...stdout.matchAll(/^(\d+)/gm)].map(([pid]) => Number(pid));
+  return all.filter((pid) => isAlive(pid) && basename(readlinkSync(`/proc/${pid}/exe`)) === program);
 }
 
 /** Ends the node's kubelet; `startKubelet` starts it again. */

@@ -35,6 +35,8 @@ interface Shape {
   writtenAt?: number;
   queuedAt?: number;
   strategy?: string;
+  /** Bytes of an annotation that is none of ours. */
+  ballast?: number;
   mark?: string;
 }
 
@@ -47,6 +49,7 @@ function leaseOf({
   writtenAt,
   queuedAt,
   strategy,
+  ballast = 0,
   mark = 'm',
 }: Shape): RawLease {
   const nonceOf = (id: string) => (id === 'me' ? 'mine' : `${id}nonce`);
@@ -71,7 +74,12 @@ function leaseOf({
       namespace: 'team',
       uid,
       resourceVersion: '7',
-      annotations: { 'lease-lock.nullplatform.com/lock': '{"v":1,"next":9}', ...entry, ...queue },
+      annotations: {
+        'lease-lock.nullplatform.com/lock': '{"v":1,"next":9}',
+        ...entry,
+        ...queue,
+        ...(ballast > 0 && { 'example.com/large': 'x'.repeat(ballast) }),
+      },
       managedFields,
     },
     spec: {
@@ -232,6 +240,14 @@ const TABLE: readonly [situation: string, view: View, now: number, decision: str
     seen([0, { ...alice, foreign: 'elector', waiters: [[3, 'me']] }]),
     0,
     'wait until 66 at 0 behind elector and alice',
+  ],
+  ['a full queue, and I am new', seen([0, { ...alice, ballast: 199_900 }]), 0, 'full at 0 behind alice'],
+  [
+    'a full queue, in which I have stood before',
+    seen([0, { ...alice, ballast: 199_900, waiters: [[4, 'bob']] }]),
+    0,
+    'wait until 66 at 0 behind alice',
+    3,
   ],
   ['coordinated leader election', seen([0, { strategy: 'OldestEmulationVersion' }]), 0, 'refused'],
   [

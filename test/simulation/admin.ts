@@ -5,6 +5,7 @@
 import type { RawLease } from '../../src/protocol/lease.ts';
 import { LOCK, PREFIX } from './document.ts';
 import type { Author, Deed } from './history.ts';
+import { DEEDS } from './plan.ts';
 import { EPOCH_MS } from './process.ts';
 import type { Random } from './random.ts';
 import type { Server } from './server.ts';
@@ -22,7 +23,7 @@ const AUTHOR: Author = { name: 'admin', kind: 'admin', id: '', nonce: 'admin', d
 
 /** One deed, chosen among those that this run has; the words for it, or undefined if there was nothing to do it to. */
 export function doDeed({ world, server, random, has, told }: AdminOptions): boolean {
-  const deeds = ['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'].filter(has);
+  const deeds = DEEDS.filter(has);
   const [first, ...rest] = deeds;
   const { lease } = server.get();
   if (!first || !lease) return false;
@@ -44,6 +45,23 @@ export function doDeed({ world, server, random, has, told }: AdminOptions): bool
     }
     case 'clear':
       put({ ...lease, spec: { ...lease.spec, ...vacant } }, 'clear');
+      return true;
+    case 'restore':
+      return server.restore(1 + Math.floor(random.next() * 20), { author: AUTHOR, manager: 'etcd', deed: 'restore' });
+    case 'absurd':
+      absurd(annotations, random);
+      put(annotated());
+      return true;
+    case 'full':
+      annotations['example.com/large'] = 'x'.repeat(199_500);
+      put(annotated());
+      world.at(world.now() + random.about(40_000), () => {
+        const present = server.get().lease;
+        if (!present) return false;
+        const { 'example.com/large': _, ...rest } = present.metadata.annotations ?? {};
+        put({ ...present, metadata: { ...present.metadata, annotations: rest } });
+        return false;
+      });
       return true;
     case 'spoil':
       spoil(annotations, random);
@@ -116,6 +134,16 @@ function spoil(annotations: Record<string, string>, random: Random): void {
   const name = random.pick([first, ...rest]);
   if (random.chance(0.3)) delete annotations[name];
   else annotations[name] = random.pick(['', 'garbage', '[]', '{"id":7}', '{"v":"x","next":-1,"stop":{"holder":""}}', 'null']);
+}
+
+/** Numbers that no JSON keeps exactly, or that nobody lives to see. */
+function absurd(annotations: Record<string, string>, random: Random): void {
+  const name = random.pick([LOCK, ...Object.keys(annotations).filter((key) => key.includes('lease-lock.nullplatform.com/'))]);
+  const field = name === LOCK ? 'next' : name.startsWith(PREFIX.holder) ? 'duration' : 'priority';
+  // As a duration, the largest that counts would keep everybody out for thirty thousand years: it is the word of whoever may write it.
+  const largest = field === 'duration' ? 1e12 : 1e12 - 1;
+  const number = random.pick([1e15, 2 ** 53, 1e306, -1, 0, 0.5, 1e12, largest]);
+  annotations[name] = JSON.stringify({ ...parse(annotations[name]), [field]: number });
 }
 
 function parse(text: string | undefined): Record<string, unknown> {

@@ -1,16 +1,18 @@
 /**
  * The interface of src/api/lease-client.ts over the simulated server and network: for one participant, inside its process, by its clock.
- * A request that was given up may still arrive; a watch may lag, double, fall silent, or begin with the past.
+ * A request that was given up may still arrive.
  */
-import type { Answer } from '../../src/api/answers.ts';
+import { type Answer, type Asked, answerOf as realAnswerOf } from '../../src/api/answers.ts';
+import type { Reply } from '../../src/api/http.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
-import type { WatchListener } from '../../src/api/lease-watch.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import type { Author, Listener } from './history.ts';
 import type { Fate, Network } from './network.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
+import { replyOf, TOO_LARGE } from './replies.ts';
 import type { Server, Write } from './server.ts';
+import { watch } from './watching.ts';
 import type { World } from './world.ts';
 
 export interface Surroundings {
@@ -26,51 +28,91 @@ export interface ClientOptions {
   author: Author;
   /** The field manager of a write. */
   manager(as: 'holder' | 'waiter'): string;
+  /** How a reply of an API server is understood: that of the code under test. */
+  answerOf?: typeof realAnswerOf;
+  /** It may not watch, or something in between lets no watch through. */
+  deaf?: boolean;
   /** A broken client, for the mutants: what it makes of the order of things. */
-  twist?: { put?: (server: Server, lease: RawLease, write: Write) => RawLease | 'conflict' } | undefined;
+  twist?: { put?: (server: Server, lease: RawLease, write: Write) => RawLease | 'conflict' | 'too-large' } | undefined;
 }
 
 /** A silent watch is started again after so long, as a real client does. */
-const IDLE_MS = 90_000;
-/** Some intermediary may keep a connection open, and alive to look at, that brings nothing any more. */
-const FOR_EVER_MS = 24 * 3_600_000;
+export const IDLE_MS = 90_000;
 /** Slower than this is not punctual. */
-const SLOW_MS = 300;
+export const SLOW_MS = 300;
 
 export function newClient(around: Surroundings, options: ClientOptions): LeaseClient {
-  const { world, server, network, listen } = around;
+  const { world, server } = around;
   const { process, author, manager, twist } = options;
   const put = twist?.put ?? ((at, lease, write) => at.put(lease, write));
+  const requests = new Requests(around, options);
+  return {
+    server: 'https://simulated',
+    read: (how) =>
+      requests.send({
+        ...how,
+        verb: 'read',
+        serve() {
+          const { lease } = server.get();
+          return lease ? { kind: 'lease', lease } : { kind: 'absent' };
+        },
+      }),
+    write(lease, { as, dryRun = false, ...how }) {
+      const write: Write = { author, manager: manager(as), sent: { local: process.toLocal(world.now()), time: world.now() } };
+      return requests.send({
+        ...how,
+        verb: lease.metadata.uid === undefined ? 'create' : 'update',
+        dry: dryRun,
+        serve() {
+          const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
+          if (stored === 'too-large') return requests.understand('update', TOO_LARGE);
+          return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
+        },
+      });
+    },
+    watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
+    close() {},
+  };
+}
 
-  let ailing = false;
-  const request = (serve: () => Answer, { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal | undefined }) => {
+interface Asking {
+  verb: Asked['verb'];
+  dry?: boolean;
+  serve(): Answer;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** The requests of one participant: whether they are punctual is told to whoever listens. */
+class Requests {
+  readonly #around: Surroundings;
+  readonly #options: ClientOptions;
+  #ailing = false;
+
+  constructor(around: Surroundings, options: ClientOptions) {
+    this.#around = around;
+    this.#options = options;
+  }
+
+  understand(verb: Asked['verb'], reply: Reply): Answer {
+    return (this.#options.answerOf ?? realAnswerOf)(reply, { verb, ...LEASE });
+  }
+
+  send({ verb, dry = false, serve, timeoutMs, signal }: Asking): Promise<Answer> {
+    const { world, network, listen } = this.#around;
+    const { process, author } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Answer>();
     listen(world.now(), { type: 'asked', author });
     const fate = network.fate(author.name);
-    const { arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, againAfterMs = 0, answerOfSecond } = fate;
-    const slow = fate.arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;
-    if (slow) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'a slow request begins', lasting: true });
+    const slow = isSlow(fate);
+    if (slow) this.#tell({ by: 'a slow request begins', lasting: true });
     let settled = false;
     const settle = (answer: Answer) => {
       if (settled) return;
       settled = true;
       undo();
       signal?.removeEventListener('abort', onAbort);
-      // What failed is tried again after a pause that the server may have asked for: until then it is not punctual.
-      const failed = answer.kind === 'failed';
-      if (slow || failed)
-        listen(world.now(), {
-          type: 'troubled',
-          author,
-          source: 'request',
-          by: failed ? 'failed' : 'a slow request',
-          lasting: failed,
-        });
-      else if (ailing) listen(world.now(), { type: 'troubled', author, source: 'request', by: 'well again' });
-      ailing = failed;
-      if (answer.kind === 'lease' || answer.kind === 'absent') {
-        listen(world.now(), { type: 'shown', author, lease: answer.kind === 'lease' ? answer.lease : undefined, byAnswer: true });
-      }
+      this.#answered(answer, { slow, dry });
       resolve(answer);
     };
     const onAbort = () => settle({ kind: 'failed', message: 'aborted', applied: 'unknown' });
@@ -79,46 +121,58 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
     );
     if (signal?.aborted) onAbort();
     else signal?.addEventListener('abort', onAbort, { once: true });
-    carry(around, fate, serve, (answer) => process.deliver(() => settle(answer)));
+    const read = (reply: Reply) => this.understand(verb, reply);
+    carry(this.#around, { fate, serve, read }, (answer) => process.deliver(() => settle(answer)));
     return promise;
-  };
+  }
 
-  return {
-    server: 'https://simulated',
-    read: (how) =>
-      request(() => {
-        const { lease } = server.get();
-        return lease ? { kind: 'lease', lease } : { kind: 'absent' };
-      }, how),
-    write(lease, { as, dryRun, ...how }) {
-      const write: Write = { author, manager: manager(as), sent: { local: process.clock.now(), time: world.now() } };
-      return request(() => {
-        const stored = dryRun ? server.dry(lease, write) : put(server, lease, write);
-        return stored === 'conflict' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
-      }, how);
-    },
-    watch: ({ onEvent }, since) => watch(around, options, { onEvent, since }),
-    close() {},
-  };
+  /** What failed is tried again after a pause that the server may have asked for: until then it is not punctual. */
+  #answered(answer: Answer, { slow, dry }: { slow: boolean; dry: boolean }): void {
+    const { world, listen } = this.#around;
+    const failed = answer.kind === 'failed' || answer.kind === 'refused';
+    const comeBack = answer.kind === 'failed' && answer.comeBack && { comeBack: true as const };
+    if (slow || failed) this.#tell({ by: failed ? 'failed' : 'a slow request', lasting: failed, ...comeBack });
+    else if (this.#ailing) this.#tell({ by: 'well again' });
+    this.#ailing = failed;
+    // What was only tried tells of nothing that is there.
+    if (dry || (answer.kind !== 'lease' && answer.kind !== 'absent')) return;
+    const lease = answer.kind === 'lease' ? answer.lease : undefined;
+    listen(world.now(), { type: 'shown', author: this.#options.author, lease, byAnswer: true });
+  }
+
+  #tell(trouble: { by: string; lasting?: boolean; comeBack?: true }): void {
+    const { world, listen } = this.#around;
+    listen(world.now(), { type: 'troubled', author: this.#options.author, source: 'request', ...trouble });
+  }
+}
+
+function isSlow({ arrivesAtDeletion, arrivesAfterMs = IDLE_MS, answersAfterMs = IDLE_MS, ...fate }: Fate): boolean {
+  const { againAfterMs = 0, answerOfSecond } = fate;
+  return arrivesAtDeletion || arrivesAfterMs + answersAfterMs + (answerOfSecond ? againAfterMs : 0) > SLOW_MS;
+}
+
+const LEASE = { namespace: 'ns', name: 'lock', server: 'https://simulated' };
+
+interface Journey {
+  fate: Fate;
+  serve: () => Answer;
+  /** What its sender makes of a reply. */
+  read: (reply: Reply) => Answer;
 }
 
 /** Takes a request to the server, perhaps twice, and an answer back, perhaps none. */
-function carry({ world, server }: Surroundings, fate: Fate, serve: () => Answer, answer: (answer: Answer) => boolean): void {
-  const failed = (message: string, applied: 'no' | 'unknown'): Answer => ({
-    kind: 'failed',
-    message,
-    applied,
-    ...(fate.retryAfterMs !== undefined && { retryAfterMs: fate.retryAfterMs }),
-  });
+function carry(
+  { world, server, random }: Surroundings,
+  { fate, serve, read }: Journey,
+  answer: (answer: Answer) => boolean,
+): void {
   const arrive = (answers: boolean) => {
     let result: Answer;
-    if (fate.verdict === 'throttled') result = failed('429 Too Many Requests', 'no');
-    else if (fate.verdict === 'refused-connection') result = failed('connection refused', 'no');
-    else if (fate.verdict === 'failed') result = failed('503 Service Unavailable', 'unknown');
-    else if (fate.verdict === 'failed-but-done') {
-      serve();
-      result = failed('504 Gateway Timeout', 'unknown');
-    } else result = serve();
+    if (fate.verdict === 'served') result = serve();
+    else {
+      if (fate.verdict === 'failed-but-done') serve();
+      result = read(replyOf(fate, random));
+    }
     if (answers && fate.answersAfterMs !== undefined) world.at(world.now() + fate.answersAfterMs, () => answer(result));
     return false;
   };
@@ -134,85 +188,4 @@ function carry({ world, server }: Surroundings, fate: Fate, serve: () => Answer,
   const first = world.now() + fate.arrivesAfterMs;
   world.at(first, () => arrive(!fate.answerOfSecond));
   if (fate.againAfterMs !== undefined) world.at(first + fate.againAfterMs, () => arrive(fate.answerOfSecond));
-}
-
-interface Watching {
-  onEvent: WatchListener['onEvent'];
-  since: string | undefined;
-}
-
-function watch(around: Surroundings, { process, author }: ClientOptions, { onEvent, since }: Watching): () => void {
-  const { world, server, network, random, listen } = around;
-  let over = false;
-  let connection = 0;
-  let unsubscribe = () => {};
-  let seen = since;
-  const troubled = (by: string, lasting: boolean) =>
-    listen(world.now(), { type: 'troubled', author, source: 'watch', by, lasting });
-  const hint = (lease: RawLease | undefined) => {
-    listen(world.now(), { type: 'shown', author, lease, byAnswer: false });
-    onEvent({ lease });
-  };
-  const reconnect = (afterMs: number) => {
-    connection += 1;
-    unsubscribe();
-    world.at(world.now() + afterMs, connect);
-  };
-  const broken = (by: string, afterMs: number) => {
-    troubled(by, true);
-    reconnect(afterMs);
-  };
-  const connect = () => {
-    if (over || !process.alive) return false;
-    const mine = connection;
-    const unread: { lease: RawLease | undefined; version: string; slow: boolean }[] = [];
-    let last = 0;
-    const send = (lease: RawLease | undefined, version: string, lagMs: number) => {
-      // One connection keeps the order: nothing overtakes what went before.
-      last = Math.max(last + 1e-3, world.now() + lagMs);
-      const slow = last - world.now() > SLOW_MS;
-      if (slow) troubled('a slow watch event', true);
-      world.at(last, () => {
-        if (over || mine !== connection || network.isCutOff(author.name)) return false;
-        // After a pause, too, one connection is read in its order.
-        unread.push({ lease, version, slow });
-        return process.deliver(() => {
-          const next = unread.shift();
-          if (over || mine !== connection || !next) return;
-          seen = next.version;
-          if (next.slow) troubled('a slow watch', false);
-          hint(next.lease);
-        });
-      });
-    };
-    if (network.isCutOff(author.name)) {
-      broken('cut off', random.between(1000, 5000));
-      return false;
-    }
-    if (connection > 0) troubled('the watch is back', false);
-    const missed = seen === undefined || network.watchForgets() ? undefined : server.since(seen);
-    if (missed) for (const lease of missed) send(lease, lease?.metadata.resourceVersion ?? server.version, network.watchLagMs());
-    else {
-      // Starting anew says that something may have been missed, and tells nothing of a Lease that is gone.
-      if (seen !== undefined) process.deliver(() => hint(undefined));
-      const { lease } = server.get();
-      if (lease) send(lease, server.version, network.watchLagMs());
-    }
-    unsubscribe = server.onCommit(({ after }) => {
-      if (!process.alive) return unsubscribe();
-      if (network.isCutOff(author.name)) return broken('cut off', random.between(IDLE_MS / 2, IDLE_MS));
-      const fate = network.watchFate();
-      if (fate === 'closes') return broken('a closed watch', random.between(200, 3000));
-      if (fate === 'falls-silent')
-        return broken('a silent watch', random.chance(0.3) ? FOR_EVER_MS : random.between(IDLE_MS / 2, IDLE_MS));
-      send(after, server.version, network.watchLagMs());
-      if (fate === 'doubles') send(after, server.version, network.watchLagMs());
-    });
-    return true;
-  };
-  world.at(world.now() + random.between(2, 40), connect);
-  return () => {
-    over = true;
-    unsubscribe();
-  };
 }

@@ -1,4 +1,4 @@
-/** A command and its watchdog: they live outside the guard's process, on the same machine and clock, whatever happens to the guard. */
+/** A command and its supervisor: they live outside the guard's process, on the same machine and clock, whatever happens to the guard. */
 import type { Timings } from '../../src/protocol/timings.ts';
 import type { Surroundings } from './client.ts';
 import type { Author } from './history.ts';
@@ -9,7 +9,7 @@ export interface Command {
   /** Asks it to end, and sees to it that it does. */
   stop(why: string): void;
   onStopping(happen: () => void): void;
-  /** The watchdog hears of a renewal. */
+  /** The supervisor hears of a renewal. */
   heard(stopBy: number): void;
   /** Its guard is gone. */
   orphan(diesToo: boolean): void;
@@ -25,62 +25,82 @@ interface CommandOptions {
   onReaped(): void;
 }
 
-export function newCommand({ world, listen }: Surroundings, options: CommandOptions): Command {
-  const { process, random, author, times, has, onReaped } = options;
-  const { reapMs } = times;
-  let over = false;
-  let stopping = false;
-  let deadline = options.stopBy + times.killGraceMs;
-  let watched = 0;
-  let tell: () => void = () => {};
-  const end = (how: string) => {
-    if (over) return;
-    over = true;
+export const newCommand = (around: Surroundings, options: CommandOptions): Command => new SimulatedCommand(around, options);
+
+class SimulatedCommand implements Command {
+  readonly #around: Surroundings;
+  readonly #options: CommandOptions;
+  #over = false;
+  #stopping = false;
+  #deadline: number;
+  #unwatch = () => {};
+  #tell: () => void = () => {};
+
+  constructor(around: Surroundings, options: CommandOptions) {
+    const { random, times } = options;
+    const { world } = around;
+    this.#around = around;
+    this.#options = options;
+    this.#deadline = options.stopBy + times.killGraceMs;
+    this.#watch();
+    const work = random.chance(0.15) ? random.about(times.durationMs * 3) : random.about(times.durationMs / 4);
+    world.at(world.now() + work, () => this.#work());
+  }
+
+  stop(why: string): void {
+    const { random, times, has } = this.#options;
+    if (this.#stopping || this.#over) return;
+    this.#stopping = true;
+    this.#tell();
+    if (!has('stubborn') && random.chance(0.6)) this.#dieIn(random.next() * times.killGraceMs, `ended after ${why}`);
+    else this.#dieIn(times.killGraceMs + random.next() * times.reapMs, `killed after ${why}`);
+  }
+
+  onStopping(happen: () => void): void {
+    this.#tell = happen;
+  }
+
+  heard(stopBy: number): void {
+    this.#deadline = stopBy + this.#options.times.killGraceMs;
+    this.#watch();
+  }
+
+  orphan(diesToo: boolean): void {
+    if (diesToo) this.#end('died with its guard');
+  }
+
+  #end(how: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { world, listen } = this.#around;
+    const { process, author, onReaped } = this.#options;
     listen(world.now(), { type: 'ended', author, clock: process.toLocal(world.now()), how });
     process.deliver(onReaped);
-  };
-  const dieIn = (localMs: number, how: string) => {
-    world.at(process.toTrue(process.toLocal(world.now()) + localMs), () => {
-      const had = !over;
-      end(how);
+  }
+
+  #dieIn(localMs: number, how: string): void {
+    const { process } = this.#options;
+    process.alarm(process.clock.now() + localMs, () => {
+      const had = !this.#over;
+      this.#end(how);
       return had;
     });
-  };
-  const guardDog = () => {
-    watched += 1;
-    const mine = watched;
-    world.at(process.toTrue(deadline), () => {
-      if (!over && mine === watched) dieIn(random.next() * reapMs, 'killed by the watchdog');
+  }
+
+  #watch(): void {
+    const { process, random, times } = this.#options;
+    this.#unwatch();
+    this.#unwatch = process.alarm(this.#deadline, () => {
+      if (!this.#over) this.#dieIn(random.next() * times.reapMs, 'killed by the supervisor');
       return false;
     });
-  };
-  const stop = (why: string) => {
-    if (stopping || over) return;
-    stopping = true;
-    tell();
-    if (!has('stubborn') && random.chance(0.6)) dieIn(random.next() * times.killGraceMs, `ended after ${why}`);
-    else dieIn(times.killGraceMs + random.next() * reapMs, `killed after ${why}`);
-  };
-  guardDog();
-  const work = random.chance(0.15) ? random.about(times.durationMs * 3) : random.about(times.durationMs / 4);
-  world.at(world.now() + work, () => {
-    // A command that ends by itself may leave children that take their time.
-    if (over) return false;
-    if (random.chance(0.8)) end('ended by itself');
-    else return process.deliver(() => stop('its main process ended'));
+  }
+
+  /** A command that ends by itself may leave children that take their time. */
+  #work(): boolean {
+    if (this.#over) return false;
+    if (!this.#options.random.chance(0.8)) return this.#options.process.deliver(() => this.stop('its main process ended'));
+    this.#end('ended by itself');
     return true;
-  });
-  return {
-    stop,
-    onStopping(happen) {
-      tell = happen;
-    },
-    heard(stopBy) {
-      deadline = stopBy + times.killGraceMs;
-      guardDog();
-    },
-    orphan(diesToo) {
-      if (diesToo) end('died with its guard');
-    },
-  };
+  }
 }

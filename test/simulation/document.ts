@@ -59,11 +59,14 @@ function add(list: Entry[], key: string, text: string): void {
     ticket: Number(key.slice(0, dash)),
     nonce: key.slice(dash + 1),
     id: fields.id,
-    priority: Number(fields.priority ?? 0),
-    durationMs: Number(fields.duration ?? 0) * 1000,
+    priority: numberOf(fields.priority),
+    durationMs: numberOf(fields.duration) * 1000,
     text,
   });
 }
+
+/** What exceeds the limit of every number in the document counts as absent. */
+const numberOf = (value: unknown): number => (typeof value === 'number' && Math.abs(value) < 1e12 ? value : 0);
 
 function json(text: string | undefined): Record<string, unknown> | undefined {
   try {

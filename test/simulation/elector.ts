@@ -4,6 +4,7 @@
  */
 
 import type { Answer } from '../../src/api/answers.ts';
+import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { Monotonic } from '../../src/clock.ts';
 import { waitUntil } from '../../src/clock.ts';
 import { microTime, type RawLease, type RawSpec } from '../../src/protocol/lease.ts';
@@ -28,131 +29,159 @@ export interface Foreign {
 const RENEW_DEADLINE_MS = 10_000;
 const RETRY_MS = 2000;
 
-interface Elector {
-  lease: RawLease | undefined;
-  /** The record as it was last seen to change, in whole seconds, and when. */
-  record: string;
-  spec: RawSpec | undefined;
-  observedAt: number;
+const DURATION_MS = 15_000;
+
+export function newElector(around: Surroundings, options: ForeignOptions): Foreign {
+  const elector = new Elector(around, options);
+  return { author: elector.author, done: elector.live().then(() => options.process.crash()), crash: () => elector.crash() };
 }
 
-export function newElector(around: Surroundings, { process, random, name, nonce }: ForeignOptions): Foreign {
-  const { world, listen } = around;
-  const durationMs = 15_000;
-  const author: Author = { name, kind: 'elector', id: name, nonce, durationMs };
-  const client = newClient(around, { process, author, manager: () => 'leader-election' });
-  const { clock } = process;
-  const elector: Elector = { lease: undefined, record: '', spec: undefined, observedAt: 0 };
-  const later = (ms: number) => (clock.now() + ms) as Monotonic;
-  let running = false;
+class Elector {
+  readonly author: Author;
+  readonly #around: Surroundings;
+  readonly #options: ForeignOptions;
+  readonly #client: LeaseClient;
+  #lease: RawLease | undefined;
+  /** The record as it was last seen to change, in whole seconds, and when. */
+  #record = '';
+  #spec: RawSpec | undefined;
+  #observedAt = 0;
+  #running = false;
 
-  const observe = (lease: RawLease) => {
-    elector.lease = lease;
-    const record = recordOf(lease.spec);
-    if (record === elector.record) return;
-    elector.record = record;
-    elector.spec = lease.spec;
-    elector.observedAt = clock.now();
-  };
-  const isLeader = () => elector.spec?.holderIdentity === name;
-  const isValid = () => elector.observedAt + (elector.spec?.leaseDurationSeconds ?? 0) * 1000 > clock.now();
+  constructor(around: Surroundings, options: ForeignOptions) {
+    const { name, nonce, process } = options;
+    this.author = { name, kind: 'elector', id: name, nonce, durationMs: DURATION_MS };
+    this.#around = around;
+    this.#options = options;
+    this.#client = newClient(around, { process, author: this.author, manager: () => 'leader-election' });
+  }
 
-  const put = async (spec: RawSpec): Promise<boolean> => {
-    const base: RawLease = elector.lease ?? { metadata: { name: 'lock', namespace: 'ns' } };
+  async live(): Promise<void> {
+    const { random } = this.#options;
+    const patience = this.#later(random.about(300_000));
+    while (!(await this.#tryAcquireOrRenew())) {
+      if (this.#now() > patience) return;
+      await this.#wait(RETRY_MS * (1 + 1.2 * random.next()));
+    }
+    this.#running = true;
+    const { world, listen } = this.#around;
+    listen(world.now(), { type: 'started', author: this.author, token: '' });
+    const workedBy = this.#later(random.about(20_000));
+    do {
+      await this.#wait(RETRY_MS);
+      if (!(await this.#renewWithinDeadline())) break;
+    } while (this.#now() < workedBy);
+    this.#end('gave up the lead');
+    await this.#release();
+  }
+
+  crash(): void {
+    this.#options.process.crash();
+    this.#end('crashed');
+  }
+
+  #end(how: string): void {
+    if (!this.#running) return;
+    this.#running = false;
+    const { world, listen } = this.#around;
+    listen(world.now(), { type: 'ended', author: this.author, clock: this.#now(), how });
+  }
+
+  #now(): Monotonic {
+    return this.#options.process.clock.now();
+  }
+
+  #later(ms: number): Monotonic {
+    return (this.#now() + ms) as Monotonic;
+  }
+
+  #wait(ms: number): Promise<void> {
+    return waitUntil(this.#options.process.clock, this.#later(ms));
+  }
+
+  #time(): string {
+    return microTime(this.#options.process.clock.wall());
+  }
+
+  #isLeader(): boolean {
+    return this.#spec?.holderIdentity === this.#options.name;
+  }
+
+  #isValid(): boolean {
+    return this.#observedAt + (this.#spec?.leaseDurationSeconds ?? 0) * 1000 > this.#now();
+  }
+
+  #held(): RawSpec {
+    return { holderIdentity: this.#options.name, leaseDurationSeconds: DURATION_MS / 1000, renewTime: this.#time() };
+  }
+
+  #observe(lease: RawLease): void {
+    this.#lease = lease;
+    if (recordOf(lease.spec) !== this.#record) this.#believe(lease);
+  }
+
+  #believe(lease: RawLease): void {
+    this.#record = recordOf(lease.spec);
+    this.#spec = lease.spec;
+    this.#observedAt = this.#now();
+  }
+
+  async #put(spec: RawSpec): Promise<boolean> {
+    const base: RawLease = this.#lease ?? { metadata: { name: 'lock', namespace: 'ns' } };
     // A typed model: fields of the spec that it doesn't know are gone.
-    const answer = await client.write({ ...base, spec }, { as: 'holder', timeoutMs: 5000 });
+    const answer = await this.#client.write({ ...base, spec }, { as: 'holder', timeoutMs: 5000 });
     if (answer.kind !== 'lease') return false;
-    elector.lease = answer.lease;
-    elector.record = recordOf(answer.lease.spec);
-    elector.spec = answer.lease.spec;
-    elector.observedAt = clock.now();
+    this.#lease = answer.lease;
+    this.#believe(answer.lease);
     return true;
-  };
-  const time = () => microTime(clock.wall());
-  const held = (): RawSpec => ({ holderIdentity: name, leaseDurationSeconds: durationMs / 1000, renewTime: time() });
+  }
 
-  async function tryAcquireOrRenew(): Promise<boolean> {
-    if (isLeader() && isValid()) {
-      if (
-        await put({
-          ...held(),
-          acquireTime: elector.spec?.acquireTime ?? time(),
-          leaseTransitions: elector.spec?.leaseTransitions ?? 0,
-        })
-      )
-        return true;
+  async #tryAcquireOrRenew(): Promise<boolean> {
+    if (this.#isLeader() && this.#isValid()) {
+      const acquireTime = () => this.#spec?.acquireTime ?? this.#time();
+      const renewed = { ...this.#held(), acquireTime: acquireTime(), leaseTransitions: this.#spec?.leaseTransitions ?? 0 };
+      if (await this.#put(renewed)) return true;
     }
-    const answer: Answer = await client.read({ timeoutMs: 5000 });
+    const answer: Answer = await this.#client.read({ timeoutMs: 5000 });
     if (answer.kind === 'absent') {
-      elector.lease = undefined;
-      return await put({ ...held(), acquireTime: time(), leaseTransitions: 0 });
+      this.#lease = undefined;
+      return await this.#put({ ...this.#held(), acquireTime: this.#time(), leaseTransitions: 0 });
     }
     if (answer.kind !== 'lease') return false;
-    observe(answer.lease);
-    if ((elector.spec?.holderIdentity ?? '') !== '' && isValid() && !isLeader()) return false;
-    const transitions = elector.spec?.leaseTransitions ?? 0;
-    return await put({
-      ...held(),
-      acquireTime: isLeader() ? (elector.spec?.acquireTime ?? time()) : time(),
-      leaseTransitions: isLeader() ? transitions : transitions + 1,
+    this.#observe(answer.lease);
+    if ((this.#spec?.holderIdentity ?? '') !== '' && this.#isValid() && !this.#isLeader()) return false;
+    const transitions = this.#spec?.leaseTransitions ?? 0;
+    return await this.#put({
+      ...this.#held(),
+      acquireTime: this.#isLeader() ? (this.#spec?.acquireTime ?? this.#time()) : this.#time(),
+      leaseTransitions: this.#isLeader() ? transitions : transitions + 1,
     });
   }
 
-  async function release(): Promise<void> {
-    const answer = await client.read({ timeoutMs: 5000 });
+  async #release(): Promise<void> {
+    const answer = await this.#client.read({ timeoutMs: 5000 });
     if (answer.kind !== 'lease') return;
     // Fresh version, stale belief: this is how a paused former leader clears the one that came after it.
-    elector.lease = answer.lease;
-    if (!isLeader()) return;
-    await put({
+    this.#lease = answer.lease;
+    if (!this.#isLeader()) return;
+    const leaseTransitions = this.#spec?.leaseTransitions ?? 0;
+    await this.#put({
       holderIdentity: '',
       leaseDurationSeconds: 1,
-      renewTime: time(),
-      acquireTime: time(),
-      leaseTransitions: elector.spec?.leaseTransitions ?? 0,
+      renewTime: this.#time(),
+      acquireTime: this.#time(),
+      leaseTransitions,
     });
   }
 
-  async function renewWithinDeadline(): Promise<boolean> {
-    const deadline = later(RENEW_DEADLINE_MS);
-    while (clock.now() < deadline) {
-      if (await tryAcquireOrRenew()) return clock.now() < deadline;
-      await waitUntil(clock, later(RETRY_MS));
+  async #renewWithinDeadline(): Promise<boolean> {
+    const deadline = this.#later(RENEW_DEADLINE_MS);
+    while (this.#now() < deadline) {
+      if (await this.#tryAcquireOrRenew()) return this.#now() < deadline;
+      await this.#wait(RETRY_MS);
     }
     return false;
   }
-
-  async function live(): Promise<void> {
-    const patience = later(random.about(300_000));
-    while (!(await tryAcquireOrRenew())) {
-      if (clock.now() > patience) return;
-      await waitUntil(clock, later(RETRY_MS * (1 + 1.2 * random.next())));
-    }
-    running = true;
-    listen(world.now(), { type: 'started', author, token: '' });
-    const workedBy = later(random.about(20_000));
-    do {
-      await waitUntil(clock, later(RETRY_MS));
-      if (!(await renewWithinDeadline())) break;
-    } while (clock.now() < workedBy);
-    end('gave up the lead');
-    await release();
-  }
-
-  function end(how: string): void {
-    if (!running) return;
-    running = false;
-    listen(world.now(), { type: 'ended', author, clock: clock.now(), how });
-  }
-
-  return {
-    author,
-    done: live().then(() => process.crash()),
-    crash() {
-      process.crash();
-      end('crashed');
-    },
-  };
 }
 
 function recordOf(spec: RawSpec | undefined): string {

@@ -28,14 +28,21 @@ export type Occurrence =
   /** A request leaves. */
   | { type: 'asked'; author: Author }
   /** It wants the lock no longer, or has it. */
-  | { type: 'unqueued'; author: Author; outcome: string }
+  | { type: 'unqueued'; author: Author; outcome: string; patient?: boolean }
   /** The protected interval: from just before the first process starts until the last one is reaped. */
   | { type: 'started'; author: Author; token: string }
   | { type: 'ended'; author: Author; clock: number; how: string }
   /** `calmForMs`: how long the network had been good for this author by then. */
   | { type: 'lost'; author: Author; reason: string; calmForMs?: number }
   /** Something keeps this author from being punctual: until now, or (`lasting`) until the same source says otherwise. */
-  | { type: 'troubled'; author: Author; source: 'request' | 'watch' | 'process'; by: string; lasting?: boolean }
+  | {
+      type: 'troubled';
+      author: Author;
+      source: 'request' | 'watch' | 'process' | 'clock';
+      by: string;
+      lasting?: boolean;
+      comeBack?: true;
+    }
   /** What it says of itself. */
   | { type: 'said'; author: Author; what: 'released' | 'left-queue' | 'could-not-leave' }
   | { type: 'told'; author: Author; text: string };
@@ -47,6 +54,6 @@ export interface Sent {
 }
 
 /** What an administrator does to a Lease, as far as promises depend on it. */
-export type Deed = 'delete' | 'unlock' | 'clear' | 'other';
+export type Deed = 'delete' | 'unlock' | 'clear' | 'restore' | 'other';
 
 export type Listener = (at: number, occurrence: Occurrence) => void;

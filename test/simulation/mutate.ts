@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Mutant } from './mutants.ts';
+import type { Mutant } from './mutants/index.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Outcome, run } from './run.ts';
 import { loadSource, SRC } from './source.ts';
@@ -42,7 +42,7 @@ async function isSound(plan: Plan, at: number, folder: URL | string): Promise<bo
   return violation === undefined;
 }
 
-function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
+export function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
   const copy = mkdtempSync(join(tmpdir(), `mutant-${name}-`));
   cpSync(typeof folder === 'string' ? folder : fileURLToPath(folder), copy, { recursive: true });
   writeFileSync(join(copy, 'package.json'), '{"type":"module"}');

@@ -1,7 +1,8 @@
 /**
  * A participant of ours: the real loop under test, with a guard and a command around it. The command runs while the lock is held, is asked
- * to stop when it is lost, and is killed by a watchdog that needs no guard; the lock is let go once the command is gone.
+ * to stop when it is lost, and is killed by a supervisor that needs no guard; the lock is let go once the command is gone.
  */
+import type { answerOf } from '../../src/api/answers.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
@@ -15,6 +16,7 @@ import type { Random } from './random.ts';
 export interface Source {
   acquire: typeof acquire;
   timings: typeof timings;
+  answerOf: typeof answerOf;
 }
 
 /** How a guard may go wrong, for the mutants. */
@@ -38,135 +40,191 @@ export interface Ours {
   author: Author;
   /** Settles when this participant is done with the lock, for whatever reason. */
   done: Promise<void>;
-  /** Ends the process now; its command dies at once, or by the watchdog. */
+  /** Ends the process now; its command dies at once, or by the supervisor. */
   crash(): void;
   /** Asks it to give up waiting, or its work to end. */
   finish(): void;
   state(): 'waiting' | 'holding' | 'over';
 }
 
-export function newOurs(around: Surroundings, options: OursOptions): Ours {
-  const { world, network, listen } = around;
-  const { process, random, name, id, nonce, has, source } = options;
-  const times = pickTimings(source, random);
-  const labels = random.chance(0.1) ? { team: name } : undefined;
-  const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
-  const author: Author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels };
-  const plain = newClient(around, {
-    process,
-    author,
-    manager: (as) => (as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
-    twist: options.conduct.twist,
-  });
-  let marks = 0;
-  let command: Command | undefined;
-  let state: ReturnType<Ours['state']> = 'waiting';
-  const giveUp = new AbortController();
-  const client: LeaseClient = {
-    ...plain,
-    write(lease, how) {
-      // Given up just while a write is on its way: what becomes of it must be looked up.
-      if (has('impatience') && state === 'waiting' && random.chance(0.01)) after(random.between(0, 40), () => giveUp.abort());
-      return plain.write(lease, how);
-    },
-  };
-  const participant: Participant = {
-    client,
-    clock: process.clock,
-    timings: times,
-    createIfAbsent: !(has('no-create') && random.chance(0.05)),
-    newMark: () => `${nonce}/${++marks}`,
-    random: () => random.next(),
-    me: {
-      namespace: 'ns',
-      name: 'lock',
-      id,
-      nonce,
-      priority,
-      durationMs: times.durationMs,
-      about: { who: name },
-      since: process.clock.wall().toISOString(),
-      legacyExpiry: has('legacy'),
-      ...(labels && { labels }),
-    },
-  };
-  const onEvent: Emit = (event) => {
-    if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
-    else listen(world.now(), { type: 'told', author, text: describe(event) });
-    if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
-    if (event.type === 'lost') {
-      listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs: network.calmForMs(name) });
-    }
-    if (event.type === 'renewed') command?.heard(event.deadlines.stopBy);
-  };
-  const kind = random.next();
-  const timeoutMs = has('impatience') ? (kind < 0.05 ? 0 : kind < 0.2 ? random.about(60_000) : undefined) : undefined;
-  if (has('impatience') && kind > 0.92) after(random.about(60_000), () => giveUp.abort());
+export const newOurs = (around: Surroundings, options: OursOptions): Ours => new OneOfOurs(around, options);
 
-  function after(ms: number, happen: () => void): void {
-    world.at(world.now() + ms, () => process.deliver(happen));
+class OneOfOurs implements Ours {
+  readonly author: Author;
+  readonly done: Promise<void>;
+  readonly #around: Surroundings;
+  readonly #options: OursOptions;
+  readonly #participant: Participant;
+  readonly #timeoutMs: number | undefined;
+  readonly #giveUp = new AbortController();
+  #command: Command | undefined;
+  #state: ReturnType<Ours['state']> = 'waiting';
+
+  constructor(around: Surroundings, options: OursOptions) {
+    const { random, name, id, nonce, has, source } = options;
+    this.#around = around;
+    this.#options = options;
+    const times = pickTimings(source, random);
+    const labels = random.chance(0.1) ? { team: name } : undefined;
+    const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
+    this.author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels };
+    this.#participant = this.#newParticipant(times);
+    this.#timeoutMs = this.#pickPatience();
+    this.done = this.#live().then(
+      () => {
+        this.#state = 'over';
+        options.process.crash();
+      },
+      (error: unknown) => {
+        this.#state = 'over';
+        this.#tell(`threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        throw error;
+      },
+    );
   }
 
-  async function live(): Promise<void> {
-    listen(world.now(), { type: 'queued', author, patient: timeoutMs === undefined, oneTry: timeoutMs === 0 });
-    const acquisition = await source.acquire(participant, { timeoutMs, signal: giveUp.signal, onEvent });
+  crash(): void {
+    const { world, listen } = this.#around;
+    const { process, random } = this.#options;
+    const { author } = this;
+    listen(world.now(), { type: 'troubled', author, source: 'process', by: 'crashed', lasting: true });
+    process.crash();
+    if (this.#state === 'waiting') listen(world.now(), { type: 'unqueued', author, outcome: 'crashed' });
+    this.#state = 'over';
+    this.#command?.orphan(random.chance(0.5));
+  }
+
+  finish(): void {
+    this.#giveUp.abort();
+  }
+
+  state(): ReturnType<Ours['state']> {
+    return this.#state;
+  }
+
+  #tell(text: string): void {
+    const { world, listen } = this.#around;
+    listen(world.now(), { type: 'told', author: this.author, text });
+  }
+
+  #after(ms: number, happen: () => void): void {
+    const { world } = this.#around;
+    world.at(world.now() + ms, () => this.#options.process.deliver(happen));
+  }
+
+  #newClient(): LeaseClient {
+    const { process, random, has, source, conduct } = this.#options;
+    const plain = newClient(this.#around, {
+      process,
+      author: this.author,
+      manager: (as) => (as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
+      twist: conduct.twist,
+      answerOf: source.answerOf,
+      deaf: has('no-watch') && random.chance(0.5),
+    });
+    return {
+      ...plain,
+      write: (lease, how) => {
+        // Given up just while a write is on its way: what becomes of it must be looked up.
+        const impatient = has('impatience') && this.#state === 'waiting' && random.chance(0.01);
+        if (impatient) this.#after(random.between(0, 40), () => this.finish());
+        return plain.write(lease, how);
+      },
+    };
+  }
+
+  #newParticipant(times: Participant['timings']): Participant {
+    const { process, random, name, id, nonce, has } = this.#options;
+    const { priority = 0, labels } = this.author;
+    let marks = 0;
+    return {
+      client: this.#newClient(),
+      clock: process.clock,
+      timings: times,
+      createIfAbsent: !(has('no-create') && random.chance(0.05)),
+      newMark: () => `${nonce}/${++marks}`,
+      random: () => random.next(),
+      me: {
+        namespace: 'ns',
+        name: 'lock',
+        id,
+        nonce,
+        priority,
+        durationMs: times.durationMs,
+        about: { who: name },
+        since: process.clock.wall().toISOString(),
+        legacyExpiry: has('legacy') || has('nameless'),
+        ...(labels && { labels }),
+      },
+    };
+  }
+
+  /** How long it waits: 0 for one try, undefined for ever; and some give up in between. */
+  #pickPatience(): number | undefined {
+    const { random, has } = this.#options;
+    const kind = random.next();
+    if (!has('impatience')) return undefined;
+    const oneTry = kind < (has('one-try') ? 0.15 : 0.05);
+    const timeoutMs = oneTry ? 0 : kind < 0.2 ? random.about(60_000) : undefined;
+    if (kind > 0.92) this.#after(random.about(60_000), () => this.finish());
+    return timeoutMs;
+  }
+
+  #onEvent(event: LockEvent): void {
+    const { world, network, listen } = this.#around;
+    const { author } = this;
+    if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
+    else this.#tell(describe(event));
+    if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
+    if (event.type === 'lost') {
+      const calmForMs = network.calmForMs(this.#options.name);
+      listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs });
+    }
+    if (event.type === 'renewed') this.#command?.heard(event.deadlines.stopBy);
+  }
+
+  async #live(): Promise<void> {
+    const { world, listen } = this.#around;
+    const { author } = this;
+    const timeoutMs = this.#timeoutMs;
+    const patient = timeoutMs === undefined;
+    listen(world.now(), { type: 'queued', author, patient, oneTry: timeoutMs === 0 });
+    const onEvent: Emit = (event) => this.#onEvent(event);
+    const { source } = this.#options;
+    const acquisition = await source.acquire(this.#participant, { timeoutMs, signal: this.#giveUp.signal, onEvent });
     const outcome =
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
         ? `${acquisition.kind}: ${acquisition.message}`
         : acquisition.kind;
-    listen(world.now(), { type: 'unqueued', author, outcome });
+    listen(world.now(), { type: 'unqueued', author, outcome, patient });
     if (acquisition.kind !== 'held') return;
-    state = 'holding';
-    await guard(acquisition.lock);
+    this.#state = 'holding';
+    await this.#guard(acquisition.lock);
   }
 
-  async function guard(lock: HeldLock): Promise<void> {
+  async #guard(lock: HeldLock): Promise<void> {
+    const { world, listen } = this.#around;
+    const { process, random, has, conduct } = this.#options;
+    const { author } = this;
     const { promise, resolve } = Promise.withResolvers<void>();
     listen(world.now(), { type: 'started', author, token: lock.token });
-    command = newCommand(around, { process, random, author, times, has, stopBy: lock.deadlines().stopBy, onReaped: resolve });
-    const running = command;
+    const { timings: times } = this.#participant;
+    const { stopBy } = lock.deadlines();
+    const running = newCommand(this.#around, { process, random, author, times, has, stopBy, onReaped: resolve });
+    this.#command = running;
     lock.lost.addEventListener('abort', () => running.stop('the lock was lost'), { once: true });
     lock.stopRequested.addEventListener('abort', () => running.stop('it was asked to stop'), { once: true });
-    giveUp.signal.addEventListener('abort', () => running.stop('its guard was told to end'), { once: true });
+    this.#giveUp.signal.addEventListener('abort', () => running.stop('its guard was told to end'), { once: true });
     if (lock.lost.aborted) running.stop('the lock was lost at once');
-    if (options.conduct.releaseBeforeReaping) {
+    if (conduct.releaseBeforeReaping) {
       // The mutant lets go as soon as it has sent the signal.
       lock.stopRequested.addEventListener('abort', () => void lock.release(), { once: true });
       running.onStopping(() => void lock.release());
     }
     await promise;
     if (random.chance(0.02)) lock.abandon();
-    else if (!options.conduct.releaseBeforeReaping) await lock.release();
+    else if (!conduct.releaseBeforeReaping) await lock.release();
   }
-
-  const done = live().then(
-    () => {
-      state = 'over';
-      process.crash();
-    },
-    (error: unknown) => {
-      state = 'over';
-      listen(world.now(), {
-        type: 'told',
-        author,
-        text: `threw ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
-      });
-      throw error;
-    },
-  );
-  return {
-    author,
-    done,
-    crash() {
-      listen(world.now(), { type: 'troubled', author, source: 'process', by: 'crashed', lasting: true });
-      process.crash();
-      if (state === 'waiting') listen(world.now(), { type: 'unqueued', author, outcome: 'crashed' });
-      state = 'over';
-      command?.orphan(random.chance(0.5));
-    },
-    finish: () => giveUp.abort(),
-    state: () => state,
-  };
 }
 
 function pickTimings(source: Source, random: Random): Participant['timings'] {

@@ -11,7 +11,10 @@ export interface Plan {
 }
 
 const NETWORK = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition'];
-const DEEDS = ['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'];
+export const DEEDS = [
+  ...['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'],
+  ...['full', 'absurd', 'restore'],
+];
 
 /** Kinds of runs, so that each trouble is met alone as well as in company. */
 const PROFILES: Record<string, string[]> = {
@@ -19,15 +22,26 @@ const PROFILES: Record<string, string[]> = {
   network: [...NETWORK, 'crash', 'skew', 'impatience'],
   pauses: ['pause', 'crash', 'drift', 'wall', 'delay', 'watch', 'impatience'],
   deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
-  deeds: [...DEEDS, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
+  deeds: [...DEEDS.filter((deed) => deed !== 'restore'), 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],
   stalls: ['stall', 'delay', 'crash', 'drift', 'impatience'],
   idle: ['idle', 'crash', 'impatience'],
+  refusals: ['refusals', 'errors', 'throttle', 'crash', 'impatience', 'delay'],
+  clocks: ['step', 'leap', 'suspend', 'skew', 'crash', 'wall', 'delay', 'idle', 'impatience'],
+  untracked: ['untracked', 'crash', 'impatience', 'delay'],
+  deaf: ['no-watch', 'delete', 'stop', 'crash', 'delay', 'impatience'],
+  exile: ['exile', 'crash', 'delay', 'impatience', 'drift'],
+  numbers: ['absurd', 'full', 'crash', 'impatience', 'priority', 'watch'],
+  restores: ['restore', 'crash', 'delay', 'watch', 'impatience'],
+  lonely: ['idle', 'one-try', 'crash', 'impatience'],
+  nameless: ['nameless', 'crash', 'impatience'],
+  flood: ['flood'],
   storm: [
     ...NETWORK,
-    ...DEEDS,
+    ...DEEDS.filter((deed) => deed !== 'restore'),
+    ...['refusals', 'leap', 'no-watch', 'exile'],
     'crash',
     'pause',
     'drift',
@@ -45,19 +59,24 @@ const PROFILES: Record<string, string[]> = {
   ],
 };
 
+/** How many take part, where that makes the profile. */
+const SIZES: Record<string, [number, ...number[]]> = { lonely: [2, 3], flood: [300] };
+
 export const FAULTS: readonly string[] = [...new Set(Object.values(PROFILES).flat())];
-export const PROFILE_NAMES = Object.keys(PROFILES);
+/** Those of which a run is drawn: a crowd takes a minute, and is to be asked for. */
+export const PROFILE_NAMES = Object.keys(PROFILES).filter((name) => name !== 'flood');
 
 export function planOf(seed: number, given: Partial<Plan> & { profile?: string | undefined }): Plan {
   if (given.profile !== undefined && !PROFILES[given.profile])
     throw new Error(`no profile ${given.profile}: ${PROFILE_NAMES.join(', ')}`);
   const random = randomOf(seed, 'plan');
   const drawn = random.pick(PROFILE_NAMES as [string, ...string[]]);
+  const profile = given.profile ?? drawn;
   return {
     seed,
     minutes: given.minutes ?? 30,
-    participants: given.participants ?? random.pick([2, 3, 3, 5, 8, 12, 20]),
-    faults: given.faults ?? PROFILES[given.profile ?? drawn] ?? [],
+    participants: given.participants ?? random.pick(SIZES[profile] ?? [2, 3, 3, 5, 8, 12, 20]),
+    faults: given.faults ?? PROFILES[profile] ?? [],
   };
 }
 
@@ -75,6 +94,6 @@ export function machineOf(random: Random, has: (fault: string) => boolean): Mach
   const spread = has('drift') ? 0.02 : 0.0002;
   // Often as far apart as they may be.
   const rate = 1 + spread * (random.chance(0.5) ? random.pick([-1, 1]) : random.between(-1, 1));
-  const wallOffsetMs = random.between(-1, 1) * (has('legacy') ? 200 : has('wall') ? 3_600_000 : 2000);
+  const wallOffsetMs = random.between(-1, 1) * (has('legacy') || has('nameless') ? 200 : has('wall') ? 3_600_000 : 2000);
   return { rate, wallOffsetMs };
 }

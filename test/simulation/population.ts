@@ -15,12 +15,14 @@ export interface Making {
 
 export function populate(stage: Stage, participants: number, making: Making): void {
   const settle = (name: string, kind: Kind) => inhabit(stage, { name, kind, making });
-  for (let i = 0; i < participants; i += 1) settle(NAMES[i] ?? `p${i}`, 'ours');
+  if (stage.given('flood')) flood(stage, participants, making);
+  else for (let i = 0; i < participants; i += 1) settle(NAMES[i] ?? `p${i}`, 'ours');
   if (stage.given('elector')) for (const name of ['elector-a', 'elector-b']) settle(name, 'elector');
+  if (stage.given('nameless')) settle('nameless', 'nameless');
   if (stage.given('legacy')) for (const name of ['legacy-a', 'legacy-b']) settle(name, 'legacy');
 }
 
-type Kind = 'ours' | 'elector' | 'legacy';
+type Kind = 'ours' | 'elector' | 'legacy' | 'nameless';
 
 interface Inhabitant {
   name: string;
@@ -76,8 +78,26 @@ function ours(stage: Stage, life: Life, { making, ...options }: LifeOptions & { 
   return life.ours;
 }
 
-const foreign = (stage: Stage, kind: 'elector' | 'legacy', options: LifeOptions) =>
-  kind === 'elector' ? newElector(stage, options) : newLegacy(stage, options);
+const foreign = (stage: Stage, kind: Exclude<Kind, 'ours'>, options: LifeOptions) =>
+  kind === 'elector' ? newElector(stage, options) : newLegacy(stage, { ...options, nameless: kind === 'nameless' });
+
+/** A crowd that comes within a second, each once: as when a deploy starts three hundred Jobs. */
+function flood(stage: Stage, crowd: number, making: Making): void {
+  const { world, seed } = stage;
+  const random = randomOf(seed, 'flood');
+  const from = random.between(10_000, 60_000);
+  for (let i = 0; i < crowd; i += 1) {
+    const name = `f${i}`;
+    const machine = machineOf(random, stage.has);
+    world.at(from + random.between(0, 1000), () => {
+      const life: Life = { process: newProcess(world, { ...machine, latenessMs: 2, random }) };
+      stage.alive.add(life);
+      const over = () => void stage.alive.delete(life);
+      ours(stage, life, { process: life.process, random, name, nonce: name, making }).done.then(over, over);
+      return true;
+    });
+  }
+}
 
 const NAMES = [
   ...['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy'],

@@ -18,12 +18,16 @@ export interface Write {
 
 export interface Server {
   get(): { lease: RawLease | undefined };
-  put(lease: RawLease, write: Write): RawLease | 'conflict';
+  put(lease: RawLease, write: Write): RawLease | 'conflict' | 'too-large';
   /** Like `put`, checked and stamped, and not done. */
   dry(lease: RawLease, write: Write): RawLease | 'conflict';
   /** Like `put`, for the version that is there: what an administrator or a PATCH does. */
   force(lease: RawLease, write: Write): RawLease;
   remove(write: Write): void;
+  /** Puts back how everything was so many changes ago: etcd comes from a backup. False if nothing is that old. */
+  restore(changes: number, write: Write): boolean;
+  /** The clock of one of the servers steps. */
+  step(ms: number): void;
   onCommit(listener: (commit: Commit) => void): () => void;
   /** What happened after a version; undefined if that is too long ago to tell. */
   since(version: string): (RawLease | undefined)[] | undefined;
@@ -40,83 +44,127 @@ export interface ServerOptions {
   random: Random;
   /** How far the servers' clocks are from true time, each. */
   skewsMs: readonly [number, ...number[]];
+  /** Whether it tracks fields at all. */
+  tracks?: boolean;
 }
+
+/** What the API allows of all annotations together. */
+const LIMIT_BYTES = 262_144;
+const sizeOf = ({ metadata: { annotations = {} } }: RawLease): number =>
+  Object.entries(annotations).reduce((sum, [name, text]) => sum + name.length + text.length, 0);
 
 /** How many changes a watch cache remembers. */
 const MEMORY = 50;
 /** Just below a power of ten: versions gain a digit during a run. */
 const FIRST_VERSION = 99_400;
 
-export function newServer(world: World, { random, skewsMs }: ServerOptions): Server {
-  let lease: RawLease | undefined;
-  let version = FIRST_VERSION;
-  let incarnations = 0;
-  const listeners = new Set<(commit: Commit) => void>();
-  let history: { version: number; lease: RawLease | undefined }[] = [{ version, lease: undefined }];
+export const newServer = (world: World, options: ServerOptions): Server => new SimulatedServer(world, options);
 
-  const serverMs = () => Math.floor((EPOCH_MS + world.now() + random.pick(skewsMs)) / 1000) * 1000;
+class SimulatedServer implements Server {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #tracks: boolean;
+  readonly #skewsMs: [number, ...number[]];
+  readonly #listeners = new Set<(commit: Commit) => void>();
+  #lease: RawLease | undefined;
+  #version = FIRST_VERSION;
+  #incarnations = 0;
+  #history: { version: number; lease: RawLease | undefined }[] = [{ version: FIRST_VERSION, lease: undefined }];
 
-  const commit = (after: RawLease | undefined, write: Write) => {
-    const before = lease;
-    lease = after && deepFreeze(after);
-    history.push({ version, lease });
-    if (history.length > 2 * MEMORY) history = history.slice(-MEMORY);
-    for (const listener of listeners) listener({ write, before, after: lease });
-  };
+  constructor(world: World, { random, skewsMs, tracks = true }: ServerOptions) {
+    this.#world = world;
+    this.#random = random;
+    this.#tracks = tracks;
+    this.#skewsMs = [...skewsMs];
+  }
 
-  const store = (given: RawLease, uid: string, write: Write): RawLease => {
-    version += 1 + Math.floor(random.next() * 3);
-    const metadata = {
-      ...given.metadata,
-      uid,
-      resourceVersion: String(version),
-      managedFields: fields(lease, given, write, serverMs()),
-    };
+  get version(): string {
+    return String(this.#version);
+  }
+
+  get(): { lease: RawLease | undefined } {
+    return { lease: this.#lease };
+  }
+
+  dry(given: RawLease, write: Write): RawLease | 'conflict' {
+    const { uid, resourceVersion } = given.metadata;
+    const lease = this.#lease;
+    if (!lease || uid !== lease.metadata.uid || resourceVersion !== lease.metadata.resourceVersion) return 'conflict';
+    return { ...given, metadata: { ...given.metadata, managedFields: fields(lease, given, write, this.#serverMs()) } };
+  }
+
+  put(given: RawLease, write: Write): RawLease | 'conflict' | 'too-large' {
+    const { uid, resourceVersion } = given.metadata;
+    const lease = this.#lease;
+    if (sizeOf(given) > LIMIT_BYTES) return 'too-large';
+    if (!lease) {
+      // Only the uid tells a stale update from a creation.
+      if (uid !== undefined) return 'conflict';
+      this.#incarnations += 1;
+      return this.#store(given, `uid-${this.#incarnations}`, write);
+    }
+    if (resourceVersion !== lease.metadata.resourceVersion) return 'conflict';
+    if (uid !== undefined && uid !== lease.metadata.uid) return 'conflict';
+    return this.#store(given, lease.metadata.uid ?? '', write);
+  }
+
+  force(given: RawLease, write: Write): RawLease {
+    if (!this.#lease) this.#incarnations += 1;
+    return this.#store(given, this.#lease?.metadata.uid ?? `uid-${this.#incarnations}`, write);
+  }
+
+  remove(write: Write): void {
+    if (!this.#lease) return;
+    this.#version += 1;
+    this.#commit(undefined, write);
+  }
+
+  restore(changes: number, write: Write): boolean {
+    const then = this.#history.at(-1 - changes);
+    if (!then) return false;
+    this.#history = this.#history.slice(0, -changes);
+    this.#version = then.version;
+    const before = this.#lease;
+    this.#lease = then.lease;
+    for (const listener of this.#listeners) listener({ write, before, after: this.#lease });
+    return true;
+  }
+
+  step(ms: number): void {
+    this.#skewsMs[Math.floor(this.#random.next() * this.#skewsMs.length)] = ms;
+  }
+
+  onCommit(listener: (commit: Commit) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  since(seen: string): (RawLease | undefined)[] | undefined {
+    if (Number(seen) < (this.#history[0]?.version ?? 0) || Number(seen) > this.#version) return undefined;
+    return this.#history.filter(({ version: at }) => at > Number(seen)).map(({ lease: then }) => then);
+  }
+
+  #serverMs(): number {
+    return Math.floor((EPOCH_MS + this.#world.now() + this.#random.pick(this.#skewsMs)) / 1000) * 1000;
+  }
+
+  #commit(after: RawLease | undefined, write: Write): void {
+    const before = this.#lease;
+    this.#lease = after && deepFreeze(after);
+    this.#history.push({ version: this.#version, lease: this.#lease });
+    if (this.#history.length > 2 * MEMORY) this.#history = this.#history.slice(-MEMORY);
+    for (const listener of this.#listeners) listener({ write, before, after: this.#lease });
+  }
+
+  #store(given: RawLease, uid: string, write: Write): RawLease {
+    this.#version += 1 + Math.floor(this.#random.next() * 3);
+    const { managedFields: _, ...own } = given.metadata;
+    const tracked = this.#tracks && { managedFields: fields(this.#lease, given, write, this.#serverMs()) };
+    const metadata = { ...own, uid, resourceVersion: String(this.#version), ...tracked };
     const after = { ...given, metadata };
-    commit(after, write);
+    this.#commit(after, write);
     return after;
-  };
-
-  return {
-    get: () => ({ lease }),
-    dry(given, write) {
-      const { uid, resourceVersion } = given.metadata;
-      if (!lease || uid !== lease.metadata.uid || resourceVersion !== lease.metadata.resourceVersion) return 'conflict';
-      return { ...given, metadata: { ...given.metadata, managedFields: fields(lease, given, write, serverMs()) } };
-    },
-    put(given, write) {
-      const { uid, resourceVersion } = given.metadata;
-      if (!lease) {
-        // Only the uid tells a stale update from a creation.
-        if (uid !== undefined) return 'conflict';
-        incarnations += 1;
-        return store(given, `uid-${incarnations}`, write);
-      }
-      if (resourceVersion !== lease.metadata.resourceVersion) return 'conflict';
-      if (uid !== undefined && uid !== lease.metadata.uid) return 'conflict';
-      return store(given, lease.metadata.uid ?? '', write);
-    },
-    force(given, write) {
-      if (!lease) incarnations += 1;
-      return store(given, lease?.metadata.uid ?? `uid-${incarnations}`, write);
-    },
-    remove(write) {
-      if (!lease) return;
-      version += 1;
-      commit(undefined, write);
-    },
-    onCommit(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    since(seen) {
-      if (Number(seen) < (history[0]?.version ?? 0)) return undefined;
-      return history.filter(({ version: at }) => at > Number(seen)).map(({ lease: then }) => then);
-    },
-    get version() {
-      return String(version);
-    },
-  };
+  }
 }
 
 type Field = NonNullable<RawLease['metadata']['managedFields']>[number] & { manager?: string };

@@ -8,9 +8,10 @@ export const folderOf = (folder: URL | string = SRC): URL => (typeof folder === 
 
 export async function loadSource(folder?: URL | string): Promise<Source> {
   const base = folderOf(folder);
-  const [{ acquire }, { timings }] = await Promise.all([
+  const [{ acquire }, { timings }, { answerOf }] = await Promise.all([
     import(new URL('lock/acquire.ts', base).href),
     import(new URL('protocol/timings.ts', base).href),
+    import(new URL('api/answers.ts', base).href),
   ]);
-  return { acquire, timings };
+  return { acquire, timings, answerOf };
 }

@@ -43,8 +43,9 @@ export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefin
   const given = (fault: string) => all.has(fault);
   const has = (fault: string) => !ending && given(fault);
   const checker = newChecker({
-    drift: given('drift'),
-    skew: given('skew'),
+    drift: given('drift') || given('leap') || given('suspend'),
+    skew: given('skew') || given('step'),
+    stampsLie: given('step'),
     gentle: faults.every((fault) => HARMLESS.includes(fault)),
   });
   const story = newStory(telling);
@@ -52,7 +53,11 @@ export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefin
     story.take(at, occurrence);
     checker.take(at, occurrence);
   };
-  const server = newServer(world, { random: randomOf(seed, 'server'), skewsMs: skewsOf(seed, given('skew')) });
+  const server = newServer(world, {
+    random: randomOf(seed, 'server'),
+    skewsMs: skewsOf(seed, given('skew')),
+    tracks: !given('untracked'),
+  });
   const network = newNetwork(world, { random: randomOf(seed, 'network'), has });
   server.onCommit(({ write: { author, sent, deed }, before, after }) => {
     listen(world.now(), { type: 'commit', author, before, after, ...(sent && { sent }), ...(deed && { deed }) });

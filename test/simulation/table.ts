@@ -1,6 +1,6 @@
 /** The table of mutants, as it stands in docs/evidence.md between two marks. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { MUTANTS } from './mutants.ts';
+import { MUTANTS } from './mutants/index.ts';
 import { hunt } from './mutate.ts';
 
 const DOCUMENT = new URL('../../docs/evidence.md', import.meta.url);

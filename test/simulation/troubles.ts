@@ -2,6 +2,7 @@
 import { doDeed } from './admin.ts';
 import { kindOf } from './checker/writes.ts';
 import { docOf } from './document.ts';
+import { DEEDS } from './plan.ts';
 import { type Random, randomOf } from './random.ts';
 import type { Life, Stage } from './stage.ts';
 
@@ -13,10 +14,50 @@ export function startTroubles(stage: Stage): void {
     return false;
   };
   recur(stage, 'wall', 60_000, wall);
+  clocks(stage);
+  exile(stage);
   for (const deed of DEEDS) administrate(stage, deed);
 }
 
-const DEEDS = ['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'];
+/** Clocks of one machine that go apart, and those of API servers that step. */
+function clocks(stage: Stage): void {
+  const { server, world, listen } = stage;
+  recur(stage, 'step', 100_000, (random) => {
+    server.step(random.between(-600_000, 600_000));
+    return false;
+  });
+  recur(stage, 'leap', 60_000, (random) => {
+    for (const { process, ours } of stage.alive) {
+      if (!ours || !random.chance(0.2)) continue;
+      listen(world.now(), {
+        type: 'troubled',
+        author: ours.author,
+        source: 'clock',
+        by: 'its clock leaps',
+      });
+      process.leap(random.about(60_000), random.chance(0.5));
+    }
+    return false;
+  });
+  // Whoever holds the lock is not suspended: what its command does in the moment in which it wakes, nobody can promise.
+  recur(stage, 'suspend', 60_000, (random) => {
+    for (const life of stage.alive) {
+      if (life.ours?.state() === 'waiting' && random.chance(0.3))
+        suspend(stage, life, { ms: random.about(60_000), steadyToo: true });
+    }
+    return false;
+  });
+}
+
+/** One participant reaches no API server for hours. */
+function exile(stage: Stage): void {
+  recur(stage, 'exile', 200_000, (random) => {
+    const names = [...stage.alive].flatMap(({ ours }) => (ours ? [ours.author.name] : []));
+    const name = names[Math.floor(random.next() * names.length)];
+    if (name) stage.network.cutOff(name, random.between(600_000, 3 * 3_600_000));
+    return false;
+  });
+}
 
 function recur(stage: Stage, fault: string, everyMs: number, cause: (random: Random) => boolean): void {
   const { world } = stage;
@@ -33,7 +74,7 @@ function recur(stage: Stage, fault: string, everyMs: number, cause: (random: Ran
 
 function pauses(stage: Stage): void {
   recur(stage, 'pause', 40_000, (random) => {
-    for (const life of stage.alive) if (random.chance(0.2)) suspend(stage, life, random.about(20_000));
+    for (const life of stage.alive) if (random.chance(0.2)) suspend(stage, life, { ms: random.about(20_000) });
     return false;
   });
 }
@@ -48,13 +89,18 @@ function stalls(stage: Stage): void {
     if (has('cut') && random.chance(0.2)) network.cutOff(author.name, author.durationMs * random.between(0.5, 1.5));
     if (!has('stall') || !random.chance(0.1)) return;
     for (const life of stage.alive) {
-      if (life.ours?.author === author) suspend(stage, life, author.durationMs * random.between(0.2, 1.5));
+      if (life.ours?.author === author) suspend(stage, life, { ms: author.durationMs * random.between(0.2, 1.5) });
     }
   });
 }
 
-function suspend({ world, listen }: Stage, { process, ours }: Life, ms: number): void {
-  process.pause(ms);
+function suspend(
+  { world, listen }: Stage,
+  { process, ours }: Life,
+  { ms, steadyToo = false }: { ms: number; steadyToo?: boolean },
+): void {
+  if (steadyToo) process.suspend(ms);
+  else process.pause(ms);
   if (!ours) return;
   const { author } = ours;
   const by = `paused for ${(ms / 1000).toFixed(1)}s`;

@@ -9,20 +9,14 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, later, waitUntil } from '../../clock.ts';
 import { systemError } from '../system-error.ts';
-import { createDecoder, encode, type FromSupervisor, PROTOCOL_VERSION, type ToSupervisor } from './protocol.ts';
+import { createMailbox, type Mailbox } from './mailbox.ts';
+import { createDecoder, encode, PROTOCOL_VERSION, type ToSupervisor } from './protocol.ts';
 
-export type Kind = FromSupervisor['kind'];
-export type Message<K extends Kind> = Extract<FromSupervisor, { kind: K }>;
-
-export interface SupervisorLink {
+export interface SupervisorLink extends Omit<Mailbox, 'hear'> {
   /** Where the command begins in the arguments that the supervisor knows. */
   readonly commandAt: number;
   /** Nothing happens if the supervisor has ended. */
   send(...messages: ToSupervisor[]): void;
-  /** The first message of a kind, also if it has come already; undefined once the supervisor has ended without. */
-  first<K extends Kind>(kind: K): Promise<Message<K> | undefined>;
-  /** Calls `receive` for each message of a kind that comes from now on. */
-  on<K extends Kind>(kind: K, receive: (message: Message<K>) => void): void;
   /** Continues a supervisor that somebody has stopped (SIGSTOP); under `first` that is done by `first`. */
   revive(): void;
   /** Aborts when the supervisor has ended, or sends what is no message. */
@@ -47,17 +41,21 @@ interface CommandLine {
 /** The platforms that there is a supervisor for. */
 const PLATFORMS: readonly string[] = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 
-/** Opens the supervisor for a command. Throws nothing: what the kernel refuses is a sentence. */
-export async function openSupervisor(source: SupervisorSource, command: CommandLine, clock: Clock): Promise<Opened> {
-  if (source.kind === 'folder') return await startSupervisor(source, command, clock);
-  const { socket, commandAt } = source;
-  if (socket === undefined)
-    return {
-      kind: 'refused',
-      message: 'this program was started without its supervisor: start "k8s-lease-lock" beside its folder lib',
-    };
-  return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), { commandAt, clock, revive: () => {} }) };
-}
+/** Opens the supervisor for a command. It throws nothing: what the kernel refuses is a sentence. */
+export type OpenSupervisor = (command: CommandLine, clock: Clock) => Promise<Opened>;
+
+export const openSupervisor =
+  (source: SupervisorSource): OpenSupervisor =>
+  async (command, clock) => {
+    if (source.kind === 'folder') return await startSupervisor(source, command, clock);
+    const { socket, commandAt } = source;
+    if (socket === undefined)
+      return {
+        kind: 'refused',
+        message: 'this program was started without its supervisor: start "k8s-lease-lock" beside its folder lib',
+      };
+    return { kind: 'opened', link: linkOver(new Socket({ fd: socket }), { commandAt, clock, revive: () => {} }) };
+  };
 
 async function startSupervisor(
   { folder, descriptors }: SupervisorSource & { kind: 'folder' },
@@ -116,12 +114,7 @@ function linkOver(
 ): SupervisorLink {
   const decode = createDecoder();
   const ended = new AbortController();
-  const seen = new Map<Kind, FromSupervisor>();
-  const listeners: ((message: FromSupervisor) => void)[] = [];
-  const hear = (message: FromSupervisor) => {
-    if (!seen.has(message.kind)) seen.set(message.kind, message);
-    for (const listener of [...listeners]) listener(message);
-  };
+  const { hear, first, on } = createMailbox(ended.signal);
   socket.on('data', (bytes: Buffer) => {
     try {
       for (const message of decode(bytes)) hear(message);
@@ -139,14 +132,8 @@ function linkOver(
     commandAt,
     send,
     revive,
-    first: <K extends Kind>(kind: K) =>
-      new Promise<Message<K> | undefined>((resolve) => {
-        const known = seen.get(kind);
-        if (known || ended.signal.aborted) return resolve(known as Message<K> | undefined);
-        listeners.push((message) => message.kind === kind && resolve(message as Message<K>));
-        ended.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-      }),
-    on: (kind, receive) => void listeners.push((message) => message.kind === kind && receive(message as never)),
+    first,
+    on,
     ended: ended.signal,
     async end(callerSees) {
       if (ended.signal.aborted) return;

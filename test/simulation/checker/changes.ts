@@ -8,7 +8,7 @@ import type { Facts, LandedWrite } from './facts.ts';
 import { checkWrite, type WriteKind } from './writes.ts';
 
 export function judgeChanges(
-  { sights, holds, violate }: Facts,
+  { sights, running, violate }: Facts,
   at: number,
   { author, kind, before, after, sent }: LandedWrite,
 ): void {
@@ -23,7 +23,7 @@ export function judgeChanges(
   }
   if (kind === 'claim' || kind === 'enqueue') coordinated(violate, at, { author, kind, before });
   if (!before) {
-    complete({ sights, violate }, at, { author, kind, after, sentTime: sent?.time ?? at, holds: holds.has(author.nonce) });
+    complete({ sights, violate }, at, { author, kind, after, sentTime: sent?.time ?? at, holds: running.has(author.nonce) });
     return;
   }
   for (const what of checkWrite({ author, kind, before, after, priority: author.priority ?? 0 })) {

@@ -1,6 +1,6 @@
 /** How a participant leaves: nothing that it could have removed stays behind, and what it says of that is true. */
 import type { Author, Occurrence } from '../history.ts';
-import { AFTER_DELETION_MS, type Facts, type LandedWrite } from './facts.ts';
+import type { Facts, LandedWrite } from './facts.ts';
 
 export interface Exits {
   landed(at: number, write: LandedWrite): void;
@@ -8,16 +8,19 @@ export interface Exits {
   said(at: number, event: Occurrence & { type: 'said' }): void;
 }
 
+/** For how long an API server must have been silent. */
+const SILENCE_MS = 115_000;
+
 export function newExits(facts: Facts): Exits {
-  const { sights, violate } = facts;
+  const { sights, conditions, violate } = facts;
   const failedToLeave = new Set<string>();
   const gone = new Set<string>();
   /** The last write of each that came true. */
   const written = new Map<string, { version: number; sentTime: number }>();
 
   /** After a deletion, others may put back a Lease that tells of those who have left. */
-  const entryOf = ({ nonce }: Author, at: number) =>
-    at < facts.deletedAt + AFTER_DELETION_MS
+  const entryOf = ({ nonce }: Author) =>
+    facts.putBack.has(nonce)
       ? undefined
       : [...(facts.doc?.holders ?? []), ...(facts.doc?.waiters ?? [])].find((entry) => entry.nonce === nonce);
 
@@ -35,11 +38,16 @@ export function newExits(facts: Facts): Exits {
       );
     },
     /** It has looked after its last write, and taken out what it saw. */
-    gaveUp(at, { author, outcome }) {
+    gaveUp(at, { author, outcome, patient }) {
+      const disturbed = conditions.hinderedAt(author, at, ['process', 'clock']) > at - SILENCE_MS;
+      if (patient && !disturbed && outcome.startsWith('unreachable') && at - conditions.askedBackAt(author) < SILENCE_MS)
+        violate(at, 'an answer is not silence', `${author.name} gave up, and was asked to come back just now`);
+      if (outcome.includes('no room') && facts.waiting.get(author.nonce)?.ticket !== undefined)
+        violate(at, 'nobody is lost', `${author.name} has had a place in the queue, and was refused for lack of room`);
       // A document of a later version, nobody of ours may write to.
       if (/^held|^crashed|version 2/.test(outcome)) return;
       gone.add(author.nonce);
-      const entry = entryOf(author, at);
+      const entry = entryOf(author);
       const last = written.get(author.nonce);
       if (!entry || !last || failedToLeave.has(author.nonce)) return;
       const [looked] = sights.answers(author);
@@ -49,8 +57,7 @@ export function newExits(facts: Facts): Exits {
     },
     said(at, { author, what }) {
       if (what === 'could-not-leave') failedToLeave.add(author.nonce);
-      else if (entryOf(author, at))
-        violate(at, 'what is said is true', `${author.name} says ${what}, and its entry is still there`);
+      else if (entryOf(author)) violate(at, 'what is said is true', `${author.name} says ${what}, and its entry is still there`);
     },
   };
 }

@@ -5,6 +5,7 @@
 import type { Doc } from '../document.ts';
 import type { Author, Deed, Sent } from '../history.ts';
 import { type Conditions, newConditions } from './conditions.ts';
+import { type Ghosts, newGhosts } from './ghosts.ts';
 import { newSights, type Sights } from './sights.ts';
 import { holderKeys, type WriteKind } from './writes.ts';
 
@@ -56,8 +57,10 @@ export interface Waiting {
   hinderedAt: number;
   /** What still goes on. */
   troubles: Set<string>;
-  /** Its ticket, as soon as it has been shown it. */
+  /** Its ticket, as it was last shown it. */
   ticket: number | undefined;
+  /** When it was shown another ticket than before. */
+  ticketAt: number;
   missingSince: number | undefined;
   /** When it was first shown that it stands near enough to the front to keep a watch. */
   watchesSince: number;
@@ -68,8 +71,13 @@ export interface Facts {
   readonly holds: Map<string, Hold>;
   readonly running: Map<string, Author>;
   readonly waiting: Map<string, Waiting>;
+  /** Who knows that it has lost the lock. */
+  readonly lost: Set<string>;
   readonly sights: Sights;
   readonly conditions: Conditions;
+  readonly ghosts: Ghosts;
+  /** Those whose entries somebody else has put back with a deleted Lease: they may be gone. */
+  readonly putBack: Set<string>;
   /** Since when each entry of a waiter stands in the Lease. */
   readonly standing: Map<string, number>;
   doc: Doc | undefined;
@@ -78,6 +86,8 @@ export interface Facts {
   /** When a holder last showed itself, came or went. */
   changedAt: number;
   deletedAt: number;
+  /** When etcd last came from a backup. */
+  restoredAt: number;
   lastArrivalAt: number;
   violate(at: number, invariant: string, what: string): void;
 }
@@ -102,22 +112,24 @@ export interface LandedWrite extends Landed {
 export const POLL_MS = 75_000;
 export const CLAIM_WINDOW_MS = 2000;
 export const WATCHED_PLACES = 20;
-/** As long as anybody honours a holder whose Lease was deleted: the longest duration here and its margin, from when he learns of it. */
-export const AFTER_DELETION_MS = 300_000;
 
 export function newFacts(options: CheckerOptions, violate: Facts['violate']): Facts {
   return {
     options,
     holds: new Map(),
+    ghosts: newGhosts(),
     running: new Map(),
+    lost: new Set(),
     waiting: new Map(),
     sights: newSights(),
     conditions: newConditions(),
+    putBack: new Set(),
     standing: new Map(),
     doc: undefined,
     freedAt: 0,
     changedAt: 0,
     deletedAt: Number.NEGATIVE_INFINITY,
+    restoredAt: Number.NEGATIVE_INFINITY,
     lastArrivalAt: 0,
     violate,
   };
@@ -127,15 +139,24 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
 const signOfLife = (doc: Doc | undefined) =>
   doc && isFree(doc) ? 'free' : JSON.stringify([doc?.named, doc?.holders, doc?.lease.spec?.renewTime]);
 
-/** Nobody has it, whatever else is in the document. */
-export const isFree = (doc: Doc): boolean => doc.named === '' && holderKeys(doc).length === 0;
+/** Nobody has it, whatever else is in the document. Who holds without a name says for how long, and who releases says one second. */
+export const isFree = (doc: Doc): boolean =>
+  doc.named === '' && holderKeys(doc).length === 0 && !((doc.lease.spec?.leaseDurationSeconds ?? 0) > 1);
 
 /** When things last changed, for what is judged from now on. */
-export function date(facts: Facts, at: number, { kind, before, after }: Landed): void {
+export function date(facts: Facts, at: number, { author, kind, before, after, sent }: Landed): void {
   facts.doc = after;
   if (!after) {
     facts.deletedAt = at;
+    facts.changedAt = at;
     return;
+  }
+  for (const entry of [...after.waiters, ...after.holders]) {
+    const own = entry.nonce === author.nonce;
+    // As has an old write of its own, that was sent before the deletion.
+    const late = sent !== undefined && sent.time < facts.deletedAt;
+    if (!before && (!own || late)) facts.putBack.add(entry.nonce);
+    else if (own) facts.putBack.delete(entry.nonce);
   }
   const keys = new Set(after.waiters.map(({ key }) => key));
   for (const key of facts.standing.keys()) if (!keys.has(key)) facts.standing.delete(key);
@@ -146,3 +167,8 @@ export function date(facts: Facts, at: number, { kind, before, after }: Landed):
 }
 
 export const tellsOf = (doc: Doc, hold: Hold): boolean => doc.holders.some(({ nonce }) => nonce === hold.author.nonce);
+
+/** There may be no room for one more waiter. */
+export const isFull = ({ annotations }: Doc): boolean =>
+  Object.entries(annotations).reduce((sum, [name, text]) => sum + name.length + text.length, 0) > FULL_BYTES;
+const FULL_BYTES = 198_000;

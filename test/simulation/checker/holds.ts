@@ -1,10 +1,11 @@
 /** Those who have the lock: who they are, and that nobody takes it from them. Invariants 1 and 7 of docs/protocol.md, where they are decided. */
+import type { Doc } from '../document.ts';
 import type { Author } from '../history.ts';
 import { type Facts, type Hold, type Landed, type LandedWrite, tellsOf } from './facts.ts';
 
 /** Nobody takes what was renewed less than its duration ago. */
 export function judgeClaim(facts: Facts, at: number, { author, kind, before, sent }: LandedWrite): void {
-  const { holds, sights, violate } = facts;
+  const { holds, sights, options, violate } = facts;
   // Who puts back a Lease in which he held already takes nothing: whether he may start on it, `started` sees.
   if (kind !== 'claim' || (!before && holds.has(author.nonce))) return;
   const sentTime = sent?.time ?? at;
@@ -14,6 +15,7 @@ export function judgeClaim(facts: Facts, at: number, { author, kind, before, sen
     if (isExcused(facts, hold, author, sentTime)) continue;
     // Sent before it could know of the other: it must not be started on, which `started` sees to.
     if (hold.deleted && !sights.hadSeen(author, hold, sentTime)) continue;
+    if (options.stampsLie && at - hold.landedAt > standingMs(hold)) continue;
     const age = ((at - hold.landedAt) / 1000).toFixed(3);
     violate(
       at,
@@ -22,6 +24,12 @@ export function judgeClaim(facts: Facts, at: number, { author, kind, before, sen
     );
   }
 }
+
+/**
+ * Where the clock of an API server steps, its stamps may call a holder dead that was silent for a moment: only those that renew in time, and are seen to,
+ * are safe from that.
+ */
+export const standingMs = ({ durationMs }: Hold): number => (durationMs / 4 + 2 * Math.min(5000, durationMs / 6)) * 0.96;
 
 /** What is not promised: against whoever frees the lock by force, and, over a deletion, of those who had not seen the holder before. */
 export const isExcused = ({ sights }: Facts, earlier: Hold, later: Author, sentTime: number): boolean =>
@@ -38,6 +46,7 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
   if (write.author.kind === 'ours') recordOurs(facts, at, landed);
   else if (write.author.kind !== 'admin') recordForeign(facts, at, landed);
   contradicted(facts, landed);
+  curtailed(facts, landed);
   if (write.deed === 'unlock') for (const hold of holds.values()) hold.forced = true;
   forgetOver(facts, at, landed);
 }
@@ -51,7 +60,8 @@ function recordOurs({ holds, running, sights }: Facts, at: number, { author, kin
   if (kind === 'claim' && !running.has(author.nonce)) sights.forget(author);
   holds.set(author.nonce, {
     author,
-    key: mine.key,
+    // An old claim of its own that lands late, under another key, is not the one that it runs under.
+    key: running.has(author.nonce) ? (hold?.key ?? mine.key) : mine.key,
     claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
     durationMs: author.durationMs,
     landedAt: at,
@@ -95,6 +105,14 @@ function contradicted({ holds }: Facts, { author, before, after }: LandedWrite):
     const was = before !== undefined && (before.named === hold.author.id || tellsOf(before, hold));
     // Neither the spec nor an entry tells of it: nobody can know any more.
     if (hold.author.kind === 'ours' && author.kind !== 'ours' && was && !intact) hold.forced = true;
+  }
+}
+
+/** Somebody else has written that a holder has less time than it believes. */
+function curtailed({ holds }: Facts, { author, before, after }: LandedWrite): void {
+  for (const hold of holds.values()) {
+    const stated = (doc: Doc | undefined) => doc?.holders.find(({ nonce }) => nonce === hold.author.nonce)?.durationMs;
+    if (author.kind === 'admin' && stated(after) !== stated(before) && stated(after) !== hold.durationMs) hold.forced = true;
   }
 }
 

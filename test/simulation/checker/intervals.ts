@@ -1,34 +1,40 @@
 /** The protected intervals: from just before a command's first process until its last one is reaped. Invariants 1 and 2 of docs/protocol.md. */
 import type { Author, Occurrence } from '../history.ts';
 import type { Facts, Hold } from './facts.ts';
-import { isExcused } from './holds.ts';
+import { isExcused, standingMs } from './holds.ts';
 
 export interface Intervals {
   started(at: number, event: Occurrence & { type: 'started' }): void;
   ended(at: number, event: Occurrence & { type: 'ended' }): void;
+  /** Tokens begin anew. */
+  reset(): void;
   readonly starts: number;
 }
 
 export function newIntervals(facts: Facts): Intervals {
   const { holds, running, violate } = facts;
   let starts = 0;
-  let newest: { token: number; nonce: string } | undefined;
-  const irregular = (nonce: string) => {
+  let newest: number | undefined;
+  /** Its Lease was deleted, or taken by force, before it knew of its claim: another may have claimed meanwhile. */
+  const belated = (nonce: string) => {
     const hold = holds.get(nonce);
     return hold !== undefined && (hold.forced || hold.deleted);
   };
 
   function tokenGrows(at: number, { nonce, name }: Author, token: string): void {
     const value = Number(token);
-    if (newest && value <= newest.token && !irregular(newest.nonce) && !irregular(nonce)) {
-      violate(at, 'tokens grow', `${name} got token ${token} after ${newest.token}`);
+    if (newest && value <= newest && !belated(nonce)) {
+      violate(at, 'tokens grow', `${name} got token ${token} after ${newest}`);
     }
-    if (!newest || value > newest.token) newest = { token: value, nonce };
+    newest = Math.max(value, newest ?? 0);
   }
 
   return {
     get starts() {
       return starts;
+    },
+    reset() {
+      newest = undefined;
     },
     started(at, { author, token }) {
       starts += 1;
@@ -60,8 +66,9 @@ function alone(facts: Facts, at: number, author: Author): void {
 
 /** Invariant 1, and all that is not promised. */
 function mayOverlap(facts: Facts, at: number, [one, other]: [Hold, Hold]): boolean {
-  const [earlier, later] = one.claimedAt <= other.claimedAt ? [one, other] : [other, one];
+  const [earlier, later] = one.claimVersion <= other.claimVersion ? [one, other] : [other, one];
   if (isExcused(facts, earlier, later.author, later.sentTime)) return true;
+  if (facts.options.stampsLie && later.claimedAt - earlier.landedAt > standingMs(earlier)) return true;
   if (earlier.author.kind !== 'ours') {
     // A foreign client that goes on after its own time, or that was cleared by another: nobody can know.
     return later.author.kind !== 'ours' || earlier.cleared || at >= earlier.landedAt + earlier.durationMs;

@@ -1,9 +1,9 @@
 /** One try gets what has been free for so long that whoever stands before it is dead. */
 import type { Occurrence } from '../history.ts';
-import { CLAIM_WINDOW_MS, type Facts, isFree, type Landed } from './facts.ts';
+import { CLAIM_WINDOW_MS, type Facts, isFree } from './facts.ts';
 
 export interface OneTry {
-  landed(at: number, write: Landed): void;
+  landed(at: number): void;
   queued(at: number, event: Occurrence & { type: 'queued' }): void;
   unqueued(at: number, event: Occurrence & { type: 'unqueued' }): void;
 }

@@ -2,10 +2,10 @@
 import { type Doc, docOf, type Entry, isAhead } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
 import {
-  AFTER_DELETION_MS,
   CLAIM_WINDOW_MS,
   type Facts,
   type Hold,
+  isFree,
   type LandedWrite,
   tellsOf,
   WATCHED_PLACES,
@@ -41,12 +41,12 @@ function order(facts: Facts, at: number, claim: Claim): void {
   const { author, before, place } = claim;
   const queue = before.waiters.filter((entry) => entry.nonce !== author.nonce).sort((a, b) => (isAhead(a, b) ? -1 : 1));
   const windows = queue.filter((entry) => isAhead(entry, place)).length;
+  const own = before.waiters.find(({ nonce }) => nonce === author.nonce);
+  if (own && isAltered(own, author)) return;
   for (const [index, entry] of queue.entries()) {
     const other = facts.waiting.get(entry.nonce);
     if (!isAhead(entry, place) || entry.priority !== place.priority || index >= WATCHED_PLACES) continue;
-    if (!other?.patient || !wasPunctual(facts, other, at)) continue;
-    // Who knows of a holder in a deleted Lease waits for it, and others need not know.
-    if (at < facts.deletedAt + AFTER_DELETION_MS) continue;
+    if (!other?.patient || isAltered(entry, other.author) || !wasPunctual(facts, other, at)) continue;
     if (!couldClaim(facts, { at, passed: other.author, by: author, windows }, before)) continue;
     violateOrder(facts, at, claim, { entry, other });
   }
@@ -64,6 +64,9 @@ function violateOrder(
     `${author.name} (ticket ${place.ticket}) passed over ${other.author.name} (ticket ${entry.ticket}), who was punctual`,
   );
 }
+
+/** An administrator has given it another priority than it has: where it stands, it and others judge differently. */
+const isAltered = (entry: Entry, { priority = 0 }: Author): boolean => entry.priority !== priority;
 
 /** Nothing has kept it from seeing in time what the lock is like now, and from doing something about it. */
 const wasPunctual = ({ changedAt }: Facts, { troubles, troubledAt, since, watchesSince }: Waiting, at: number): boolean =>
@@ -83,7 +86,9 @@ interface Passing {
 /** Whoever was passed over knew as early as the other that nobody who holds it lives. */
 function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
   if (holderKeys(before).length > before.holders.length) return false;
-  if (before.named === '' && before.holders.length === 0) return true;
+  // Who knows of a holder in a deleted Lease waits for it, and others need not know.
+  if (facts.ghosts.knownTo(passing.passed, passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03)) return false;
+  if (isFree(before)) return !facts.options.stampsLie;
   const dead = [...facts.holds.values()].filter(
     (hold) => hold.author.nonce !== passing.by.nonce && (hold.author.id === before.named || tellsOf(before, hold)),
   );
@@ -102,9 +107,13 @@ function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Pas
 }
 
 /** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */
-function windows({ standing, violate }: Facts, at: number, { author, before, place }: Claim): void {
+function windows({ standing, conditions, options, violate }: Facts, at: number, { author, before, place }: Claim): void {
+  if (options.stampsLie) return;
   for (const entry of before.waiters) {
-    const stoodMs = at - (standing.get(entry.key) ?? at);
+    const since = standing.get(entry.key) ?? at;
+    const stoodMs = at - since;
+    // Whose watch is troubled may not have seen that it was gone.
+    if (conditions.hinderedAt(author, at, ['watch', 'process', 'request']) >= since) continue;
     if (entry.nonce === author.nonce || !isAhead(entry, place) || stoodMs >= CLAIM_WINDOW_MS * 0.95) continue;
     violate(
       at,
@@ -117,7 +126,7 @@ function windows({ standing, violate }: Facts, at: number, { author, before, pla
 /** Invariant 4, to the second, where nothing but vanishing participants gets in the way. */
 function pace({ options, waiting, freedAt, lastArrivalAt, violate }: Facts, at: number, { author, before, place }: Claim): void {
   const me = waiting.get(author.nonce);
-  if (!options.gentle || !me || before.named !== '' || before.holders.length > 0) return;
+  if (!options.gentle || !me || !isFree(before)) return;
   const ahead = before.waiters.filter((entry) => isAhead(entry, place)).length;
   const since = Math.max(freedAt, lastArrivalAt, me.since);
   if (at - since <= ahead * CLAIM_WINDOW_MS * 1.05 + 1000) return;
@@ -129,13 +138,13 @@ function pace({ options, waiting, freedAt, lastArrivalAt, violate }: Facts, at: 
 }
 
 /** Being slow costs a turn, never a place. */
-function ticket({ waiting, deletedAt, violate }: Facts, at: number, { author, after }: LandedWrite): void {
+function ticket({ waiting, violate }: Facts, at: number, { author, after, sent }: LandedWrite): void {
   const me = waiting.get(author.nonce);
   if (me) me.missingSince = undefined;
   const entry = after.waiters.find(({ nonce }) => nonce === author.nonce);
-  // After a deletion, an older document may be put back, with older tickets.
-  const regular = at > deletedAt + AFTER_DELETION_MS;
-  if (regular && me?.ticket !== undefined && entry && entry.ticket !== me.ticket) {
+  // An old write may land late, over a Lease that was deleted.
+  const knew = me !== undefined && me.ticketAt <= (sent?.time ?? at);
+  if (knew && me.ticket !== undefined && entry && entry.ticket !== me.ticket) {
     violate(at, 'nobody is lost', `${author.name} had ticket ${me.ticket} and now stands in the queue with ${entry.ticket}`);
   }
 }
@@ -161,7 +170,9 @@ export function follow({ waiting }: Facts, at: number, event: Occurrence): void 
     case 'shown': {
       const mine = event.lease && docOf(event.lease).waiters.find(({ nonce }) => nonce === author.nonce);
       if (!me || !mine || !event.lease) return;
-      me.ticket ??= mine.ticket;
+      // After a deletion, an older document may be put back, with an older ticket: the last one that it was shown is its own.
+      if (me.ticket !== mine.ticket) me.ticketAt = at;
+      me.ticket = mine.ticket;
       const place = docOf(event.lease).waiters.filter((entry) => isAhead(entry, mine)).length;
       me.watchesSince = place < WATCHED_PLACES ? Math.min(me.watchesSince, at) : Number.POSITIVE_INFINITY;
       return;
@@ -179,6 +190,7 @@ const newWaiting = (at: number, author: Author, patient: boolean): Waiting => ({
   hinderedAt: at,
   troubles: new Set(),
   ticket: undefined,
+  ticketAt: at,
   missingSince: undefined,
   watchesSince: Number.POSITIVE_INFINITY,
 });

@@ -20,9 +20,11 @@ export interface Sights {
   /** False if that is older than what it knew: no news. */
   show(at: number, event: Occurrence & { type: 'shown' }, holds: Iterable<Hold>): boolean;
   /** What it has been shown of a holder. */
-  of(author: Author, holder: Author): Sighting | undefined;
+  of(author: Author, holder: Pick<Author, 'nonce'>): Sighting | undefined;
   /** Had it been shown that hold before some moment? */
   hadSeen(author: Author, hold: Hold, before: number): boolean;
+  /** What is seen from now on may be older than what was seen before. */
+  reset(): void;
   /** What was seen of an earlier claim of this author says nothing of its next. */
   forget(holder: Author): void;
   /** The newest that it has been shown, and when. */
@@ -36,7 +38,7 @@ export function newSights(): Sights {
   const shown = new Map<string, Map<string, Sighting>>();
   const newestShown = new Map<string, { doc: Doc; at: number }>();
   const answers = new Map<string, Answered[]>();
-  const of = (author: Author, holder: Author) => shown.get(author.nonce)?.get(holder.nonce);
+  const of = (author: Author, holder: Pick<Author, 'nonce'>) => shown.get(author.nonce)?.get(holder.nonce);
 
   function note(at: number, author: Author, doc: Doc, holds: Iterable<Hold>): void {
     const seen = shown.get(author.nonce) ?? new Map<string, Sighting>();
@@ -58,7 +60,8 @@ export function newSights(): Sights {
         const answered = { at, absent: lease === undefined, version: doc?.version ?? 0 };
         answers.set(author.nonce, [answered, ...(answers.get(author.nonce) ?? []).slice(0, 9)]);
       }
-      if (!doc || doc.version < (newestShown.get(author.nonce)?.doc.version ?? 0)) return false;
+      const older = doc !== undefined && doc.version < (newestShown.get(author.nonce)?.doc.version ?? 0);
+      if (!doc || older) return false;
       newestShown.set(author.nonce, { doc, at });
       note(at, author, doc, holds);
       return true;
@@ -67,6 +70,9 @@ export function newSights(): Sights {
     hadSeen(author, hold, before) {
       const sighting = of(author, hold.author);
       return sighting !== undefined && sighting.first < before;
+    },
+    reset() {
+      newestShown.clear();
     },
     forget({ nonce }) {
       for (const seen of shown.values()) seen.delete(nonce);

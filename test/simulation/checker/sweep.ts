@@ -1,5 +1,5 @@
 /** What has not happened: looked for every few seconds, where nothing excuses it. Invariants 4 and 5 of docs/protocol.md. */
-import { CLAIM_WINDOW_MS, type Facts, POLL_MS, type Waiting } from './facts.ts';
+import { CLAIM_WINDOW_MS, type Facts, isFree, isFull, POLL_MS, type Waiting } from './facts.ts';
 import { holderKeys } from './writes.ts';
 
 /** `calmSince`: the last time that anything but a participant went wrong. */
@@ -14,9 +14,11 @@ const isAble = ({ troubles, hinderedAt, since }: Waiting, at: number, calmSince:
   ![...troubles].some((source) => source !== 'watch') && Math.max(hinderedAt, since, calmSince) < at - POLL_MS;
 
 function missing({ doc, waiting, violate }: Facts, at: number, able: Set<Waiting>): void {
+  // Whoever finds no room in the queue waits beside it.
+  const full = doc !== undefined && isFull(doc);
   const present = new Set([...(doc?.waiters ?? []), ...(doc?.holders ?? [])].map(({ nonce }) => nonce));
   for (const me of waiting.values()) {
-    if (!able.has(me) || present.has(me.author.nonce)) me.missingSince = undefined;
+    if (full || !able.has(me) || present.has(me.author.nonce)) me.missingSince = undefined;
     else me.missingSince ??= at;
     if (me.missingSince === undefined || at - me.missingSince <= POLL_MS) continue;
     const seconds = ((at - me.missingSince) / 1000).toFixed(0);
@@ -27,10 +29,11 @@ function missing({ doc, waiting, violate }: Facts, at: number, able: Set<Waiting
 function unclaimed(facts: Facts, at: number, { able, calmSince }: { able: Waiting[]; calmSince: number }): void {
   if (able.length === 0) return;
   const { doc, freedAt, changedAt, deletedAt, violate } = facts;
-  const first = Math.min(...able.map(({ since }) => since));
+  // Whoever was hindered has seen the holder only after that.
+  const first = Math.min(...able.map(({ since, hinderedAt }) => Math.max(since, hinderedAt)));
   const longest = Math.max(...able.map(({ author }) => author.durationMs));
   const unreadable = doc !== undefined && holderKeys(doc).length > doc.holders.length;
-  const free = doc === undefined || (doc.named === '' && doc.holders.length === 0 && !unreadable);
+  const free = doc === undefined || isFree(doc);
   const held = Math.max(
     ...(doc?.holders ?? []).map(({ durationMs }) => durationMs || 120_000),
     (doc?.lease.spec?.leaseDurationSeconds ?? 0) * 1000 || longest,

@@ -1,0 +1,85 @@
+/** Single encounters of the guard with a supervisor that says what a test has written down. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type GuardOutcome, guard } from '../../../src/guard/guard.ts';
+import { createMailbox } from '../../../src/guard/supervisor/mailbox.ts';
+import type { FromSupervisor, ToSupervisor } from '../../../src/guard/supervisor/protocol.ts';
+import { world } from '../../harness/contenders.ts';
+import { SECOND } from '../../harness/manual-clock.ts';
+
+type Script = { [kind in ToSupervisor['kind']]?: FromSupervisor[] };
+
+/** The outcome, and all that the guard has said to its supervisor. */
+async function play(script: Script): Promise<{ outcome: GuardOutcome; heard: ToSupervisor[] }> {
+  const { clock, contender } = world();
+  const alice = contender('alice');
+  const mailbox = createMailbox(new AbortController().signal);
+  const heard: ToSupervisor[] = [];
+  const answers: Script = {
+    prepare: [{ kind: 'ready', pid: 5_000_000 }],
+    clock: [{ kind: 'clock', nowMs: clock.now() }],
+    start: [{ kind: 'started', pid: 5_000_000 }],
+    ...script,
+  };
+  const send = (...messages: ToSupervisor[]) => {
+    for (const message of messages) {
+      heard.push(message);
+      for (const answer of answers[message.kind] ?? []) mailbox.hear(answer);
+    }
+  };
+  const hello = { kind: 'hello', version: 1, nowMs: 0, sharesTerminal: false, underFirst: true, findsAll: true } as const;
+  mailbox.hear(hello);
+  let outcome: GuardOutcome | undefined;
+  void guard({
+    participant: alice.participant,
+    argv: ['/bin/true'],
+    env: {},
+    timeoutMs: undefined,
+    onBusy: 'wait',
+    whenLost: 'stop',
+    orphans: 'stop',
+    openSupervisor: async () => ({
+      kind: 'opened',
+      link: { ...mailbox, commandAt: 0, send, revive() {}, ended: new AbortController().signal, end: async () => {} },
+    }),
+    log: Object.assign(() => {}, { flush: async () => {} }),
+    logFormat: 'text',
+    onEvent() {},
+  }).then((ended) => {
+    outcome = ended;
+  });
+  for (let at = 0; at < 100 && !outcome; at++) await clock.advance(SECOND);
+  assert.ok(outcome, 'the guard ends');
+  return { outcome, heard };
+}
+
+test('a command that its supervisor has stopped at the deadline was lost, also if the guard has renewed since', async () => {
+  const killed = { kind: 'killed', signal: 15, left: 0 } as const;
+  const { outcome } = await play({
+    start: [{ kind: 'started', pid: 5_000_000 }, { kind: 'terminating', reason: 'deadline' }, killed, { kind: 'allGone' }],
+  });
+  assert.equal(outcome.kind, 'lost');
+});
+
+test('there is a deadline before the word to start', async () => {
+  const { heard, outcome } = await play({
+    start: [{ kind: 'started', pid: 5_000_000 }, { kind: 'exited', code: 3, left: 0 }, { kind: 'allGone' }],
+  });
+  assert.deepEqual(outcome, { kind: 'ended', end: { code: 3 } });
+  const kinds = heard.map(({ kind }) => kind);
+  assert.ok(kinds.indexOf('deadline') > 0 && kinds.indexOf('deadline') < kinds.indexOf('start'), kinds.join());
+});
+
+test('a command whose start comes too late is a lost lock, and one that cannot start says why', async () => {
+  const { errno } = (await import('node:os')).constants;
+  const late = await play({ start: [{ kind: 'cannotStart', errno: errno.ETIMEDOUT }] });
+  assert.equal(late.outcome.kind, 'lost');
+  const busy = await play({ start: [{ kind: 'cannotStart', errno: errno.ETXTBSY }] });
+  assert.deepEqual([busy.outcome.kind, 'problem' in busy.outcome && busy.outcome.problem], ['not-started', 'cannot-execute']);
+  const absent = await play({ prepare: [{ kind: 'cannotStart', errno: errno.EACCES }] });
+  assert.equal(absent.outcome.kind, 'not-started');
+  assert.deepEqual(
+    absent.heard.filter(({ kind }) => kind === 'start'),
+    [],
+  );
+});

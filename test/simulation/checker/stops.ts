@@ -1,0 +1,70 @@
+/** A living holder that is asked to stop ends its hold: it learns of it in time, and then its command may take its grace, and no more. */
+import { type Doc, docOf } from '../document.ts';
+import type { Author, Occurrence } from '../history.ts';
+import { inTrueMs, learnsWithinMs } from './delays.ts';
+import type { Facts, Landed } from './facts.ts';
+
+export interface Stops {
+  landed(at: number, write: Landed): void;
+  shown(at: number, event: Occurrence & { type: 'shown' }): void;
+  ended(at: number, author: Author): void;
+  /** Who knows that it has lost owes nothing but its command's end, which is judged elsewhere. */
+  lost(author: Author): void;
+  sweep(at: number): void;
+}
+
+/** Since when the request stands in the Lease, and since when the holder has been shown it. */
+interface Asked {
+  since: number;
+  shownAt: number | undefined;
+}
+
+export function newStops(facts: Facts): Stops {
+  const { running, holds, lost } = facts;
+  const asked = new Map<string, Asked>();
+  return {
+    landed(at, { after }) {
+      for (const { nonce } of running.values()) {
+        const hold = holds.get(nonce);
+        if (hold?.author.kind !== 'ours' || lost.has(nonce)) continue;
+        if (!after || !asksToStop(after, hold.author, hold.key)) {
+          if (asked.get(nonce)?.shownAt === undefined) asked.delete(nonce);
+        } else if (!asked.has(nonce)) asked.set(nonce, { since: at, shownAt: undefined });
+      }
+    },
+    shown(at, { author, lease }) {
+      const { nonce } = author;
+      const hold = holds.get(nonce);
+      if (!lease || !hold || lost.has(nonce) || !running.has(nonce) || !asksToStop(docOf(lease), author, hold.key)) return;
+      const request = asked.get(nonce);
+      if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
+    },
+    ended(at, author) {
+      overdue(facts, at, author, asked.get(author.nonce));
+      asked.delete(author.nonce);
+    },
+    lost: ({ nonce }) => void asked.delete(nonce),
+    sweep(at) {
+      for (const author of running.values()) overdue(facts, at, author, asked.get(author.nonce));
+    },
+  };
+}
+
+function overdue({ conditions, violate }: Facts, at: number, author: Author, request: Asked | undefined): void {
+  const { times } = author;
+  if (!request || !times) return;
+  if (request.shownAt !== undefined) {
+    const free = conditions.hinderedAt(author, at, ['process']);
+    const late = at - Math.max(request.shownAt, free) - inTrueMs(times.killBudgetMs);
+    if (late > 0)
+      violate(at, 'a stop request ends the hold', `${author.name} runs ${late.toFixed(0)} ms longer than its grace allows`);
+  } else if (conditions.hinderedAt(author, at, ['process', 'request']) < request.since) {
+    const late = at - request.since - learnsWithinMs(times);
+    if (late > 0) violate(at, 'a stop request ends the hold', `${author.name} has not looked for ${late.toFixed(0)} ms too long`);
+  }
+}
+
+function asksToStop({ lock, lease }: Doc, { id }: Author, key: string): boolean {
+  const { holder } = (lock.stop ?? {}) as { holder?: unknown };
+  return holder === key || holder === id || Boolean(lease.spec?.strategy || lease.spec?.preferredHolder);
+}

@@ -1,0 +1,149 @@
+/** What a waiter may get wrong: its place, its turn, its entry. */
+import type { Mutant } from './index.ts';
+
+export const QUEUEING: readonly Mutant[] = [
+  {
+    name: 'claim-without-window',
+    breaks: 'whoever sees the lock free claims it, whatever his place',
+    edits: [['protocol/rules.ts', 'ahead, me), position * CLAIM_WINDOW_MS)', 'ahead, me), 0 * position * CLAIM_WINDOW_MS)']],
+    profile: 'gentle',
+    seed: 2,
+  },
+  {
+    name: 'queue-entry-kept',
+    breaks: 'a claim leaves its own entry in the queue',
+    edits: [
+      [
+        'protocol/writes.ts',
+        '...passedOver.map(({ key }) => key), ...state.unreadable, ...keysOfMine(state.waiters, me)',
+        '...passedOver.map(({ key }) => key), ...state.unreadable',
+      ],
+    ],
+    profile: 'gentle',
+    seed: 1,
+  },
+  {
+    name: 'dead-waiters-kept',
+    breaks: 'a claim leaves those in the queue whom it passed over',
+    edits: [
+      [
+        'protocol/writes.ts',
+        '...passedOver.map(({ key }) => key), ...state.unreadable, ',
+        '...passedOver.slice(0, 0).map(({ key }) => key), ...state.unreadable, ',
+      ],
+    ],
+    profile: 'gentle',
+    seed: 2,
+  },
+  {
+    name: 'ambiguous-write-taken-as-failed',
+    breaks: 'a waiter that gives up after a write without an answer does not look whether it was done',
+    edits: [
+      ['lock/setbacks.ts', "known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';", ''],
+      ['lock/setbacks.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
+    ],
+    profile: 'network',
+    seed: 2,
+  },
+  {
+    name: 'unseen-hold',
+    breaks: 'a whole hold that passed unseen does not start the claim windows anew',
+    edits: [['protocol/sightings.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
+    profile: 'network',
+    seed: 21,
+  },
+  {
+    name: 'new-ticket-after-removal',
+    breaks: 'a waiter that was passed over goes to the end of the queue',
+    edits: [['protocol/rules.ts', 'waiting?.ticket ?? mine?.ticket ?? known;', 'waiting?.ticket ?? mine?.ticket;']],
+    profile: 'network',
+    seed: 2,
+  },
+  {
+    name: 'no-poll',
+    breaks: 'nothing is read as long as the watch says nothing',
+    edits: [['lock/wait.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
+    profile: 'network',
+    seed: 2,
+  },
+  {
+    name: 'holder-keeps-queue-entry',
+    breaks: 'who confirms a claim that came true late keeps the entry that he has put back into the queue',
+    edits: [
+      ['protocol/writes.ts', '    waiters: removed(keysOfMine(state.waiters, me)),\n    spec: heldSpec', '    spec: heldSpec'],
+    ],
+    profile: 'deletions',
+    seed: 17,
+  },
+  {
+    name: 'came-back-without-window',
+    breaks: 'whoever puts himself back into the queue is given no window of his own',
+    edits: [
+      [
+        'protocol/rules.ts',
+        '    ...[...view.waiters].filter(([key]) => ahead.some((waiter) => waiter.key === key)).map(([, seenAt]) => seenAt),\n',
+        '',
+      ],
+    ],
+    profile: 'deeds',
+    seed: 42,
+  },
+  {
+    name: 'priority-ignored',
+    breaks: 'who came first is served first, whatever his priority',
+    edits: [['protocol/lock-state.ts', 'return b.priority - a.priority || a.ticket', 'return a.ticket']],
+    profile: 'gentle',
+    seed: 1,
+  },
+  {
+    name: 'full-queue-refuses-the-removed',
+    breaks: 'a waiter that was removed while there is no room is refused',
+    edits: [['protocol/rules.ts', 'return ticket === undefined\n', 'return state !== undefined\n']],
+    profile: 'numbers',
+    seed: 2,
+  },
+  {
+    name: 'never-backs-off',
+    breaks: 'a request that failed is sent again at once, for as long as it fails',
+    edits: [
+      [
+        'lock/setbacks.ts',
+        'const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);',
+        'const retryInMs = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
+      ],
+    ],
+    profile: 'refusals',
+    seed: 227,
+  },
+  {
+    name: 'unlimited-retry-after',
+    breaks: 'a waiter waits for as many hours as a maintenance page asks',
+    edits: [['api/answers.ts', 'Math.min(seconds * 1000, PATIENCE_MS)', 'Math.min(seconds * 1000, 1000 * PATIENCE_MS)']],
+    profile: 'refusals',
+    seed: 1,
+  },
+  {
+    name: 'come-back-taken-for-silence',
+    breaks: 'an API server that asks to come back later counts as silent',
+    edits: [['lock/setbacks.ts', 'if (answer.comeBack) requests.silentSince = undefined;\n  else requests', 'requests']],
+    profile: 'refusals',
+    seed: 1,
+  },
+  {
+    name: 'conflict-taken-as-certain',
+    breaks: 'a conflict proves that nothing of mine was written, though it may answer the second of two arrivals',
+    edits: [['lock/setbacks.ts', "      known.inDoubt ||= doing !== 'reading';\n      requests", '      requests']],
+    profile: 'network',
+    seed: 272,
+  },
+  {
+    name: 'unseen-entry-written-again',
+    breaks: 'an entry that was written and can not be seen is written again at once, for ever',
+    edits: [
+      ['lock/acquire.ts', 'if (known.unseen > 0) await pause', 'if (known.unseen > 1e9) await pause'],
+      ['protocol/document.ts', 'next) => next < NUMBER_LIMIT', 'next) => next < 1e30'],
+    ],
+    profile: 'numbers',
+    seed: 2,
+  },
+];
