@@ -56,6 +56,10 @@ const COMMANDS: Record<string, Command> = {
     summary: 'check whether a holder still has its lock',
     run: async (...given) => (await import('./commands/verify.ts')).verify(...given),
   },
+  doctor: {
+    summary: 'check whether a lock can work from here, and how to fix what is wrong',
+    run: async (...given) => (await import('./commands/doctor.ts')).doctor(...given),
+  },
   rbac: {
     summary: 'print the least Role and RoleBinding for a lock, for kubectl apply',
     run: async (...given) => (await import('./commands/rbac.ts')).rbac(...given),
