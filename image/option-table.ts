@@ -133,7 +133,15 @@ const OPTIONS = [
     unset: 'app.kubernetes.io/managed-by=k8s-lease-lock',
     meaning: 'labels of the Leases, as for kubectl; an empty one selects every Lease',
   },
-  { name: 'output', alias: 'o', value: 'FORMAT', choices: OUTPUTS, default: 'text', meaning: 'format of the output' },
+  {
+    name: 'output',
+    alias: 'o',
+    value: 'FORMAT',
+    choices: OUTPUTS,
+    noVariable: true,
+    default: 'text',
+    meaning: 'format of the output',
+  },
   { name: 'watch', alias: 'w', meaning: 'show changes until interrupted' },
   {
     name: 'for',
@@ -159,7 +167,9 @@ const OPTIONS = [
 export type OptionName = (typeof OPTIONS)[number]['name'];
 
 /** Replaces what an option of the table does where it is not given (undefined: it has no default), and what it means. */
-type Overrides = { [name in OptionName]?: Partial<Pick<Option, 'default' | 'unset' | 'meaning' | 'noVariable'>> | undefined };
+type Overrides = {
+  [name in OptionName]?: Partial<Pick<Option, 'choices' | 'default' | 'unset' | 'meaning' | 'noVariable'>> | undefined;
+};
 
 /** These options, in the order of the table. */
 export function pick(names: readonly OptionName[], overrides: Overrides = {}): Option[] {

@@ -8,6 +8,7 @@ import { openSignalInbox } from '../../src/guard/signals.ts';
 import {
   acquire as acquireLock,
   endedOnceQueued,
+  type HeldLock,
   holdsAlready,
   type Participant,
   podOf,
@@ -18,16 +19,31 @@ import { timings } from '../../src/protocol/timings.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
-import { type JoinSettings, joinSettings, type Line, readLine, settled, type WaitSettings, waitSettings } from '../options.ts';
+import {
+  given,
+  type JoinSettings,
+  joinSettings,
+  type Line,
+  readLine,
+  settled,
+  type WaitSettings,
+  waitSettings,
+} from '../options.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
 
-export interface AcquireSettings extends JoinSettings, WaitSettings {}
+/** What is printed on stdout for scripts. */
+const OUTPUTS = ['none', 'token', 'json'] as const;
+
+export interface AcquireSettings extends JoinSettings, WaitSettings {
+  output: (typeof OUTPUTS)[number];
+}
 
 const USAGE =
   'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
   'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
   '(docs/sidecar.md#acquire-and-release).';
-const OPTIONS = pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code'], {
+const OPTIONS = pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code', 'output'], {
+  output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
   'lease-duration': undefined,
   holder: { unset: 'the Pod' },
 });
@@ -39,7 +55,8 @@ function readSettings(read: Reader): AcquireSettings {
   const durationMs = read.duration('lease-duration');
   if (durationMs === undefined)
     throw new UsageError('--lease-duration is required: a lock taken by "acquire" is not renewed, so it must outlast the work');
-  return { ...joinSettings(read), ...waitSettings(read), timings: settled(timings(durationMs, 0), NO_GRACE) };
+  const output = given(read.choice('output', OUTPUTS));
+  return { ...joinSettings(read), ...waitSettings(read), output, timings: settled(timings(durationMs, 0), NO_GRACE) };
 }
 
 export function readAcquireCommandLine(argv: readonly string[], env: Env): Line<AcquireSettings> {
@@ -73,7 +90,14 @@ async function acquireForOthers(settings: AcquireSettings, context: CommandConte
   lock.abandon();
   const left = formatDuration(Math.max(0, lock.deadlines().expiresAt - clock.now()));
   log('info', `held as ${lock.holder} for ${left} at most: it is not renewed`);
+  printAcquired(settings.output, participant, lock);
   return 0;
+}
+
+function printAcquired(output: AcquireSettings['output'], { me: { namespace, name } }: Participant, lock: HeldLock): void {
+  const { holder, token, transitions } = lock;
+  if (output === 'token') process.stdout.write(`${token}\n`);
+  if (output === 'json') process.stdout.write(`${JSON.stringify({ namespace, name, holder, token, transitions })}\n`);
 }
 
 /** Everyone who gives the same holder is the same participant; in a Pod that is the Pod. */

@@ -22,7 +22,7 @@ const SHAPE = {
   usage:
     'Usage: k8s-lease-lock doctor [NAME] [options]\n\n' +
     'Checks whether a lock can work from here: cluster, credentials, each right, the Lease, clocks, policy. It changes nothing.',
-  options: pick([...CONNECTING, 'output']).map((option) => (option.name === 'output' ? { ...option, choices: OUTPUTS } : option)),
+  options: pick([...CONNECTING, 'output'], { output: { choices: OUTPUTS, default: 'text' } }),
   operands: 'one',
 } as const;
 

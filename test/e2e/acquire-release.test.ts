@@ -35,6 +35,17 @@ for (const target of await targets()) {
       assert.equal((await release('pipeline-1')).code, EXIT.lost.code);
     });
 
+    test('acquire prints the token for scripts, and nothing else on stdout', async (t) => {
+      const line = ['acquire', ...(await where('scripted')), '--holder', 'pipeline-1', '--lease-duration', '5m'];
+      const { stdout: nothing } = await guard(t, line).finished;
+      const { stdout: token } = await guard(t, [...line, '-o', 'token']).finished;
+      const { stdout: json } = await guard(t, [...line, '-o', 'json']).finished;
+      assert.deepEqual([nothing, /^\d+\n$/.test(token)], ['', true]);
+      const printed = JSON.parse(json);
+      assert.deepEqual([printed.name, printed.holder, printed.transitions], ['scripted', 'pipeline-1', 1]);
+      assert.ok(BigInt(printed.token) > BigInt(token), 'it grows when time is added');
+    });
+
     test('release names a guard that holds the lock under the id that was given, and leaves it alone', async (t) => {
       const running = await occupied(t, [...(await where('guarded')), '--holder', 'pipeline-1']);
       const holder = String(await holderOf('guarded'));
