@@ -143,9 +143,10 @@ function findValue(
   const [given, ...more] = values.get(name) ?? [];
   if (more.length > 0) throw new UsageError(`--${name} is given ${more.length + 1} times: give it once`);
   if (given !== undefined) return { value: given, where: `--${name}` };
+  const option = options.find((each) => each.name === name);
   const variable = variableOf(name);
-  const value = env[variable];
+  const value = option?.noVariable ? undefined : env[variable];
   if (value !== undefined && value !== '') return { value, where: variable };
-  const otherwise = options.find((option) => option.name === name)?.default;
+  const otherwise = option?.default;
   return otherwise === undefined ? undefined : { value: otherwise, where: `--${name}` };
 }

@@ -6,11 +6,19 @@ import type { NotAcquired, Participant } from '../src/lock/index.ts';
 import type { Log } from '../src/log.ts';
 
 export const EXIT = {
-  no: { code: 1, when: 'the answer is no: `probe` (the sidecar does not hold its lock), or `status` (there is no such lock)' },
+  no: {
+    code: 1,
+    when:
+      'the answer is no: the sidecar (`probe`) or the holder (`verify`) does not hold the lock, there is no such lock ' +
+      '(`status`), or nothing was changed (`unlock`, `queue`)',
+  },
   usage: { code: 64, when: 'bad usage: unknown option, invalid value, or no command given' },
   unreachable: { code: 69, when: 'the API server could not be reached in time' },
   supervisor: { code: 71, when: 'the supervisor of the command could not be started, or was killed; the command was stopped' },
-  notAcquired: { code: 75, when: 'not acquired in time, or busy with `--on-busy fail` (`-E` changes this code)' },
+  notAcquired: {
+    code: 75,
+    when: 'not acquired in time, or busy with `--on-busy fail` (`-E` changes this code); `unlock`: not released in time',
+  },
   lost: { code: 76, when: 'the lock was lost, and the command was stopped' },
   refused: { code: 77, when: 'the API server refused: credentials (401) or rights (403)' },
   configuration: {

@@ -5,13 +5,15 @@ const HELP_COLUMN = 40;
 const HELP_WIDTH = 110;
 
 export function helpFor({ usage, options }: { usage: string; options: readonly Option[] }): string {
-  const lines = [...options, HELP].map(({ name, alias, value, choices, default: preset, unset, meaning }) => {
-    const otherwise = preset ?? unset;
-    const variable = name === HELP.name ? '' : ` [${variableOf(name)}]`;
-    const told = `${meaning}${variable}${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`;
-    const written = `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? ` ${value}` : ''}`;
-    return `${written.padEnd(HELP_COLUMN - 1)} ${wrapped(told)}`;
-  });
+  const lines = [...options, HELP].map(
+    ({ name, alias, value, implied, choices, default: preset, unset, noVariable, meaning }) => {
+      const otherwise = preset ?? unset;
+      const variable = noVariable ? '' : ` [${variableOf(name)}]`;
+      const told = `${meaning}${variable}${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`;
+      const written = `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? (implied ? `[=${value}]` : ` ${value}`) : ''}`;
+      return `${written.padEnd(HELP_COLUMN - 1)} ${wrapped(told)}`;
+    },
+  );
   const epilogue =
     'Each option can also be given by an environment variable: K8S_LEASE_LOCK_NAME, K8S_LEASE_LOCK_ON_BUSY, ...\nDurations are written as 90s, 15m or 1h30m.';
   return `${usage}\n\nOptions:\n${lines.join('\n')}\n\n${epilogue}`;

@@ -14,6 +14,9 @@ const USAGE = `Usage: k8s-lease-lock COMMAND [options]
   release  release a lock taken by "acquire"
   status   show who holds locks, whether the holders are alive, who waits, and what happens next
   list     show locks, a line for each
+  unlock   ask a holder to release a lock, or clear it by force
+  queue    show who waits for a lock, remove a waiter, or move it
+  verify   check whether a holder still has its lock
   rbac     print the least Role and RoleBinding for a lock, for kubectl apply
   inject   print manifests with annotated Pods guarded, for kubectl apply
   install  copy the guard into a volume, for a container of another image
@@ -42,6 +45,12 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case 'status':
     case 'list':
       return await (await import('./commands/status.ts')).status(command, argv, process.env);
+    case 'unlock':
+      return await (await import('./commands/unlock.ts')).unlock(argv, process.env);
+    case 'queue':
+      return await (await import('./commands/queue.ts')).queue(argv, process.env);
+    case 'verify':
+      return await (await import('./commands/verify.ts')).verify(argv, process.env);
     case 'serve':
       return await (await import('./commands/serve.ts')).serve(argv);
     case 'demo':

@@ -9,6 +9,7 @@ import type { Option } from './option.ts';
 export const HOLD_FOLDER = '/run/lease-lock';
 export const ON_LOST = ['stop', 'warn'] as const;
 export const ORPHANS = ['stop', 'wait'] as const;
+export const FORCES = ['silent', 'live'] as const;
 export const LOG_FORMATS = ['text', 'json'] as const;
 export const OUTPUTS = ['text', 'table', 'wide', 'json', 'yaml', 'name'] as const;
 
@@ -103,6 +104,25 @@ const OPTIONS = [
     value: 'FILE',
     unset: "the system's",
     meaning: 'CA certificates (PEM) for --server; read again when they change',
+  },
+  {
+    name: 'force',
+    value: 'WHICH',
+    implied: 'silent',
+    choices: FORCES,
+    noVariable: true,
+    meaning:
+      'clear the holder without asking it: silent, one that has not renewed lately; live, any, also while its command runs',
+  },
+  { name: 'remove', value: 'KEY', noVariable: true, meaning: 'remove this waiter, by its key or id' },
+  { name: 'move', value: 'KEY', noVariable: true, meaning: 'move this waiter, by its key or id' },
+  { name: 'to', value: 'PLACE', noVariable: true, meaning: 'place to move it to; 1 is next' },
+  { name: 'token', value: 'TOKEN', unset: 'LEASE_LOCK_TOKEN', meaning: 'fencing token of the acquisition' },
+  {
+    name: 'transitions',
+    value: 'NUMBER',
+    unset: 'LEASE_LOCK_TRANSITIONS',
+    meaning: 'how many times the lock had changed hands then',
   },
   { name: 'all-namespaces', alias: 'A', meaning: 'locks of all namespaces' },
   {

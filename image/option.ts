@@ -10,6 +10,8 @@ export interface Option {
   /** An empty value has a meaning of its own. */
   mayBeEmpty?: boolean;
   choices?: readonly string[];
+  /** It has no variable: nobody should be able to set it for every command. */
+  noVariable?: boolean;
   /** The value that is read where none is given. */
   default?: string;
   /** What it means that none is given, where that is not a value. */
@@ -20,4 +22,4 @@ export interface Option {
 /** The environment variable of an option: `K8S_LEASE_LOCK_` and its name. */
 export const variableOf = (option: string): string => `K8S_LEASE_LOCK_${option.toUpperCase().replaceAll('-', '_')}`;
 
-export const HELP: Option = { name: 'help', alias: 'h', meaning: 'show this help' };
+export const HELP: Option = { name: 'help', alias: 'h', noVariable: true, meaning: 'show this help' };

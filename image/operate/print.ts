@@ -78,6 +78,7 @@ function textOf(lock: Lock, paint: Paint): string[] {
     line('State', paint(COLOURS[word], word)),
     ...report.holders.flatMap((holder) => holderLines(holder)),
     ...stopLines(report),
+    ...unlockedLines(report),
     ...queueLines(report.queue),
     line('Next', describeNext(report)),
   ];
@@ -116,6 +117,14 @@ function stopLines({ stop }: LockReport): string[] {
   ];
 }
 
+function unlockedLines({ unlocked }: LockReport): string[] {
+  if (!unlocked) return [];
+  const { holder, by, at, reason } = unlocked;
+  return [line('Forced', visible(`${by} cleared the holder ${holder} at ${at}${reason ? `: ${reason}` : ''}`))];
+}
+
+export const printQueue = (queue: readonly WaiterReport[]): string[] => printTable(QUEUE, queue);
+
 const QUEUE: Column<WaiterReport>[] = [
   { head: 'PLACE', cell: ({ place }) => String(place) },
   { head: 'WAITING', cell: ({ waitingMs }) => age(waitingMs) },
@@ -128,5 +137,5 @@ const QUEUE: Column<WaiterReport>[] = [
 
 function queueLines(queue: readonly WaiterReport[]): string[] {
   if (queue.length === 0) return [line('Queue', 'nobody waits')];
-  return [line('Queue', `${queue.length} waiting`), ...printTable(QUEUE, queue).map((text) => `  ${text}`)];
+  return [line('Queue', `${queue.length} waiting`), ...printQueue(queue).map((text) => `  ${text}`)];
 }

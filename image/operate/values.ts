@@ -18,6 +18,7 @@ export function valueOfLock(lock: Lock): object {
     holders: holders.map(holderValue),
     queue: queue.map(waiterValue),
     ...(stop && { stop }),
+    ...(report.unlocked && { unlocked: report.unlocked }),
     next: describeNext(report),
     transitions: state.transitions,
     resourceVersion: state.resourceVersion,

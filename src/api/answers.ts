@@ -23,9 +23,9 @@ export type Answer =
   | { kind: 'refused'; reason: Refusal; status: number; message: string }
   /**
    * No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. `comeBack`: it lives, and asks to be asked
-   * again later.
+   * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over.
    */
-  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown'; comeBack?: true };
+  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown'; comeBack?: true; notExpired?: true };
 
 /** `lease` undefined: the Lease was deleted, or may have been: read it. */
 export type WatchEvent = { lease: RawLease | undefined };
@@ -73,7 +73,14 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
     case 403:
       // Its clock and mine, or those of two API servers, are a little apart.
       if (why.includes(NOT_EXPIRED))
-        return { kind: 'failed', message: `${subject}: ${why}`, applied: 'no', retryAfterMs: TOO_EARLY_MS, comeBack: true };
+        return {
+          kind: 'failed',
+          message: `${subject}: 403: ${why}`,
+          applied: 'no',
+          retryAfterMs: TOO_EARLY_MS,
+          comeBack: true,
+          notExpired: true,
+        };
       // A policy refuses it: more rights would change nothing.
       if (why.includes('ValidatingAdmissionPolicy'))
         return refuse(why.includes(NOT_YOURS) ? 'not-yours' : 'policy', status, `${subject}: 403: ${why} (docs/theft.md)`);

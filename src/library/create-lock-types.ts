@@ -72,6 +72,11 @@ export interface Held extends AsyncDisposable {
   /** Who holds it, as written into the Lease. */
   readonly holder: string;
   /**
+   * Asks the API server whether the lock is still held, for the moment before something that cannot be undone. False also where that is not certain, as
+   * without the right to update the Lease. Rejects with a `LockError`: `refused` or `unreachable`.
+   */
+  verify(): Promise<boolean>;
+  /**
    * Lets go, once the work is over. It never rejects, ends within two request timeouts, and may be called again: that gives the first result.
    */
   release(): Promise<ReleaseResult>;

@@ -3,6 +3,7 @@
  * who follows the protocol has the lock. Not promised: that your code stops when it aborts; that is your part, within `stopWithin`.
  */
 import { acquire as acquireLock, type HeldLock, type Participant, stopRequestOf, timeoutOf } from '../lock/index.ts';
+import { verify } from '../lock/operate.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../names.ts';
 import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock } from './create-lock-types.ts';
@@ -138,6 +139,14 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
     token: lock.token,
     transitions: lock.transitions,
     holder: lock.holder,
+    async verify() {
+      if (released !== undefined || lock.isLost()) return false;
+      const { holder, token, transitions } = lock;
+      const verified = await verify(participant, { holder, token, transitions });
+      if (verified.kind === 'failed') throw new LockError('unreachable', verified.message);
+      if (verified.kind === 'refused') throw new LockError('refused', verified.message, { status: verified.status });
+      return verified.kind === 'held' && !lock.isLost();
+    },
     release,
     async [Symbol.asyncDispose]() {
       await release();

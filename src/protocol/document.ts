@@ -11,6 +11,8 @@ import { queueWrittenAt, renewTimeWrittenAt } from './stamps.ts';
 const DOMAIN = 'lease-lock.nullplatform.com';
 export const LOCK = `${DOMAIN}/lock`;
 export const HOLDER = `holder.${DOMAIN}/`;
+/** Who last cleared a holder by force: for people. */
+export const UNLOCKED = `${DOMAIN}/unlocked`;
 export const WAITER = `waiter.${DOMAIN}/`;
 /** The version of the document that this code reads and writes. */
 export const VERSION = 1;

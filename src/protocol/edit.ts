@@ -5,7 +5,7 @@
 import { HOLDER, LOCK, VERSION, WAITER } from './document.ts';
 import { readObject } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
-import { ABOUT_LIMITS, type About, type Key } from './lock-state.ts';
+import { ABOUT_LIMITS, type About, type Key, type StopRequest } from './lock-state.ts';
 
 /** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
 export const ANNOTATIONS_LIMIT = 200_000;
@@ -14,7 +14,7 @@ export interface Edit {
   holders?: Record<Key, HolderText | undefined>;
   waiters?: Record<Key, WaiterText | undefined>;
   /** Changes to the `lock` annotation; undefined removes a field. */
-  lock?: { next?: number; stop?: undefined };
+  lock?: { next?: number; stop?: StopRequest | undefined };
   spec?: RawSpec;
 }
 

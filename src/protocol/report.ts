@@ -3,8 +3,10 @@
  * and scripts; nothing is decided by it, since one look cannot tell the dead from the slow (rules.ts decides, by what it has observed).
  */
 import type { Steady } from '../clock.ts';
+import { visible } from '../visible.ts';
 import { longDeadAfterMs, othersMayTakeAt, standingStillMs } from './deadlines.ts';
-import { AHEAD_MS } from './document.ts';
+import { AHEAD_MS, UNLOCKED } from './document.ts';
+import { readObject, text } from './entries.ts';
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
 import { renewTimeWriter } from './stamps.ts';
 
@@ -47,6 +49,15 @@ export interface LockReport {
   holders: HolderReport[];
   queue: WaiterReport[];
   stop: StopRequest | undefined;
+  /** The last holder that was cleared by force. */
+  unlocked: Unlocking | undefined;
+}
+
+export interface Unlocking {
+  holder: string;
+  by: string;
+  at: string;
+  reason: string;
 }
 
 /** `nowMs`: by the API server's clock, in milliseconds since 1970. */
@@ -57,7 +68,14 @@ export function reportOf(state: LockState, nowMs: number): LockReport {
     holders: holders.toSorted((a, b) => Number(a.life === 'cleared') - Number(b.life === 'cleared')),
     queue: state.waiters.map((waiter, i) => ({ waiter, place: i + 1, waitingMs: sinceMs(waiter.since, nowMs) })),
     stop: state.stop,
+    unlocked: unlockedIn(state),
   };
+}
+
+function unlockedIn({ lease }: LockState): Unlocking | undefined {
+  const fields = readObject(lease.metadata.annotations?.[UNLOCKED]);
+  const shown = (field: string): string => visible(text(fields?.[field]));
+  return fields && { holder: shown('holder'), by: shown('by'), at: shown('at'), reason: shown('reason') };
 }
 
 function reportHolder(holder: Holder, state: LockState, nowMs: number): HolderReport {

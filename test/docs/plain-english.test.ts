@@ -28,7 +28,7 @@ const BANNED = [
   /\?(?:\s|$)/,
 ];
 /** From code, where the words of other places are looked after. */
-const GENERATED = ['options', 'hold-options', 'status-options', 'exit-codes', 'annotations', 'mutants'];
+const GENERATED = ['options', 'hold-options', 'status-options', 'unlock-options', 'exit-codes', 'annotations', 'mutants'];
 
 /** The text that people read: no code blocks, no code spans, no tables that come from code; a line stays a line. */
 function prose(path: string): string[] {

@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { HOLD_OPTIONS, readHoldCommandLine } from '../../image/commands/hold.ts';
 import { RUN_OPTIONS } from '../../image/commands/run.ts';
 import { STATUS_OPTIONS } from '../../image/commands/status.ts';
+import { UNLOCK_OPTIONS } from '../../image/commands/unlock.ts';
 import { EXIT } from '../../image/exit-codes.ts';
 import type { Option } from '../../image/option.ts';
 import { parseLease } from '../../src/protocol/document.ts';
@@ -18,6 +19,7 @@ const TABLES: Record<string, { file: string; make(): string }> = {
   options: { file: 'README.md', make: () => optionsTable(RUN_OPTIONS) },
   'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(HOLD_OPTIONS) },
   'status-options': { file: 'docs/operate.md', make: () => optionsTable(STATUS_OPTIONS) },
+  'unlock-options': { file: 'docs/operate.md', make: () => optionsTable(UNLOCK_OPTIONS) },
   'exit-codes': {
     file: 'README.md',
     make: () =>
@@ -49,9 +51,10 @@ const TABLES: Record<string, { file: string; make(): string }> = {
 };
 
 function optionsTable(options: readonly Option[]): string {
-  const rows = options.map(({ name, alias, value, choices, default: preset, unset, meaning }) => {
+  const rows = options.map(({ name, alias, value, implied, choices, default: preset, unset, meaning }) => {
     const written = choices ? choices.join('\\|') : value;
-    return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${written ? ` ${written}` : ''}`, meaning, preset ?? unset ?? ''];
+    const spelled = written === undefined ? '' : implied === undefined ? ` ${written}` : `[=${written}]`;
+    return [`${alias ? `\`-${alias}\`, ` : ''}\`--${name}\`${spelled}`, meaning, preset ?? unset ?? ''];
   });
   return table(['option', '', 'default'], rows);
 }

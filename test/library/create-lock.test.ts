@@ -67,6 +67,7 @@ for (const target of all) {
     assert.deepEqual([spec.holderIdentity, spec.leaseDurationSeconds, metadata.labels], [held.holder, 60, labels]);
     assert.equal(held.token, metadata.resourceVersion);
     assert.ok(Date.parse(spec.renewTime ?? '') <= Date.now() + 1000, 'the present, not the expiry');
+    assert.equal(await held.verify(), true);
     const status = await nightly.status();
     assert.deepEqual([status.exists, status.held, status.waiters, status.transitions], [true, true, [], 1]);
     const [holder] = status.holders;
@@ -77,6 +78,7 @@ for (const target of all) {
     assert.deepEqual(await held.release(), { kind: 'released' });
     assert.deepEqual(await held.release(), { kind: 'released' });
     assert.deepEqual([held.isHeld, held.signal.aborted], [false, false]);
+    assert.equal(await held.verify(), false);
     assert.equal((await nightly.status()).held, false);
     assert.deepEqual(
       events.map(({ type }) => type),

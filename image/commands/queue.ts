@@ -1,0 +1,123 @@
+/** `k8s-lease-lock queue`: shows the queue of a lock, removes a waiter from it, or gives it another place. */
+import { leaseReader } from '../../src/api/lease-list.ts';
+import { moveWaiter, type QueueEdited, removeWaiter } from '../../src/lock/edit-queue.ts';
+import { describeLease } from '../../src/names.ts';
+import { visible } from '../../src/visible.ts';
+import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { EXIT } from '../exit-codes.ts';
+import { readInterleaved } from '../interleaved.ts';
+import { reportAnswer } from '../operate/answers.ts';
+import { describeAbsent, readLocks } from '../operate/locks.ts';
+import { type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
+import { printQueue } from '../operate/print.ts';
+import { printLine } from '../operate/stdout.ts';
+import { CONNECTING, pick } from '../option-table.ts';
+import { type OperateContext, operate } from '../run-command.ts';
+
+type Wish = { kind: 'show' } | { kind: 'remove'; named: string } | { kind: 'move'; named: string; place: number };
+
+interface QueueSettings extends LockSettings {
+  wish: Wish;
+}
+
+export const QUEUE_OPTIONS = pick(['name', ...CONNECTING, 'remove', 'move', 'to'], {
+  name: { meaning: 'name of the lock, in place of NAME' },
+});
+
+const SHAPE = {
+  usage:
+    'Usage: k8s-lease-lock queue NAME [--remove KEY | --move KEY --to PLACE] [options]\n\n' +
+    'Shows who waits for a lock, removes a waiter that is dead, or gives a waiter another place among those of its priority.',
+  options: QUEUE_OPTIONS,
+  operands: 'one',
+} as const;
+
+const PLACES = { from: 1, to: 1000 };
+
+export async function queue(argv: readonly string[], env: Env): Promise<number> {
+  const line = readInterleaved(SHAPE, argv, env);
+  return await operate({ command: 'queue', line, settingsOf: readSettings, env }, editQueue);
+}
+
+function readSettings(read: Reader, operands: readonly string[]): QueueSettings {
+  const lock = lockSettings(read, operands);
+  const remove = read.text('remove');
+  const move = read.text('move');
+  const place = read.integer('to', PLACES);
+  if (remove !== undefined && move !== undefined) throw new UsageError('--remove and --move cannot be combined');
+  if ((move === undefined) !== (place === undefined))
+    throw new UsageError('--move and --to belong together: --move KEY --to PLACE');
+  if (remove !== undefined) return { ...lock, wish: { kind: 'remove', named: remove } };
+  if (move !== undefined && place !== undefined) return { ...lock, wish: { kind: 'move', named: move, place } };
+  return { ...lock, wish: { kind: 'show' } };
+}
+
+async function editQueue(settings: QueueSettings, context: OperateContext): Promise<number> {
+  const { wish } = settings;
+  if (wish.kind === 'show') return await showQueue(settings, context);
+  const participant = operatorOf(settings, context);
+  try {
+    const result =
+      wish.kind === 'remove'
+        ? await removeWaiter(participant, wish.named)
+        : await moveWaiter(participant, wish.named, wish.place);
+    return report(result, settings, context, describeLease(participant.me), participant.client.server);
+  } finally {
+    participant.client.close();
+  }
+}
+
+async function showQueue({ name, namespace }: QueueSettings, { cluster, clock, log }: OperateContext): Promise<number> {
+  const reader = leaseReader(cluster, clock);
+  try {
+    const found = await readLocks(reader, { names: [name], namespace: namespace ?? cluster.namespace, selector: '' }, clock);
+    if (found.kind !== 'locks') return reportAnswer(found, log, reader.server);
+    const [lock] = found.locks;
+    if (lock?.kind !== 'report') {
+      log('error', lock?.kind === 'unreadable' ? lock.message : describeAbsent(lock ?? { namespace: '', name }));
+      return EXIT.no.code;
+    }
+    if (lock.report.queue.length === 0) log('info', `nobody waits for ${describeLease(lock)}`);
+    else for (const line of printQueue(lock.report.queue)) await printLine(line);
+    return 0;
+  } finally {
+    reader.close();
+  }
+}
+
+function report(
+  result: QueueEdited,
+  { name, wish }: QueueSettings,
+  { log }: OperateContext,
+  subject: string,
+  server: string,
+): number {
+  const named = visible('named' in wish ? wish.named : '');
+  const refuse = (why: string): number => {
+    log('error', `the queue of ${subject}: ${why}`);
+    return EXIT.no.code;
+  };
+  switch (result.kind) {
+    case 'removed':
+      log(
+        'info',
+        `removed ${visible(result.waiter.id)} from the queue of ${subject}. If it is alive, it puts itself back within a minute`,
+      );
+      return 0;
+    case 'moved':
+      log('info', `moved ${visible(result.waiter.id)} in the queue of ${subject}`);
+      return 0;
+    case 'returned':
+      return refuse(`${visible(result.waiter.id)} was removed, is alive, and has put itself back: end it where it runs`);
+    case 'not-waiting':
+      return refuse(`${named} is not in it ("k8s-lease-lock queue ${name}" shows who is)`);
+    case 'several':
+      return refuse(`${named} names several waiters: give the key of one`);
+    case 'no-such-place':
+      return refuse(
+        `a waiter keeps its priority (${result.waiter.priority}), so its place is one from ${result.from} to ${result.to}`,
+      );
+    default:
+      return reportAnswer({ ...result, message: `the queue of ${subject} was not changed: ${result.message}` }, log, server);
+  }
+}
