@@ -103,10 +103,7 @@ async function startIn(
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
-    async freeze(which) {
-      of(which).signal('SIGSTOP');
-      await until(() => isStopped(of(which).pid), `${which} stands still`);
-    },
+    freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
     async stop() {
       await Promise.all([apiServer.kill(), etcd.kill()]);
@@ -122,6 +119,11 @@ function writeFiles(folder: string, tokens: string, authenticationConfig: string
   writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
   makeClientCertificate(folder);
   writeFileSync(join(folder, 'authentication'), authenticationConfig ?? '');
+}
+
+async function freeze(server: ChildServer): Promise<void> {
+  server.signal('SIGSTOP');
+  await until(() => isStopped(server.pid), 'all of its threads stand still');
 }
 
 function isStopped(pid: number): boolean {
