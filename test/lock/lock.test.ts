@@ -633,6 +633,34 @@ test('a first failure after hours without a request ends nothing: silence counts
   await taking;
 });
 
+test('who refuses is not silent: silence counts from after the last refusal', async () => {
+  const { contender, clock } = world();
+  const alice = await contender('alice').take();
+  const bob = contender('bob');
+  const taking = bob.take();
+  await settle();
+  // Some hundred seconds without an answer, one refusal, and as much again.
+  bob.deafen();
+  bob.disturb('GET', ...times(20, 'request' as const), forbidden, ...times(20, 'request' as const));
+  await clock.advance(60 * SECOND);
+  await alice.release();
+  await clock.advance(240 * SECOND);
+  await taking;
+});
+
+test('one try needs no room in the queue: it says who holds the lock, and a newcomer that would wait is refused', async () => {
+  const { contender, overwrite } = world();
+  await contender('alice').take();
+  overwrite(({ metadata, ...lease }) => ({
+    ...lease,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, 'example.com/large': 'x'.repeat(199_900) } },
+  }));
+  const tried = await contender('bob').acquire({ timeoutMs: 0 });
+  assert.deepEqual(tried.kind === 'busy' && tried.heldBy.map(({ id }) => id), ['alice']);
+  const waited = await contender('carol').acquire();
+  assert.match(waited.kind === 'refused' ? waited.message : waited.kind, /no room for another waiter/);
+});
+
 test('a release that gets no answer ends within two request timeouts', async () => {
   const { contender, clock } = world();
   const alice = contender('alice');
