@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { parseDuration } from '../src/durations.ts';
+import { unexpectedArgument, unknownOption } from './habits.ts';
 import { helpFor } from './help.ts';
 import { HELP, type Option, variableOf } from './option.ts';
 
@@ -26,7 +27,12 @@ export function readCommandLine(shape: CommandLineShape, argv: readonly string[]
   const given = optionsPart(shape, argv);
   const values = valuesOf(shape, given.options);
   if (values.has('help')) return { kind: 'help', text: helpFor(shape) };
-  if (shape.operands === 'none' && given.operands.length > 0) throw new UsageError(`unexpected argument "${given.operands[0]}"`);
+  const [first, second] = given.operands;
+  if (shape.operands === 'none' && first !== undefined)
+    throw new UsageError(unexpectedArgument(first, shape.options, values.has('name')));
+  // `run deploy -- ./deploy.sh`
+  if (second === '--' && !values.has('name') && !env[variableOf('name')])
+    throw new UsageError(`--name is required: the lock is named by --name ${first}`);
   return { kind: 'read', read: readerOf(shape, values, env), operands: given.operands };
 }
 
@@ -68,7 +74,7 @@ function valuesOf(shape: CommandLineShape, args: string[]): Map<string, string[]
   for (const token of tokens) {
     if (token.kind !== 'option') continue;
     const option = known.get(token.name);
-    if (!option) throw new UsageError(`unknown option ${token.rawName}`);
+    if (!option) throw new UsageError(unknownOption(token.rawName, shape.options));
     if (option.value !== undefined && token.value === undefined)
       throw new UsageError(`--${option.name} needs a value: --${option.name} ${option.value}`);
     if (option.value === undefined && token.value !== undefined && !/^(true|false)$/.test(token.value))

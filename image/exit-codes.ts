@@ -4,6 +4,7 @@ import type { GuardOutcome } from '../src/guard/guard.ts';
 import { describeNotAcquired, describeStop } from '../src/lock/describe.ts';
 import type { NotAcquired, Participant } from '../src/lock/index.ts';
 import type { Log } from '../src/log.ts';
+import { shellLineHint } from './habits.ts';
 
 export const EXIT = {
   no: {
@@ -41,6 +42,8 @@ export interface Reporting {
   log: Log;
   onBusy: 'wait' | 'fail' | 'skip';
   conflictExitCode: number;
+  /** The command, where there is one. */
+  argv?: readonly string[];
 }
 
 /** Logs why a guard has ended, where that is not plain from its command, and returns the exit code for it. */
@@ -71,7 +74,7 @@ export function reportOutcome(outcome: GuardOutcome, reporting: Reporting): numb
       log('error', outcome.message);
       return EXIT.supervisor.code;
     case 'not-started':
-      log('error', outcome.message);
+      log('error', `${outcome.message}${outcome.problem === 'not-found' ? shellLineHint(reporting.argv ?? []) : ''}`);
       return outcome.problem === 'not-found' ? EXIT.notFound.code : EXIT.cannotExecute.code;
     default:
       return outcome satisfies never;

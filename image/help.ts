@@ -1,30 +1,55 @@
-/** The help of every command, from its usage and its options. */
+/** The help of every command, from its usage and its options; as wide as the terminal, within reason. */
+import { VERSION } from '../src/version.ts';
 import { HELP, type Option, variableOf } from './option.ts';
 
 const HELP_COLUMN = 40;
-const HELP_WIDTH = 110;
+/** Where it is no terminal, and at most: longer lines are hard to read. */
+const WIDEST = 110;
+const NARROWEST = 72;
+/** Of the version that prints it: an image has no docs/ folder. */
+const DOCUMENTS = `https://github.com/nullplatform/k8s-lease-lock/tree/v${VERSION}/docs`;
 
-export function helpFor({ usage, options }: { usage: string; options: readonly Option[] }): string {
-  const lines = [...options, HELP].map(
-    ({ name, alias, value, implied, choices, default: preset, unset, noVariable, meaning }) => {
-      const otherwise = preset ?? unset;
-      const variable = noVariable ? '' : ` [${variableOf(name)}]`;
-      const told = `${meaning}${variable}${otherwise === undefined ? '' : ` (default: ${otherwise})`}${choices ? ` (one of ${choices.join(', ')})` : ''}`;
-      const written = `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? (implied ? `[=${value}]` : ` ${value}`) : ''}`;
-      return `${written.padEnd(HELP_COLUMN - 1)} ${wrapped(told)}`;
-    },
-  );
-  const epilogue =
-    'Each option can also be given by an environment variable: K8S_LEASE_LOCK_NAME, K8S_LEASE_LOCK_ON_BUSY, ...\nDurations are written as 90s, 15m or 1h30m.';
-  return `${usage}\n\nOptions:\n${lines.join('\n')}\n\n${epilogue}`;
+export function helpFor({ usage, options }: { usage: string; options: readonly Option[] }, columns?: number): string {
+  const width = Math.max(NARROWEST, Math.min(columns ?? process.stdout.columns ?? WIDEST, WIDEST));
+  const lines = [...options, HELP].map((option) => {
+    const written = spelled(option);
+    // What is longer than its column has a line of its own.
+    const gap = written.length < HELP_COLUMN ? written.padEnd(HELP_COLUMN) : `${written}\n${' '.repeat(HELP_COLUMN)}`;
+    return `${gap}${wrapped(told(option), width - HELP_COLUMN, ' '.repeat(HELP_COLUMN))}`;
+  });
+  const intro = usage.split('\n').map((line) => wrapped(line, width, ''));
+  return [intro.join('\n'), `Options:\n${lines.join('\n')}`, epilogue(options)].join('\n\n');
 }
 
-function wrapped(text: string): string {
+const spelled = ({ name, alias, value, implied }: Option): string =>
+  `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? (implied ? `[=${value}]` : ` ${value}`) : ''}`;
+
+function told({ name, choices, default: preset, unset, noVariable, meaning }: Option): string {
+  const otherwise = preset ?? unset;
+  return [
+    meaning,
+    ...(noVariable ? [] : [`[${variableOf(name)}]`]),
+    ...(otherwise === undefined ? [] : [`(default: ${otherwise})`]),
+    ...(choices ? [`(one of ${choices.join(', ')})`] : []),
+  ].join(' ');
+}
+
+function epilogue(options: readonly Option[]): string {
+  const durations = options.some(({ value }) => value === 'DURATION');
+  const variable = options.find(({ noVariable }) => !noVariable);
+  return [
+    ...(variable ? ['Environment variables are in brackets; an empty one counts as unset.'] : []),
+    ...(durations ? ['Durations are written as 90s, 15m or 1h30m.'] : []),
+    `Documents: ${DOCUMENTS}`,
+  ].join('\n');
+}
+
+function wrapped(text: string, width: number, indent: string): string {
   const lines: string[] = [''];
   for (const word of text.split(' ')) {
     const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > HELP_WIDTH - HELP_COLUMN) lines.push(word);
+    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
     else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
   }
-  return lines.join(`\n${' '.repeat(HELP_COLUMN)}`);
+  return lines.join(`\n${indent}`);
 }

@@ -3,6 +3,7 @@
  * those that start with every job have a parser of their own (command-line.ts). Both read the same table, and print the same help.
  */
 import { type CommandLine, type CommandLineShape, type Env, readerOf, UsageError } from './command-line.ts';
+import { unexpectedArgument, unknownOption } from './habits.ts';
 import { helpFor } from './help.ts';
 import { HELP, type Option } from './option.ts';
 
@@ -11,7 +12,8 @@ export async function readInterleaved(shape: CommandLineShape, argv: readonly st
   const { values, operands } = await parse([...shape.options, HELP], argv);
   if (values.has(HELP.name)) return { kind: 'help', text: helpFor(shape) };
   const [first, second] = operands;
-  if (shape.operands === 'none' && first !== undefined) throw new UsageError(`unexpected argument "${first}"`);
+  if (shape.operands === 'none' && first !== undefined)
+    throw new UsageError(unexpectedArgument(first, shape.options, values.has('name')));
   if (shape.operands === 'one' && second !== undefined) throw new UsageError(`unexpected argument "${second}"`);
   return { kind: 'read', read: readerOf(shape, values, env), operands };
 }
@@ -44,7 +46,7 @@ async function parse(options: readonly Option[], argv: readonly string[]) {
   const values = new Map<string, string[]>();
   for (const [name, value] of Object.entries(given)) {
     const option = options.find((each) => each.name === name);
-    if (!option) throw new UsageError(`unknown option ${name.length === 1 ? `-${name}` : `--${name}`}`);
+    if (!option) throw new UsageError(unknownOption(name.length === 1 ? `-${name}` : `--${name}`, options));
     values.set(name, textsOf(option, value));
   }
   return { values, operands: [...before, ...after].map(String) };

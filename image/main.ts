@@ -4,27 +4,88 @@ import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
+import { nearest } from './nearest.ts';
+
+type Run = (argv: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>;
+
+interface Command {
+  summary: string;
+  /** Loads its file, and runs it. */
+  run: Run;
+}
+
+/** In the order in which help lists them. */
+const COMMANDS: Record<string, Command> = {
+  run: {
+    summary: 'run a command under a lock of a Kubernetes cluster',
+    run: async (...given) => (await import('./commands/run.ts')).run(...given),
+  },
+  hold: {
+    summary: 'hold a lock for the other containers of a Pod, as its sidecar',
+    run: async (...given) => (await import('./commands/hold.ts')).hold(...given),
+  },
+  probe: {
+    summary: 'check whether that sidecar holds the lock',
+    run: async (...given) => (await import('./commands/probe.ts')).probe(...given),
+  },
+  acquire: {
+    summary: 'take a lock that "release" releases; it is not renewed',
+    run: async (...given) => (await import('./commands/acquire.ts')).acquire(...given),
+  },
+  release: {
+    summary: 'release a lock taken by "acquire"',
+    run: async (...given) => (await import('./commands/release.ts')).release(...given),
+  },
+  status: {
+    summary: 'show who holds locks, whether the holders are alive, who waits, and what happens next',
+    run: async (...given) => (await import('./commands/status.ts')).status('status', ...given),
+  },
+  list: {
+    summary: 'show locks, a line for each',
+    run: async (...given) => (await import('./commands/status.ts')).status('list', ...given),
+  },
+  unlock: {
+    summary: 'ask a holder to release a lock, or clear it by force',
+    run: async (...given) => (await import('./commands/unlock.ts')).unlock(...given),
+  },
+  queue: {
+    summary: 'show who waits for a lock, remove a waiter, or move it',
+    run: async (...given) => (await import('./commands/queue.ts')).queue(...given),
+  },
+  verify: {
+    summary: 'check whether a holder still has its lock',
+    run: async (...given) => (await import('./commands/verify.ts')).verify(...given),
+  },
+  rbac: {
+    summary: 'print the least Role and RoleBinding for a lock, for kubectl apply',
+    run: async (...given) => (await import('./commands/rbac.ts')).rbac(...given),
+  },
+  inject: {
+    summary: 'print manifests with annotated Pods guarded, for kubectl apply',
+    run: async (...given) => (await import('./commands/inject.ts')).inject(...given),
+  },
+  install: {
+    summary: 'copy the guard into a volume, for a container of another image',
+    run: async (...given) => (await import('./commands/install.ts')).install(...given),
+  },
+  serve: {
+    summary: 'run a small server for Leases, for laptops, demos and tests (not a cluster)',
+    run: async (...given) => (await import('./commands/serve.ts')).serve(...given),
+  },
+  demo: {
+    summary: 'show three guards and one lock: who waits, who runs when',
+    run: async (...given) => (await import('./commands/demo.ts')).demo(...given),
+  },
+};
 
 const USAGE = `Usage: k8s-lease-lock COMMAND [options]
 
-  run      run a command under a lock of a Kubernetes cluster
-  hold     hold a lock for the other containers of a Pod, as its sidecar
-  probe    check whether that sidecar holds the lock
-  acquire  take a lock that "release" releases; it is not renewed
-  release  release a lock taken by "acquire"
-  status   show who holds locks, whether the holders are alive, who waits, and what happens next
-  list     show locks, a line for each
-  unlock   ask a holder to release a lock, or clear it by force
-  queue    show who waits for a lock, remove a waiter, or move it
-  verify   check whether a holder still has its lock
-  rbac     print the least Role and RoleBinding for a lock, for kubectl apply
-  inject   print manifests with annotated Pods guarded, for kubectl apply
-  install  copy the guard into a volume, for a container of another image
-  serve    run a small server for Leases, for laptops, demos and tests (not a cluster)
-  demo     show three guards and one lock: who waits, who runs when
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(9)}${summary}`)
+  .join('\n')}
 
-  k8s-lease-lock COMMAND --help    show the options of a command
-  k8s-lease-lock --version
+  k8s-lease-lock help COMMAND      show the options of a command (also COMMAND --help)
+  k8s-lease-lock version           show the version (also -V, --version)
 `;
 
 /** Not for people: see `exit`. */
@@ -32,48 +93,35 @@ const EXIT_WITH = 'exit-with';
 
 async function main([command, ...argv]: string[]): Promise<number> {
   switch (command) {
-    case 'run':
-      return await (await import('./commands/run.ts')).run(argv, process.env);
-    case 'hold':
-      return await (await import('./commands/hold.ts')).hold(argv, process.env);
-    case 'probe':
-      return await (await import('./commands/probe.ts')).probe(argv, process.env);
-    case 'acquire':
-      return await (await import('./commands/acquire.ts')).acquire(argv, process.env);
-    case 'release':
-      return await (await import('./commands/release.ts')).release(argv, process.env);
-    case 'status':
-    case 'list':
-      return await (await import('./commands/status.ts')).status(command, argv, process.env);
-    case 'unlock':
-      return await (await import('./commands/unlock.ts')).unlock(argv, process.env);
-    case 'queue':
-      return await (await import('./commands/queue.ts')).queue(argv, process.env);
-    case 'verify':
-      return await (await import('./commands/verify.ts')).verify(argv, process.env);
-    case 'serve':
-      return await (await import('./commands/serve.ts')).serve(argv);
-    case 'demo':
-      return await (await import('./commands/demo.ts')).demo(argv);
-    case 'rbac':
-      return await (await import('./commands/rbac.ts')).rbac(argv);
-    case 'inject':
-      return await (await import('./commands/inject.ts')).inject(argv);
-    case 'install':
-      return await (await import('./commands/install.ts')).install(argv);
     case EXIT_WITH:
       return Number(argv[0]);
+    case '-V':
     case '--version':
+    case 'version':
       process.stdout.write(`${VERSION}\n`);
       return 0;
+    case '-h':
     case '--help':
     case 'help':
+      if (argv[0] !== undefined) return await runNamed(argv[0], ['--help']);
       process.stdout.write(USAGE);
       return 0;
-    default:
-      process.stderr.write(command === undefined ? USAGE : `k8s-lease-lock: unknown command "${command}"\n\n${USAGE}`);
+    case undefined:
+      process.stderr.write(USAGE);
       return EXIT.usage.code;
+    default:
+      return await runNamed(command, argv);
   }
+}
+
+async function runNamed(name: string, argv: readonly string[]): Promise<number> {
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command) return await command.run(argv, process.env);
+  const near = nearest(name, Object.keys(COMMANDS));
+  process.stderr.write(
+    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${USAGE}`,
+  );
+  return EXIT.usage.code;
 }
 
 exit(await main(process.argv.slice(2)));

@@ -135,6 +135,22 @@ const OPTIONS = [
   },
   { name: 'output', alias: 'o', value: 'FORMAT', choices: OUTPUTS, default: 'text', meaning: 'format of the output' },
   { name: 'watch', alias: 'w', meaning: 'show changes until interrupted' },
+  {
+    name: 'for',
+    value: 'WHOM',
+    meaning: 'who gets the rights: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME (required)',
+  },
+  { name: 'events', meaning: 'the right to write Events in the namespace of the service account, too' },
+  {
+    name: 'filename',
+    alias: 'f',
+    value: 'FILE',
+    noVariable: true,
+    meaning: 'manifests, YAML or JSON; - is the standard input; may be given several times (required)',
+  },
+  { name: 'image', value: 'IMAGE', meaning: 'image of the guard, for all' },
+  { name: 'port', value: 'PORT', default: '8001', meaning: 'port on 127.0.0.1; 0 takes a free one' },
+  { name: 'data', value: 'FILE', unset: 'memory only', meaning: 'file to keep the Leases in' },
   { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },
   { name: 'quiet', alias: 'q', meaning: 'log errors only' },
   { name: 'verbose', alias: 'v', meaning: 'log every renewal as well' },
@@ -143,7 +159,7 @@ const OPTIONS = [
 export type OptionName = (typeof OPTIONS)[number]['name'];
 
 /** Replaces what an option of the table does where it is not given (undefined: it has no default), and what it means. */
-type Overrides = { [name in OptionName]?: Partial<Pick<Option, 'default' | 'unset' | 'meaning'>> | undefined };
+type Overrides = { [name in OptionName]?: Partial<Pick<Option, 'default' | 'unset' | 'meaning' | 'noVariable'>> | undefined };
 
 /** These options, in the order of the table. */
 export function pick(names: readonly OptionName[], overrides: Overrides = {}): Option[] {

@@ -6,9 +6,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import yargs from 'yargs';
 import { startLeaseServer } from '../../src/server/server.ts';
-import { EXIT } from '../exit-codes.ts';
+import type { Env } from '../command-line.ts';
+import { readInterleaved } from '../interleaved.ts';
+import { pick } from '../option-table.ts';
+import { reportUsage } from '../run-command.ts';
 import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
 /** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */
@@ -29,9 +31,30 @@ interface Contender extends Row {
   pid?: number;
 }
 
-export async function demo(argv: readonly string[]): Promise<number> {
-  const options = await readOptions(argv);
-  if (typeof options === 'number') return options;
+/** No variables: one that is meant for other commands must not bring the demo to a real cluster. */
+const CLUSTER = ['kubeconfig', 'context', 'namespace'] as const;
+const SHAPE = {
+  usage: 'Usage: k8s-lease-lock demo [options]\n\nThree guards and one lock, on a Lease server of its own or on your cluster.',
+  options: pick(CLUSTER, {
+    kubeconfig: { noVariable: true, meaning: 'run it on the cluster of this kubeconfig' },
+    context: { noVariable: true, meaning: 'run it on the cluster of this context of the kubeconfig' },
+    namespace: { noVariable: true, meaning: 'run it on your cluster, in this namespace' },
+  }),
+  operands: 'none',
+} as const;
+
+export async function demo(argv: readonly string[], env: Env): Promise<number> {
+  return await reportUsage('demo', async () => {
+    const line = await readInterleaved(SHAPE, argv, env);
+    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') return 0;
+    const { read } = line;
+    const given = CLUSTER.map((name) => [name, read.text(name)] as const);
+    return await show({ cluster: given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])) });
+  });
+}
+
+async function show(options: { cluster: string[] }): Promise<number> {
   const server = options.cluster.length > 0 ? undefined : await startLeaseServer();
   const say = (text: string) => process.stdout.write(`${text}\n`);
   const lock = `k8s-lease-lock-demo-${randomBytes(3).toString('hex')}`;
@@ -59,7 +82,7 @@ export async function demo(argv: readonly string[]): Promise<number> {
     await server?.close();
   }
   say(drawTimeline(contenders, Date.now() - startedAt));
-  if (!server) say(`The Lease ${lock} remains: kubectl delete lease ${lock}`);
+  if (!server) say(`The Lease ${lock} remains: kubectl ${[...options.cluster, 'delete', 'lease', lock].join(' ')}`);
   return verdict(contenders, say);
 }
 
@@ -110,33 +133,4 @@ function killHard(contender: Contender): void {
   } catch {
     // It has ended by itself in this very moment.
   }
-}
-
-async function readOptions(argv: readonly string[]): Promise<{ cluster: string[] } | number> {
-  let complaint: string | undefined;
-  const text = (description: string) => ({ type: 'string' as const, requiresArg: true, description });
-  const parser = yargs([...argv])
-    .usage('Usage: k8s-lease-lock demo [options]\n\nThree guards and one lock, on a Lease server of its own or on your cluster.')
-    .help(false)
-    .version(false)
-    .option('kubeconfig', text('run it on the cluster of this kubeconfig'))
-    .option('context', text('context of the kubeconfig'))
-    .option('namespace', { alias: 'n', ...text('namespace of the Lease, on your cluster') })
-    .option('help', { alias: 'h', type: 'boolean', description: 'show this' })
-    .strict()
-    .exitProcess(false)
-    .fail((message) => {
-      complaint = message;
-    });
-  const { kubeconfig, context, namespace, help } = await parser.parseAsync();
-  if (complaint === undefined && help) {
-    process.stdout.write(`${await parser.getHelp()}\n`);
-    return 0;
-  }
-  if (complaint === undefined) {
-    const given = Object.entries({ kubeconfig, context, namespace });
-    return { cluster: given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])) };
-  }
-  process.stderr.write(`k8s-lease-lock: ${complaint} (see "k8s-lease-lock demo --help")\n`);
-  return EXIT.usage.code;
 }

@@ -3,30 +3,21 @@
  * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
  */
 import { readFileSync } from 'node:fs';
-import { readCommandLine, UsageError } from '../command-line.ts';
+import { type Env, readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
-import type { Option } from '../option.ts';
+import { pick } from '../option-table.ts';
 import { complain, reportUsage } from '../run-command.ts';
 
-const OPTIONS: readonly Option[] = [
-  {
-    name: 'filename',
-    alias: 'f',
-    value: 'FILE',
-    meaning: 'manifests, YAML or JSON; - is the standard input; may be given several times (required)',
-  },
-  { name: 'image', value: 'IMAGE', unset: `the annotation's, else ${DEFAULT_IMAGE}`, meaning: 'image of the guard, for all' },
-];
+const OPTIONS = pick(['filename', 'image'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } });
 
 const USAGE =
   'Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (docs/inject.md).';
 
-export async function inject(argv: readonly string[]): Promise<number> {
+export async function inject(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('inject', () => {
-    // Its options are not those of run: no variable is meant for them.
-    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
     if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
     if (line.kind === 'help') return 0;
     const files = line.read.texts('filename');

@@ -4,14 +4,32 @@
  */
 import { chmod, copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { type Env, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
+import { readInterleaved } from '../interleaved.ts';
+import { reportUsage } from '../run-command.ts';
 
-export async function install(argv: readonly string[]): Promise<number> {
-  const [to, ...more] = argv;
-  if (to === undefined || to.startsWith('-') || more.length > 0) {
-    process.stderr.write('k8s-lease-lock: install takes one folder, a volume that the guarded container mounts at /lease-lock\n');
-    return EXIT.usage.code;
-  }
+const SHAPE = {
+  usage:
+    'Usage: k8s-lease-lock install DIR\n\n' +
+    'Copies the guard into a volume that the guarded container mounts at /lease-lock (docs/image.md).',
+  options: [],
+  operands: 'one',
+} as const;
+
+export async function install(argv: readonly string[], env: Env): Promise<number> {
+  return await reportUsage('install', async () => {
+    const line = await readInterleaved(SHAPE, argv, env);
+    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') return 0;
+    const [to] = line.operands;
+    if (to === undefined)
+      throw new UsageError('the folder is missing: a volume that the guarded container mounts at /lease-lock');
+    return await installInto(to);
+  });
+}
+
+async function installInto(to: string): Promise<number> {
   const from = dirname(dirname(process.execPath));
   if (basename(process.execPath) !== 'guard') {
     process.stderr.write('k8s-lease-lock: install copies the executable of the image, and this is not it (docs/image.md)\n');

@@ -2,28 +2,18 @@
 
 import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { type Reader, readCommandLine, UsageError } from '../command-line.ts';
-import type { Option } from '../option.ts';
+import { type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
+import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
 
-const OPTIONS: readonly Option[] = [
-  { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
-  { name: 'namespace', alias: 'n', value: 'NAMESPACE', default: DEFAULT_NAMESPACE, meaning: 'namespace of the Lease' },
-  {
-    name: 'for',
-    value: 'WHOM',
-    meaning: 'who gets the rights: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME (required)',
-  },
-  { name: 'events', meaning: 'the right to write Events in the namespace of the service account, too' },
-];
+const OPTIONS = pick(['name', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } });
 
 const USAGE =
   'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.';
 
-export async function rbac(argv: readonly string[]): Promise<number> {
+export async function rbac(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('rbac', () => {
-    // Its options are not those of run: no variable is meant for them.
-    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, {});
+    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
     process.stdout.write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
     return 0;
   });

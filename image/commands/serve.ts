@@ -1,11 +1,32 @@
 /** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
-import yargs from 'yargs';
 import { startLeaseServer } from '../../src/server/server.ts';
+import type { Env } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
+import { readInterleaved } from '../interleaved.ts';
+import { pick } from '../option-table.ts';
+import { given } from '../options.ts';
+import { reportUsage } from '../run-command.ts';
 
-export async function serve(argv: readonly string[]): Promise<number> {
-  const options = await readOptions(argv);
-  if (typeof options === 'number') return options;
+const SHAPE = {
+  usage: 'Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is not a cluster.',
+  options: pick(['port', 'data']),
+  operands: 'none',
+} as const;
+
+export async function serve(argv: readonly string[], env: Env): Promise<number> {
+  return await reportUsage('serve', async () => {
+    const line = await readInterleaved(SHAPE, argv, env);
+    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') return 0;
+    const data = line.read.text('data');
+    return await serveLeases({
+      port: given(line.read.integer('port', { from: 0, to: 65_535 })),
+      ...(data !== undefined && { data }),
+    });
+  });
+}
+
+async function serveLeases(options: { port: number; data?: string }): Promise<number> {
   const report = (problem: string) => process.stderr.write(`k8s-lease-lock: ${problem}\n`);
   try {
     const server = await startLeaseServer({ ...options, report });
@@ -20,32 +41,4 @@ export async function serve(argv: readonly string[]): Promise<number> {
     report((error as Error).message);
     return EXIT.configuration.code;
   }
-}
-
-async function readOptions(argv: readonly string[]): Promise<{ port: number; data?: string } | number> {
-  let complaint: string | undefined;
-  const parser = yargs([...argv])
-    .usage(
-      'Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is not a cluster.',
-    )
-    .help(false)
-    .version(false)
-    .option('port', { type: 'string', requiresArg: true, description: 'port on 127.0.0.1; 0 takes a free one (default: 8001)' })
-    .option('data', { type: 'string', requiresArg: true, description: 'file to keep the Leases in (default: memory only)' })
-    .option('help', { alias: 'h', type: 'boolean', description: 'show this' })
-    .strict()
-    .exitProcess(false)
-    .fail((message) => {
-      complaint = message;
-    });
-  const { port = '8001', data, help } = await parser.parseAsync();
-  if (help) {
-    process.stdout.write(`${await parser.getHelp()}\n`);
-    return 0;
-  }
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65535)
-    complaint ??= `invalid value "${port}" for --port: use a number from 0 to 65535`;
-  if (complaint === undefined) return { port: Number(port), ...(data !== undefined && { data }) };
-  process.stderr.write(`k8s-lease-lock: ${complaint} (see "k8s-lease-lock serve --help")\n`);
-  return EXIT.usage.code;
 }

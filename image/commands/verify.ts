@@ -41,7 +41,7 @@ export async function verify(argv: readonly string[], env: Env): Promise<number>
 }
 
 function readSettings(read: Reader, operands: readonly string[], env: Env): VerifySettings {
-  const lock = lockSettings(read, operands, env.LEASE_LOCK_NAME);
+  const lock = lockSettings(read, operands, env.LEASE_LOCK_NAME || undefined);
   const holder = read.text('holder') ?? env.LEASE_LOCK_HOLDER;
   const token = read.text('token') ?? env.LEASE_LOCK_TOKEN;
   if (!holder) throw new UsageError('--holder is required where LEASE_LOCK_HOLDER is not set: a token does not say who got it');
@@ -50,7 +50,7 @@ function readSettings(read: Reader, operands: readonly string[], env: Env): Veri
   // Those of the environment belong to the holder that it names, and to no other.
   const inherited = holder === env.LEASE_LOCK_HOLDER ? env.LEASE_LOCK_TRANSITIONS : undefined;
   const transitions = read.integer('transitions', { from: 0, to: 2_147_483_647 }) ?? (inherited ? Number(inherited) : undefined);
-  return { ...lock, namespace: lock.namespace ?? env.LEASE_LOCK_NAMESPACE, hold: { holder, token, transitions } };
+  return { ...lock, namespace: lock.namespace ?? (env.LEASE_LOCK_NAMESPACE || undefined), hold: { holder, token, transitions } };
 }
 
 async function verifyNow({ hold, ...settings }: VerifySettings, context: OperateContext): Promise<number> {
