@@ -3,7 +3,7 @@
  * Each command picks its own (commands/).
  */
 import { ON_BUSY } from '../src/lock/index.ts';
-import { DEFAULT_LEASE_DURATION } from '../src/protocol/timings.ts';
+import { DEFAULT_KILL_GRACE, DEFAULT_LEASE_DURATION } from '../src/protocol/timings.ts';
 import type { Option } from './option.ts';
 
 export const HOLD_FOLDER = '/run/lease-lock';
@@ -34,7 +34,7 @@ const OPTIONS = [
   {
     name: 'kill-grace',
     value: 'DURATION',
-    default: '10s',
+    default: DEFAULT_KILL_GRACE,
     meaning: 'time between SIGTERM and SIGKILL when the command has to be stopped',
   },
   {

@@ -3,7 +3,7 @@
  * tests hold all three together.
  */
 import { ON_BUSY } from '../../src/lock/index.ts';
-import { DEFAULT_LEASE_DURATION } from '../../src/protocol/timings.ts';
+import { DEFAULT_KILL_GRACE, DEFAULT_LEASE_DURATION } from '../../src/protocol/timings.ts';
 
 export const PREFIX = 'lease-lock.nullplatform.com/';
 
@@ -29,7 +29,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
     default: `${DEFAULT_LEASE_DURATION}; of a sidecar, what its Pod needs`,
     meaning: 'how long the lock outlives a guard that has died',
   },
-  { name: 'kill-grace', value: 'DURATION', default: '10s', meaning: 'between SIGTERM and SIGKILL of the command (wrap only)' },
+  {
+    name: 'kill-grace',
+    value: 'DURATION',
+    default: DEFAULT_KILL_GRACE,
+    meaning: 'between SIGTERM and SIGKILL of the command (wrap only)',
+  },
   { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
   { name: 'image', value: 'IMAGE', default: DEFAULT_IMAGE, meaning: 'image of the guard' },
   { name: 'injected', value: 'wrap|sidecar', meaning: 'written by the injection alone: how the Pod is guarded' },

@@ -35,9 +35,11 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
   const { clock, timings } = participant;
   const inbox = openSignalInbox();
   const opened = await options.openSupervisor({ argv, env }, clock);
-  if (opened.kind === 'refused') {
+  if (opened.kind !== 'opened') {
     inbox.close();
-    return { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+    return opened.kind === 'too-long'
+      ? { kind: 'not-started', problem: 'cannot-execute', message: `${argv[0]}: cannot be executed (${opened.message})` }
+      : { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
   }
   const { link } = opened;
   const undo = await reportOf(link, options);

@@ -9,6 +9,9 @@
  */
 export const DEFAULT_LEASE_DURATION = '60s';
 
+/** What most programs need to stop by themselves, well below the thirty seconds of a Pod. */
+export const DEFAULT_KILL_GRACE = '10s';
+
 export interface Timings {
   /** D: how long the lock is mine after the send of the last write that succeeded. Whole seconds, as the Lease API wants. */
   durationMs: number;

@@ -37,7 +37,7 @@ describe('a cluster that a test started', { skip: missing }, async () => {
 
   it('answers nothing while it is frozen, and goes on afterwards', async () => {
     const { request, controlPlane } = own();
-    controlPlane.freeze('apiServer');
+    await controlPlane.freeze('apiServer');
     await assert.rejects(request('GET', '/readyz', undefined, { signal: AbortSignal.timeout(200) }), { name: 'AbortError' });
     controlPlane.resume('apiServer');
     assert.equal((await request('GET', '/readyz')).text, 'ok');

@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import type { ClusterBinaries } from '../cluster/binaries.ts';
 import { apiClient } from './api.ts';
 import { type ChildServer, startChildServer } from './child-server.ts';
 import { freePort } from './ports.ts';
+import { until } from './until.ts';
 
 export interface ControlPlane {
   folder: string;
@@ -22,7 +23,8 @@ export interface ControlPlane {
   killApiServer(): Promise<void>;
   /** The API server again, on the same port, with the same certificates and data; resolves once it is ready. */
   startApiServer(): Promise<void>;
-  freeze(which: 'etcd' | 'apiServer'): void;
+  /** Resolves once none of its threads runs any more. */
+  freeze(which: 'etcd' | 'apiServer'): Promise<void>;
   resume(which: 'etcd' | 'apiServer'): void;
   stop(): Promise<void>;
 }
@@ -101,7 +103,7 @@ async function startIn(
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
-    freeze: (which) => of(which).signal('SIGSTOP'),
+    freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
     async stop() {
       await Promise.all([apiServer.kill(), etcd.kill()]);
@@ -117,6 +119,16 @@ function writeFiles(folder: string, tokens: string, authenticationConfig: string
   writeFileSync(join(folder, 'service-account.key'), privateKey.export({ type: 'pkcs1', format: 'pem' }), { mode: 0o600 });
   makeClientCertificate(folder);
   writeFileSync(join(folder, 'authentication'), authenticationConfig ?? '');
+}
+
+async function freeze(server: ChildServer): Promise<void> {
+  server.signal('SIGSTOP');
+  await until(() => isStopped(server.pid), 'all of its threads stand still');
+}
+
+function isStopped(pid: number): boolean {
+  const states = readdirSync(`/proc/${pid}/task`).map((task) => readFileSync(`/proc/${pid}/task/${task}/stat`, 'latin1'));
+  return states.every((stat) => stat.slice(stat.lastIndexOf(')') + 2).startsWith('T'));
 }
 
 /** `client.crt` and `client.key` of an administrator, by certificate: self-signed, so that it is its own authority. */

@@ -1,4 +1,4 @@
-/** An API server that asks to come back later (429, 503 with Retry-After) is not silent. */
+/** An API server that asks to come back later (429, 503 with Retry-After), or that refuses, is not silent. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isSettled, world } from '../harness/contenders.ts';
@@ -63,5 +63,22 @@ test('a first failure after hours without a request ends nothing: silence counts
   clock.jump(3600 * SECOND);
   bob.disturb('GET', 'request');
   await clock.advance(90 * SECOND);
+  await taking;
+});
+
+const forbidden = { kind: 'refused', reason: 'rights', status: 403, message: 'updating Lease: 403: forbidden' } as const;
+
+test('who refuses is not silent: silence counts from after the last refusal', async () => {
+  const { contender, clock } = world();
+  const alice = await contender('alice').take();
+  const bob = contender('bob');
+  const taking = bob.take();
+  await settle();
+  // Some hundred seconds without an answer, one refusal, and as much again.
+  bob.deafen();
+  bob.disturb('GET', ...times(20, 'request' as const), forbidden, ...times(20, 'request' as const));
+  await clock.advance(60 * SECOND);
+  await alice.release();
+  await clock.advance(240 * SECOND);
   await taking;
 });

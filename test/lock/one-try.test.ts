@@ -66,3 +66,16 @@ test('one try on a Lease whose fields are not tracked watches its holder for as 
     assert.equal((await bob).kind, alive ? 'busy' : 'held');
   }
 });
+
+test('one try needs no room in the queue: it says who holds the lock, and a newcomer that would wait is refused', async () => {
+  const { contender, overwrite } = world();
+  await contender('alice').take();
+  overwrite(({ metadata, ...lease }) => ({
+    ...lease,
+    metadata: { ...metadata, annotations: { ...metadata.annotations, 'example.com/large': 'x'.repeat(199_900) } },
+  }));
+  const tried = await contender('bob').acquire({ timeoutMs: 0 });
+  assert.deepEqual(tried.kind === 'busy' && tried.heldBy.map(({ id }) => id), ['alice']);
+  const waited = await contender('carol').acquire();
+  assert.match(waited.kind === 'refused' ? waited.message : waited.kind, /no room for another waiter/);
+});

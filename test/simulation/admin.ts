@@ -21,111 +21,138 @@ export interface AdminOptions {
 
 const AUTHOR: Author = { name: 'admin', kind: 'admin', id: '', nonce: 'admin', durationMs: 0 };
 
-/** One deed, chosen among those that this run has; the words for it, or undefined if there was nothing to do it to. */
-export function doDeed({ world, server, random, has, told }: AdminOptions): boolean {
-  const deeds = DEEDS.filter(has);
-  const [first, ...rest] = deeds;
+/** One deed, chosen among those that this run has; false if there was nothing to do it to. */
+export function doDeed(options: AdminOptions): boolean {
+  const { server, random, has, told } = options;
+  const [first, ...rest] = DEEDS.filter(has);
   const { lease } = server.get();
   if (!first || !lease) return false;
   const chosen = random.pick([first, ...rest]);
   told(AUTHOR, chosen);
-  const put = (next: RawLease, deed: Deed = 'other') => server.force(next, { author: AUTHOR, manager: 'kubectl-edit', deed });
-  const time = () => new Date(EPOCH_MS + world.now()).toISOString().replace('Z', '000Z');
-  const vacant = { holderIdentity: '', leaseDurationSeconds: 1, renewTime: time() };
-  const annotations = { ...lease.metadata.annotations };
-  const annotated = (): RawLease => ({ ...lease, metadata: { ...lease.metadata, annotations } });
-  switch (chosen) {
-    case 'delete':
-      server.remove({ author: AUTHOR, manager: 'kubectl', deed: 'delete' });
-      return true;
-    case 'unlock': {
-      for (const name of Object.keys(annotations)) if (name.startsWith(PREFIX.holder)) delete annotations[name];
-      put({ ...annotated(), spec: { ...lease.spec, ...vacant } }, 'unlock');
-      return true;
-    }
-    case 'clear':
-      put({ ...lease, spec: { ...lease.spec, ...vacant } }, 'clear');
-      return true;
-    case 'restore':
-      return server.restore(1 + Math.floor(random.next() * 20), { author: AUTHOR, manager: 'etcd', deed: 'restore' });
-    case 'absurd':
-      absurd(annotations, random);
-      put(annotated());
-      return true;
-    case 'full':
-      annotations['example.com/large'] = 'x'.repeat(199_500);
-      put(annotated());
-      world.at(world.now() + random.about(40_000), () => {
-        const present = server.get().lease;
-        if (!present) return false;
-        const { 'example.com/large': _, ...rest } = present.metadata.annotations ?? {};
-        put({ ...present, metadata: { ...present.metadata, annotations: rest } });
-        return false;
-      });
-      return true;
-    case 'spoil':
-      spoil(annotations, random);
-      put(annotated());
-      return true;
-    case 'stop': {
-      const holder = Object.keys(annotations).find((name) => name.startsWith(PREFIX.holder));
-      if (!holder) return false;
-      const named = random.chance(0.5) ? holder.slice(PREFIX.holder.length) : lease.spec?.holderIdentity;
-      const lock = {
-        ...parse(annotations[LOCK]),
-        stop: { holder: named, by: 'admin', kind: random.pick(['unlock', 'replace']), reason: 'because' },
-      };
-      annotations[LOCK] = JSON.stringify(lock);
-      put(annotated());
-      return true;
-    }
-    case 'adorn': {
-      annotations[`example.com/${Math.floor(random.next() * 3)}`] = String(world.now());
-      annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), v: 1, unknown: { later: [1] } });
-      // Now and then so much of it that a queue has no room for another.
-      if (random.chance(0.01)) annotations['example.com/large'] = 'x'.repeat(199_500);
-      else delete annotations['example.com/large'];
-      const labels = { ...lease.metadata.labels, colour: random.pick(['red', 'blue']) };
-      const metadata = { ...lease.metadata, annotations, labels, finalizers: ['example.com/keep'] };
-      put({ ...lease, metadata, spec: { ...lease.spec, unknown: 'field' }, status: { odd: true } });
-      return true;
-    }
-    case 'tracking': {
-      put({ ...lease, metadata: { ...lease.metadata, managedFields: [] } });
-      return true;
-    }
-    case 'version': {
-      const good = annotations[LOCK];
-      annotations[LOCK] = JSON.stringify({ ...parse(good), v: 2 });
-      put(annotated());
-      world.at(world.now() + random.about(5000), () => {
-        const present = server.get().lease;
-        if (!present || parse(present.metadata.annotations?.[LOCK]).v !== 2) return false;
-        const back = {
-          ...present.metadata.annotations,
-          [LOCK]: JSON.stringify({ ...parse(present.metadata.annotations?.[LOCK]), v: 1 }),
-        };
-        put({ ...present, metadata: { ...present.metadata, annotations: back } });
-        return false;
-      });
-      return true;
-    }
-    case 'coordinate': {
-      const field = random.pick(['strategy', 'preferredHolder']);
-      put({ ...lease, spec: { ...lease.spec, [field]: 'OldestEmulationVersion' } });
-      world.at(world.now() + random.about(5000), () => {
-        const present = server.get().lease;
-        if (!present?.spec || !(field in present.spec)) return false;
-        const { [field]: _, ...spec } = present.spec;
-        put({ ...present, spec });
-        return false;
-      });
-      return true;
-    }
-    default:
+  return DO[chosen](new Desk(options, lease));
+}
+
+/** What an administrator has in hand: the Lease as it is read, and ways to write another. */
+class Desk {
+  readonly world: World;
+  readonly server: Server;
+  readonly random: Random;
+  readonly lease: RawLease;
+  /** To be changed, and put with `annotated`. */
+  readonly annotations: Record<string, string>;
+
+  constructor({ world, server, random }: AdminOptions, lease: RawLease) {
+    this.world = world;
+    this.server = server;
+    this.random = random;
+    this.lease = lease;
+    this.annotations = { ...lease.metadata.annotations };
+  }
+
+  put(next: RawLease, deed: Deed = 'other'): true {
+    this.server.force(next, { author: AUTHOR, manager: 'kubectl-edit', deed });
+    return true;
+  }
+
+  annotated(): RawLease {
+    return { ...this.lease, metadata: { ...this.lease.metadata, annotations: this.annotations } };
+  }
+
+  /** The spec as the release of a leader election leaves it. */
+  vacant(): NonNullable<RawLease['spec']> {
+    const renewTime = new Date(EPOCH_MS + this.world.now()).toISOString().replace('Z', '000Z');
+    return { ...this.lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime };
+  }
+
+  /** Makes good later what was done, if it is still so. */
+  later(meanMs: number, repair: (present: RawLease) => RawLease | undefined): true {
+    this.world.at(this.world.now() + this.random.about(meanMs), () => {
+      const present = this.server.get().lease;
+      const repaired = present && repair(present);
+      if (repaired) this.put(repaired);
       return false;
+    });
+    return true;
   }
 }
+
+const withAnnotations = (lease: RawLease, annotations: Record<string, string>): RawLease => ({
+  ...lease,
+  metadata: { ...lease.metadata, annotations },
+});
+
+const DO: Record<(typeof DEEDS)[number], (desk: Desk) => boolean> = {
+  delete({ server }) {
+    server.remove({ author: AUTHOR, manager: 'kubectl', deed: 'delete' });
+    return true;
+  },
+  unlock(desk) {
+    const { annotations } = desk;
+    for (const name of Object.keys(annotations)) if (name.startsWith(PREFIX.holder)) delete annotations[name];
+    return desk.put({ ...desk.annotated(), spec: desk.vacant() }, 'unlock');
+  },
+  clear: (desk) => desk.put({ ...desk.lease, spec: desk.vacant() }, 'clear'),
+  restore: ({ server, random }) =>
+    server.restore(1 + Math.floor(random.next() * 20), { author: AUTHOR, manager: 'etcd', deed: 'restore' }),
+  absurd(desk) {
+    absurd(desk.annotations, desk.random);
+    return desk.put(desk.annotated());
+  },
+  full(desk) {
+    desk.annotations[LARGE] = 'x'.repeat(199_500);
+    desk.put(desk.annotated());
+    return desk.later(40_000, (present) => {
+      const { [LARGE]: _, ...rest } = present.metadata.annotations ?? {};
+      return withAnnotations(present, rest);
+    });
+  },
+  spoil(desk) {
+    spoil(desk.annotations, desk.random);
+    return desk.put(desk.annotated());
+  },
+  stop(desk) {
+    const { annotations, random, lease } = desk;
+    const holder = Object.keys(annotations).find((name) => name.startsWith(PREFIX.holder));
+    if (!holder) return false;
+    const named = random.chance(0.5) ? holder.slice(PREFIX.holder.length) : lease.spec?.holderIdentity;
+    const stop = { holder: named, by: 'admin', kind: random.pick(['unlock', 'replace']), reason: 'because' };
+    annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), stop });
+    return desk.put(desk.annotated());
+  },
+  adorn(desk) {
+    const { annotations, random, lease, world } = desk;
+    annotations[`example.com/${Math.floor(random.next() * 3)}`] = String(world.now());
+    annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), v: 1, unknown: { later: [1] } });
+    // Now and then so much of it that a queue has no room for another.
+    if (random.chance(0.01)) annotations[LARGE] = 'x'.repeat(199_500);
+    else delete annotations[LARGE];
+    const labels = { ...lease.metadata.labels, colour: random.pick(['red', 'blue']) };
+    const metadata = { ...lease.metadata, annotations, labels, finalizers: ['example.com/keep'] };
+    return desk.put({ ...lease, metadata, spec: { ...lease.spec, unknown: 'field' }, status: { odd: true } } as RawLease);
+  },
+  tracking: (desk) => desk.put({ ...desk.lease, metadata: { ...desk.lease.metadata, managedFields: [] } }),
+  version(desk) {
+    const versioned = (text: string | undefined, v: number) => JSON.stringify({ ...parse(text), v });
+    desk.annotations[LOCK] = versioned(desk.annotations[LOCK], 2);
+    desk.put(desk.annotated());
+    return desk.later(5000, (present) => {
+      const { annotations = {} } = present.metadata;
+      if (parse(annotations[LOCK]).v !== 2) return undefined;
+      return withAnnotations(present, { ...annotations, [LOCK]: versioned(annotations[LOCK], 1) });
+    });
+  },
+  coordinate(desk) {
+    const field = desk.random.pick(['strategy', 'preferredHolder']);
+    desk.put({ ...desk.lease, spec: { ...desk.lease.spec, [field]: 'OldestEmulationVersion' } });
+    return desk.later(5000, (present) => {
+      if (!present.spec || !(field in present.spec)) return undefined;
+      const { [field]: _, ...spec } = present.spec;
+      return { ...present, spec };
+    });
+  },
+};
+
+const LARGE = 'example.com/large';
 
 function spoil(annotations: Record<string, string>, random: Random): void {
   const ours = Object.keys(annotations).filter((name) => name.includes('lease-lock.nullplatform.com/'));

@@ -12,9 +12,9 @@ export interface Plan {
 
 const NETWORK = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition'];
 export const DEEDS = [
-  ...['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'],
-  ...['full', 'absurd', 'restore'],
-];
+  ...(['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'] as const),
+  ...(['full', 'absurd', 'restore'] as const),
+] as const;
 
 /** Kinds of runs, so that each trouble is met alone as well as in company. */
 const PROFILES: Record<string, string[]> = {

@@ -55,6 +55,11 @@ function exile(stage: Stage): void {
     const names = [...stage.alive].flatMap(({ ours }) => (ours ? [ours.author.name] : []));
     const name = names[Math.floor(random.next() * names.length)];
     if (name) stage.network.cutOff(name, random.between(600_000, 3 * 3_600_000));
+    // What is on its way to it is lost with the connection, and nobody tells it.
+    for (const { ours } of stage.alive) {
+      if (!ours || ours.author.name !== name) continue;
+      stage.listen(stage.world.now(), { type: 'troubled', author: ours.author, source: 'watch', by: 'exiled', lasting: true });
+    }
     return false;
   });
 }

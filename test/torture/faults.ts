@@ -18,7 +18,7 @@ export const faultsOn = (rack: Rack): Record<string, Fault> => ({
 
 function ofTheCluster({ cluster: { controlPlane }, random }: Rack): Record<string, Fault> {
   const frozen = (which: 'apiServer' | 'etcd') => async () => {
-    controlPlane.freeze(which);
+    await controlPlane.freeze(which);
     await sleep(random.between(300, 7000));
     controlPlane.resume(which);
   };

@@ -25,7 +25,11 @@ export interface SupervisorLink extends Omit<Mailbox, 'hear'> {
   end(callerSees: 'exitCodeOfGuard' | 'endOfCommand'): Promise<void>;
 }
 
-export type Opened = { kind: 'opened'; link: SupervisorLink } | { kind: 'refused'; message: string };
+export type Opened =
+  | { kind: 'opened'; link: SupervisorLink }
+  /** The kernel does not take the command with all of its arguments and its environment. */
+  | { kind: 'too-long'; message: string }
+  | { kind: 'refused'; message: string };
 
 export type SupervisorSource =
   /** `first` has started both: the socket's descriptor, and the index of the command in the arguments of `first`. */
@@ -82,10 +86,10 @@ async function startSupervisor(
   }
 }
 
-const cannotBeStarted = (error: unknown): Opened => ({
-  kind: 'refused',
-  message: `the supervisor of the command cannot be started: ${systemError(error)}`,
-});
+function cannotBeStarted(error: unknown): Opened {
+  if ((error as NodeJS.ErrnoException).code === 'E2BIG') return { kind: 'too-long', message: systemError(error) };
+  return { kind: 'refused', message: `the supervisor of the command cannot be started: ${systemError(error)}` };
+}
 
 /**
  * Node raises its own limit of open files to the hard one, and remembers nothing. What the caller has, its parent has, as long as they have the hard

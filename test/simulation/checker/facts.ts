@@ -89,6 +89,8 @@ export interface Facts {
   /** When etcd last came from a backup. */
   restoredAt: number;
   lastArrivalAt: number;
+  /** When somebody last left the queue of his own accord. */
+  leftAt: number;
   violate(at: number, invariant: string, what: string): void;
 }
 
@@ -131,6 +133,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     deletedAt: Number.NEGATIVE_INFINITY,
     restoredAt: Number.NEGATIVE_INFINITY,
     lastArrivalAt: 0,
+    leftAt: Number.NEGATIVE_INFINITY,
     violate,
   };
 }
@@ -162,6 +165,7 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
   for (const key of facts.standing.keys()) if (!keys.has(key)) facts.standing.delete(key);
   for (const key of keys) if (!facts.standing.has(key)) facts.standing.set(key, at);
   if (kind === 'enqueue') facts.lastArrivalAt = at;
+  if (kind === 'leave') facts.leftAt = at;
   if (signOfLife(before) !== signOfLife(after)) facts.changedAt = at;
   if (after.named === '' && before?.named !== '') facts.freedAt = at;
 }

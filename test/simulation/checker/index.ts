@@ -73,8 +73,14 @@ const newRooms = (facts: Facts) => ({
 });
 type Rooms = ReturnType<typeof newRooms>;
 
+function lose({ facts, stops }: Rooms, at: number, event: Extract<Occurrence, { type: 'lost' }>): void {
+  judgeLoss(facts, at, event);
+  stops.lost(event.author);
+  facts.lost.add(event.author.nonce);
+}
+
 function take(rooms: Rooms, at: number, event: Occurrence): void {
-  const { facts, exits, intervals, stops, oneTry } = rooms;
+  const { facts, exits, intervals, stops, oneTry, requests } = rooms;
   switch (event.type) {
     case 'commit':
       commit(rooms, at, landedOf(event));
@@ -100,7 +106,7 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
       follow(facts, at, event);
       break;
     case 'asked':
-      rooms.requests.asked(at, event);
+      requests.asked(at, event);
       break;
     case 'started':
       intervals.started(at, event);
@@ -110,9 +116,7 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
       intervals.ended(at, event);
       break;
     case 'lost':
-      judgeLoss(facts, at, event);
-      stops.lost(event.author);
-      facts.lost.add(event.author.nonce);
+      lose(rooms, at, event);
       break;
     case 'said':
       exits.said(at, event);

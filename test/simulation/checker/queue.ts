@@ -15,6 +15,8 @@ import { holderKeys } from './writes.ts';
 
 /** Trouble may have left something behind (a pause before the next try) for so long. */
 const AFTERMATH_MS = 8000;
+/** Until everybody who is punctual has learned of a change, and has acted on it. */
+const NEWS_MS = 500;
 
 export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
   const { kind, author, after } = write;
@@ -41,6 +43,8 @@ function order(facts: Facts, at: number, claim: Claim): void {
   const { author, before, place } = claim;
   const queue = before.waiters.filter((entry) => entry.nonce !== author.nonce).sort((a, b) => (isAhead(a, b) ? -1 : 1));
   const windows = queue.filter((entry) => isAhead(entry, place)).length;
+  // Who leaves a free lock moves all behind him up by a window at once: two of them may then be entitled in the same moment.
+  if (at < facts.leftAt + NEWS_MS) return;
   const own = before.waiters.find(({ nonce }) => nonce === author.nonce);
   if (own && isAltered(own, author)) return;
   for (const [index, entry] of queue.entries()) {
@@ -138,10 +142,13 @@ function pace({ options, waiting, freedAt, lastArrivalAt, violate }: Facts, at: 
 }
 
 /** Being slow costs a turn, never a place. */
-function ticket({ waiting, violate }: Facts, at: number, { author, after, sent }: LandedWrite): void {
+function ticket({ waiting, sights, violate }: Facts, at: number, { author, after, sent }: LandedWrite): void {
   const me = waiting.get(author.nonce);
   if (me) me.missingSince = undefined;
   const entry = after.waiters.find(({ nonce }) => nonce === author.nonce);
+  // A claim of its own that came true unnoticed, and was contradicted since, stands under the ticket that it had then.
+  const contradicted = sights.newest(author)?.doc.holders.find(({ nonce }) => nonce === author.nonce);
+  if (contradicted && contradicted.ticket === entry?.ticket) return;
   // An old write may land late, over a Lease that was deleted.
   const knew = me !== undefined && me.ticketAt <= (sent?.time ?? at);
   if (knew && me.ticket !== undefined && entry && entry.ticket !== me.ticket) {
@@ -168,12 +175,14 @@ export function follow({ waiting }: Facts, at: number, event: Occurrence): void 
       else me.troubles.delete(event.source);
       return;
     case 'shown': {
-      const mine = event.lease && docOf(event.lease).waiters.find(({ nonce }) => nonce === author.nonce);
-      if (!me || !mine || !event.lease) return;
+      if (!me || !event.lease) return;
+      const { waiters } = docOf(event.lease);
+      const mine = waiters.find(({ nonce }) => nonce === author.nonce);
+      if (!mine) return;
       // After a deletion, an older document may be put back, with an older ticket: the last one that it was shown is its own.
       if (me.ticket !== mine.ticket) me.ticketAt = at;
       me.ticket = mine.ticket;
-      const place = docOf(event.lease).waiters.filter((entry) => isAhead(entry, mine)).length;
+      const place = waiters.filter((entry) => isAhead(entry, mine)).length;
       me.watchesSince = place < WATCHED_PLACES ? Math.min(me.watchesSince, at) : Number.POSITIVE_INFINITY;
       return;
     }

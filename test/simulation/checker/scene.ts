@@ -7,7 +7,7 @@ import { absentLease, claim, enqueue, renewal, withoutMe } from '../../../src/pr
 import type { Author, Deed, Occurrence } from '../history.ts';
 import { EPOCH_MS } from '../process.ts';
 import { randomOf } from '../random.ts';
-import { newServer } from '../server.ts';
+import { newServer, type Server } from '../server.ts';
 import { type Checker, type CheckerOptions, newChecker } from './index.ts';
 
 export interface Actor {
@@ -35,60 +35,82 @@ export interface Scene {
 
 const ADMIN: Author = { name: 'admin', kind: 'admin', id: '', nonce: 'admin', durationMs: 0 };
 
-export function newScene(options: Partial<CheckerOptions> = {}): Scene {
-  let now = 0;
-  let marks = 0;
-  const checker = newChecker({ drift: false, skew: false, gentle: false, ...options });
-  const tell = (event: Occurrence) => checker.take(now, event);
-  const world = { now: () => now, at() {}, run: async () => 0 };
-  const server = newServer(world, { random: randomOf(1, 'scene'), skewsMs: [0] });
-  server.onCommit(({ write: { author, sent, deed }, before, after }) =>
-    tell({ type: 'commit', author, before, after, ...(sent && { sent }), ...(deed && { deed }) }),
-  );
-  const view = (me: Me) => {
-    const { lease } = server.get();
+export const newScene = (options: Partial<CheckerOptions> = {}): Scene => new PlayedScene(options);
+
+class PlayedScene implements Scene {
+  readonly checker: Checker;
+  readonly actor = newActor;
+  readonly #server: Server;
+  #now = 0;
+  #marks = 0;
+
+  constructor(options: Partial<CheckerOptions>) {
+    this.checker = newChecker({ drift: false, skew: false, gentle: false, ...options });
+    const world = { now: () => this.#now, at() {}, run: async () => 0 };
+    this.#server = newServer(world, { random: randomOf(1, 'scene'), skewsMs: [0] });
+    this.#server.onCommit(({ write: { author, sent, deed }, before, after }) =>
+      this.tell({ type: 'commit', author, before, after, ...(sent && { sent }), ...(deed && { deed }) }),
+    );
+  }
+
+  at(time: number): void {
+    this.#now = time;
+  }
+
+  tell(event: Occurrence): void {
+    this.checker.take(this.#now, event);
+  }
+
+  lease(): RawLease | undefined {
+    return this.#server.get().lease;
+  }
+
+  show(...actors: Actor[]): void {
+    for (const { author } of actors) this.tell({ type: 'shown', author, lease: this.lease(), byAnswer: false });
+  }
+
+  enqueue({ author, me }: Actor): void {
+    this.#put(author, enqueue({ view: this.#view(me), me }, this.#view(me).state.next));
+  }
+
+  claim({ author, me }: Actor): void {
+    const { state } = this.#view(me);
+    const ticket = state.waiters.find(({ nonce }) => nonce === me.nonce)?.ticket ?? state.next;
+    const passed = state.waiters.filter((waiter) => waiter.nonce !== me.nonce && waiter.ticket < ticket);
+    this.#put(author, claim({ view: this.#view(me), me, moment: this.#moment() }, ticket, passed));
+  }
+
+  renew({ author, me }: Actor): void {
+    const mine = this.#view(me).state.holders.find(({ key }) => key.endsWith(`-${me.nonce}`));
+    if (mine) this.#put(author, renewal({ view: this.#view(me), me, moment: this.#moment() }, mine.key));
+  }
+
+  leave({ author, me }: Actor): void {
+    const without = withoutMe(this.#view(me).state, me, this.#moment().wall);
+    if (without) this.#put(author, without.lease);
+  }
+
+  edit(deed: Deed, change: (lease: RawLease) => RawLease | undefined): void {
+    const lease = this.lease();
+    const after = lease && change(lease);
+    if (after) this.#server.force(after, { author: ADMIN, manager: 'kubectl-edit', deed });
+    else this.#server.remove({ author: ADMIN, manager: 'kubectl', deed });
+  }
+
+  #view(me: Me) {
+    const lease = this.lease();
     const parsed = parseLease(lease ?? absentLease(me));
     if (parsed.kind === 'refused') throw new Error(parsed.message);
     return { state: parsed.state, exists: lease !== undefined };
-  };
-  const moment = (): Moment => ({ now: now as Steady, wall: new Date(EPOCH_MS + now), mark: `mark${++marks}` });
-  const put = (author: Author, lease: RawLease) =>
-    server.put(lease, { author, manager: 'k8s-lease-lock', sent: { local: now, time: now } });
-  return {
-    checker,
-    at(time) {
-      now = time;
-    },
-    actor: (name, given) => newActor(name, given),
-    tell,
-    show(...actors) {
-      for (const { author } of actors) tell({ type: 'shown', author, lease: server.get().lease, byAnswer: false });
-    },
-    enqueue({ author, me }) {
-      put(author, enqueue({ view: view(me), me }, view(me).state.next));
-    },
-    claim({ author, me }) {
-      const { state } = view(me);
-      const ticket = state.waiters.find(({ nonce }) => nonce === me.nonce)?.ticket ?? state.next;
-      const passed = state.waiters.filter((waiter) => waiter.nonce !== me.nonce && waiter.ticket < ticket);
-      put(author, claim({ view: view(me), me, moment: moment() }, ticket, passed));
-    },
-    renew({ author, me }) {
-      const mine = view(me).state.holders.find(({ key }) => key.endsWith(`-${me.nonce}`));
-      if (mine) put(author, renewal({ view: view(me), me, moment: moment() }, mine.key));
-    },
-    leave({ author, me }) {
-      const without = withoutMe(view(me).state, me, moment().wall);
-      if (without) put(author, without.lease);
-    },
-    edit(deed, change) {
-      const { lease } = server.get();
-      const after = lease && change(lease);
-      if (after) server.force(after, { author: ADMIN, manager: 'kubectl-edit', deed });
-      else server.remove({ author: ADMIN, manager: 'kubectl', deed });
-    },
-    lease: () => server.get().lease,
-  };
+  }
+
+  #moment(): Moment {
+    return { now: this.#now as Steady, wall: new Date(EPOCH_MS + this.#now), mark: `mark${++this.#marks}` };
+  }
+
+  #put(author: Author, lease: RawLease): void {
+    this.#server.put(lease, { author, manager: 'k8s-lease-lock', sent: { local: this.#now, time: this.#now } });
+  }
 }
 
 function newActor(name: string, given: Partial<Me> = {}): Actor {

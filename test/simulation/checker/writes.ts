@@ -60,7 +60,8 @@ function mayChange(name: string, { author, kind, before, priority }: CheckedWrit
   const entry = before.waiters.find(({ key }) => PREFIX.waiter + key === name);
   // What can't be read, any writer but a renewing one drops.
   if (!entry) return kind !== 'renew';
-  return kind === 'claim' && isAhead(entry, { priority, ticket, nonce: author.nonce });
+  // A ticket that leaves no room to count on stands before every newcomer, whose own begins anew.
+  return kind === 'claim' && (!isTicket(entry.ticket + 1) || isAhead(entry, { priority, ticket, nonce: author.nonce }));
 }
 
 function lockChanges(kind: WriteKind, before: Doc, after: Doc): string[] {

@@ -97,11 +97,13 @@ function newParticipantOf(board: Board, { cast, author, life, timings }: Making)
   };
 }
 
-function newClient(board: Board, { cast, author, life, clock }: Omit<Making, 'timings'> & { clock: Clock }): LeaseClient {
-  const { name } = cast;
-  const { server, flights, listen } = board;
+type Request = (what: string, serve: () => Answer, timeoutMs: number) => Promise<Answer>;
+
+/** The requests of one participant, each in flight until it is served and answered, or given up. */
+function requester(board: Board, { cast: { name }, author, life, clock }: Omit<Making, 'timings'> & { clock: Clock }): Request {
+  const { flights, listen } = board;
   let requests = 0;
-  const request = (what: string, serve: () => Answer, timeoutMs: number): Promise<Answer> => {
+  return (what, serve, timeoutMs) => {
     const { promise, resolve } = Promise.withResolvers<Answer>();
     let result: Answer | undefined;
     const settle = (answer: Answer) => {
@@ -132,18 +134,23 @@ function newClient(board: Board, { cast, author, life, clock }: Omit<Making, 'ti
     flights.add(flight);
     return promise;
   };
+}
+
+function newClient(board: Board, making: Omit<Making, 'timings'> & { clock: Clock }): LeaseClient {
+  const { cast, author, life } = making;
+  const { server } = board;
+  const request = requester(board, making);
+  const get = (): Answer => {
+    const { lease } = server.get();
+    return lease ? { kind: 'lease', lease } : { kind: 'absent' };
+  };
   const put = (lease: RawLease, write: Write): Answer => {
     const stored = server.put(lease, write);
     return typeof stored === 'string' ? { kind: 'conflict' } : { kind: 'lease', lease: stored };
   };
   return {
     server: 'small',
-    read: ({ timeoutMs }) =>
-      request(
-        'GET',
-        () => (server.get().lease ? { kind: 'lease', lease: server.get().lease as RawLease } : { kind: 'absent' }),
-        timeoutMs,
-      ),
+    read: ({ timeoutMs }) => request('GET', get, timeoutMs),
     write(lease, { as, timeoutMs }) {
       const write = { author, manager: as, sent: { local: board.now(), time: board.now() } };
       return request('PUT', () => put(lease, write), timeoutMs);
@@ -208,7 +215,7 @@ function newCommand(board: Board, { author, participant, cast, life }: CommandMa
   let unwatch = () => {};
   const heard = (stopBy: number) => {
     unwatch();
-    unwatch = board.at(machine, stopBy + killGraceMs + reapMs, () => end('killed by the watchdog'));
+    unwatch = board.at(machine, stopBy + killGraceMs + reapMs, () => end('killed by the supervisor'));
     undo = [...undo, unwatch];
   };
   return {

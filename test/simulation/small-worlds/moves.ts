@@ -64,7 +64,7 @@ function wait(situation: Situation, untilMs: number): Move[] {
   const late = [...left.map(({ name }) => name), ...broken.map((whose) => `${whose}'s watch`)].join(', ');
   return [
     {
-      name: cost > 0 ? `time passes, and so does the time for ${late}` : 'time passes',
+      name: cost > 0 ? `time passes while ${late} is on the way` : 'time passes',
       make() {
         situation.faults -= cost;
         for (const flight of left) flight.slow = true;
