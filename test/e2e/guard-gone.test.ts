@@ -16,7 +16,7 @@ test('a guard that is killed takes its command with it, long before its lock can
   alice.kill('SIGKILL');
   await until(() => pidsIn(file).every((pid) => !isRunning(pid)), 'the command ends');
   await until(() => !isRunning(supervisor), 'the supervisor ends with it');
-  assert.match(alice.stderr, /the guard has ended unexpectedly: terminating the command/);
+  await alice.says(/the guard has ended unexpectedly: terminating the command/);
 });
 
 test('with JSON lines asked for, what the supervisor says last is one', async (t) => {

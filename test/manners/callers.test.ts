@@ -4,9 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { compile, tempFile } from '../harness/programs.ts';
-import { flock, run, start, words } from './standalone.ts';
+import { flock, run, start, without, words } from './standalone.ts';
 
-test('a make below a make has the jobserver of its parent', async () => {
+test('a make below a make has the jobserver of its parent', { skip: without('make', 'flock') }, async () => {
   const file = tempFile('Makefile');
   const inner = tempFile('Inner');
   writeFileSync(inner, 'all: a b c\na b c:\n\t@echo built $@ $(MAKEFLAGS)\n');
@@ -38,7 +38,7 @@ test('xargs -P runs several, each waits for its turn, and the worst code is what
   assert.equal(execFileSync('cat', [file], { encoding: 'utf8' }), 'in\nout\n'.repeat(5));
 });
 
-test('GNU parallel runs several, and counts those that failed', async () => {
+test('GNU parallel runs several, and counts those that failed', { skip: without('parallel') }, async () => {
   const file = tempFile('parallel');
   const script = `seq 0 3 | parallel --will-cite -j4 "${run().join(' ')} sh -c 'echo in >>${file}; sleep 0.05; echo out >>${file}; exit {}'"`;
   const alice = start(['sh', '-c', script], { env: { HOME: tempFile('.') } });
