@@ -27,7 +27,7 @@ export function isAlive({ pid, startedTicks }: ProcessName): boolean {
   return entry !== undefined && !entry.dead && entry.startedTicks === startedTicks;
 }
 
-/** Undefined if there is none, or no /proc to see it in. */
+/** Undefined if no such process exists, or there is no /proc to see it in. */
 export function readProcess(pid: number): ProcessEntry | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

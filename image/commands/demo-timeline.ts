@@ -1,4 +1,4 @@
-/** Who waited and who ran when, drawn for a terminal, and whether any two ran at once. Pure. */
+/** Who waited and who ran when, drawn for a terminal, and whether any two ran at the same time. Pure. */
 
 export interface Row {
   name: string;

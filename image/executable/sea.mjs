@@ -16,7 +16,7 @@ const configuration = {
   useCodeCache: false,
   // SIGUSR1 belongs to the command; by default it opens Node's inspector. No thread compiles: one that waits for memory would keep the process from ending.
   execArgv: ['--no-warnings', '--disable-sigusr1', '--no-concurrent-sparkplug', '--no-concurrent-recompilation'],
-  // The workload's NODE_OPTIONS is none of ours.
+  // The workload's NODE_OPTIONS is not for the guard.
   execArgvExtension: 'none',
   assets: Object.fromEntries(files.map((file) => [file, `${bundle}/${file}`])),
 };

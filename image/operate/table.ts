@@ -3,7 +3,7 @@ import { visible } from '../../src/visible.ts';
 
 export interface Column<Row> {
   head: string;
-  /** Undefined or empty: there is none. Whatever others have written in it is made harmless here. */
+  /** Undefined or empty: no value. Whatever others have written in it is made harmless here. */
   cell(row: Row): string | undefined;
   /** Around the text, once it has its width. */
   paint?(text: string, row: Row): string;

@@ -3,6 +3,7 @@
  * that the lock can't be known to be held for as long as stopping takes, also if this process is stopped or killed (the supervisor keeps the
  * deadline); the lock is released only when every process has ended. The guarantee and its limits: docs/safety.md.
  */
+import { untilAborted } from '../clock.ts';
 import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { standInFor } from '../protocol/deadlines.ts';
 import type { StopRequest } from '../protocol/lock-state.ts';
@@ -45,7 +46,10 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
   const undo = await reportOf(link, options);
   let outcome: GuardOutcome | undefined;
   try {
-    const prepared = await prepare(link, { argv, env, graceMs: timings.killGraceMs, orphans, clock });
+    // A supervisor that somebody has stopped says nothing: a signal ends that wait, too.
+    const interrupted = untilAborted(inbox.ending).then(() => ({ kind: 'interrupted' as const, signal: inbox.ending.reason }));
+    const preparing = prepare(link, { argv, env, graceMs: timings.killGraceMs, orphans, clock });
+    const prepared = await Promise.race([preparing, interrupted]);
     outcome = prepared.kind === 'prepared' ? await acquireAndRun(options, { inbox, link, command: prepared.command }) : prepared;
     return outcome;
   } finally {

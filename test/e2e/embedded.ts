@@ -32,7 +32,7 @@ export const leasePath = (name: string): string => `/apis/coordination.k8s.io/v1
 
 export async function holderOf(name: string): Promise<string> {
   const { body } = await target.request('GET', leasePath(name));
-  return body.spec.holderIdentity ?? '';
+  return body.spec?.holderIdentity ?? '';
 }
 
 /** Writes its own process id and those of what it starts, one a line, says that it is ready, and lasts. */

@@ -83,7 +83,8 @@ test('a guard that is stopped between its claim and the start of its command, un
   const file = join(tempFolder(t), 'pids');
   const name = lockName();
   const alice = run(t, name, [...SHORT, '--', ...family(file)], { env: atTheWordToStart('SIGSTOP') });
-  await alice.says(/acquired/);
+  // Its words may be stopped with it.
+  await until(async () => (await holderOf(name)) !== '', 'alice has the lock');
   const bob = run(t, name, [...SHORT, '--', ...census(file)]);
   assert.equal((await bob.finished).stdout, 'ran\n');
   alice.kill('SIGCONT');

@@ -137,6 +137,10 @@ test('working directory', async (t) => {
   assert.equal((await assertSame(t, { command: ['pwd'], cwd })).stdout, `${cwd}\n`);
 });
 
+test('the soft limit of open files, which Node raises', async (t) => {
+  assert.equal((await assertSame(t, { command: ['sh', '-c', 'ulimit -Sn'], around: 'ulimit -Sn 300;' })).stdout, '300\n');
+});
+
 test('umask', async (t) => {
   assert.match((await assertSame(t, { command: ['sh', '-c', 'umask'], around: 'umask 0137;' })).stdout, /0137/);
 });

@@ -10,7 +10,7 @@ import { SECOND } from '../../harness/manual-clock.ts';
 type Script = { [kind in ToSupervisor['kind']]?: FromSupervisor[] };
 
 /** The outcome, and all that the guard has said to its supervisor. */
-async function play(script: Script): Promise<{ outcome: GuardOutcome; heard: ToSupervisor[] }> {
+async function play(script: Script, meanwhile: () => void = () => {}): Promise<{ outcome: GuardOutcome; heard: ToSupervisor[] }> {
   const { clock, contender } = world();
   const alice = contender('alice');
   const mailbox = createMailbox(new AbortController().signal);
@@ -48,6 +48,8 @@ async function play(script: Script): Promise<{ outcome: GuardOutcome; heard: ToS
   }).then((ended) => {
     outcome = ended;
   });
+  await clock.advance(SECOND);
+  meanwhile();
   for (let at = 0; at < 100 && !outcome; at++) await clock.advance(SECOND);
   assert.ok(outcome, 'the guard ends');
   return { outcome, heard };
@@ -59,6 +61,15 @@ test('a command that its supervisor has stopped at the deadline was lost, also i
     start: [{ kind: 'started', pid: 5_000_000 }, { kind: 'terminating', reason: 'deadline' }, killed, { kind: 'allGone' }],
   });
   assert.equal(outcome.kind, 'lost');
+});
+
+test('a supervisor that says nothing is not waited for once a signal has come', async () => {
+  const { outcome, heard } = await play({ prepare: [] }, () => void process.emit('SIGHUP'));
+  assert.deepEqual(outcome, { kind: 'interrupted', signal: 'SIGHUP' });
+  assert.deepEqual(
+    heard.filter(({ kind }) => kind === 'start'),
+    [],
+  );
 });
 
 test('there is a deadline before the word to start', async () => {

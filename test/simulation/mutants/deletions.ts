@@ -58,7 +58,7 @@ export const DELETIONS: readonly Mutant[] = [
   },
   {
     name: 'only-the-newest-hint',
-    breaks: 'of several watch events at once, only the newest is looked at',
+    breaks: 'of several watch events that come together, only the newest is looked at',
     edits: [
       [
         'lock/queue-watch.ts',

@@ -164,7 +164,7 @@ export const HOLDING: readonly Mutant[] = [
   },
   {
     name: 'renewal-never-backs-off',
-    breaks: 'a renewal that failed is tried again at once, for as long as it fails',
+    breaks: 'a renewal that failed is tried again immediately, for as long as it fails',
     edits: [
       [
         'lock/renew.ts',

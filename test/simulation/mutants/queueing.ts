@@ -104,7 +104,7 @@ export const QUEUEING: readonly Mutant[] = [
   },
   {
     name: 'never-backs-off',
-    breaks: 'a request that failed is sent again at once, for as long as it fails',
+    breaks: 'a request that failed is sent again immediately, for as long as it fails',
     edits: [
       [
         'lock/setbacks.ts',
@@ -138,7 +138,7 @@ export const QUEUEING: readonly Mutant[] = [
   },
   {
     name: 'unseen-entry-written-again',
-    breaks: 'an entry that was written and can not be seen is written again at once, for ever',
+    breaks: 'an entry that was written and cannot be seen is written again immediately, for ever',
     edits: [
       ['lock/acquire.ts', 'if (known.unseen > 0) await pause', 'if (known.unseen > 1e9) await pause'],
       ['protocol/document.ts', 'next) => next < NUMBER_LIMIT', 'next) => next < 1e30'],
