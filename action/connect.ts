@@ -6,6 +6,7 @@ import type { ClusterResult } from '../src/api/cluster.ts';
 import { findCluster } from '../src/api/find-cluster.ts';
 import { claimsOf } from '../src/api/jwt.ts';
 import { type Clock, later, type Monotonic, systemClock } from '../src/clock.ts';
+import { documentAt } from '../src/documents.ts';
 import { type Identity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { aboutOf } from './github-context.ts';
 import type { Access, Inputs } from './inputs.ts';
@@ -90,6 +91,6 @@ function explain(token: string): string {
   return (
     `. The API server gives no reason; compare its authentication configuration with what this OIDC token claims: ` +
     `audience ${[aud].flat().join(', ')} (oidc-audience), issuer ${iss}, owner ${repository_owner}, subject ${sub}, expiry ${expires} ` +
-    '(docs/action.md#oidc)'
+    `(${documentAt('action.md#oidc')})`
   );
 }

@@ -3,6 +3,7 @@
  * `post` releases what is held, and reports how it went. Each ends with one annotation at most.
  */
 import { exportVariable, getState, info, saveState } from '@actions/core';
+import { documentAt } from '../src/documents.ts';
 import { formatDuration } from '../src/durations.ts';
 import { ANCESTORS } from '../src/guard/command-environment.ts';
 import { describePosition } from '../src/lock/describe.ts';
@@ -25,7 +26,7 @@ export async function pre(env: NodeJS.ProcessEnv): Promise<void> {
 
 const PRE =
   "The step's if does not apply, and no step can have written a kubeconfig: the credentials have to be complete by themselves " +
-  '(kubeconfig or token, oidc-audience, or a runner in the cluster; docs/action.md#before-the-first-step)';
+  `(kubeconfig or token, oidc-audience, or a runner in the cluster; ${documentAt('action.md#before-the-first-step')})`;
 
 export async function main(env: NodeJS.ProcessEnv): Promise<void> {
   await withInputs('main', env, async (inputs) => {
@@ -70,7 +71,7 @@ async function withInputs(
     await act(inputs);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    fail('k8s-lease-lock: invalid input', `${error.message} (docs/action.md#inputs)`);
+    fail('k8s-lease-lock: invalid input', `${error.message} (${documentAt('action.md#inputs')})`);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { endGroup, getState, info, setOutput, startGroup } from '@actions/core';
 import { systemClock } from '../src/clock.ts';
+import { documentAt } from '../src/documents.ts';
 import { release, sharedIdentity } from '../src/lock/index.ts';
 import { describeLease } from '../src/names.ts';
 import { connect } from './connect.ts';
@@ -58,7 +59,7 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
 
 function reportLost(message: string, { onLost }: Inputs): void {
   const title = 'k8s-lease-lock: lost';
-  const text = `${message}. From then on the steps ran without the lock (docs/action.md#lost)`;
+  const text = `${message}. From then on the steps ran without the lock (${documentAt('action.md#lost')})`;
   if (onLost === 'warn') warn(title, text);
   else fail(title, text);
 }

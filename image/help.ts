@@ -1,13 +1,11 @@
 /** The help of every command, from its usage and its options; as wide as the terminal, within reason. */
-import { VERSION } from '../src/version.ts';
+import { DOCUMENTS } from '../src/documents.ts';
 import { HELP, type Option, variableOf } from './option.ts';
 
 const HELP_COLUMN = 40;
 /** Where it is no terminal, and at most: longer lines are hard to read. */
 const WIDEST = 110;
 const NARROWEST = 72;
-/** Of the version that prints it: an image has no docs/ folder. */
-const DOCUMENTS = `https://github.com/nullplatform/k8s-lease-lock/tree/v${VERSION}/docs`;
 
 export function helpFor({ usage, options }: { usage: string; options: readonly Option[] }, columns?: number): string {
   const width = Math.max(NARROWEST, Math.min(columns ?? process.stdout.columns ?? WIDEST, WIDEST));

@@ -2,6 +2,7 @@
  * `k8s-lease-lock acquire`: takes a lock for a process that "k8s-lease-lock release" ends, both of which know the same holder. Nothing renews it in
  * between, and nothing is stopped when its time is over: for pipelines, and for Pods where a sidecar is not possible.
  */
+import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { logEvents } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
@@ -41,7 +42,7 @@ export interface AcquireSettings extends JoinSettings, WaitSettings {
 const USAGE =
   'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
   'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
-  '(docs/sidecar.md#acquire-and-release).';
+  `(${documentAt('sidecar.md#acquire-and-release')}).`;
 const OPTIONS = pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code', 'output'], {
   output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
   'lease-duration': undefined,

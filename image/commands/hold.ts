@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { later, untilAborted, waitUntil } from '../../src/clock.ts';
+import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { logEvents } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
@@ -35,8 +36,7 @@ const NOTICED_MS = 5000;
 const LAST_MS = 2000;
 const SHORTEST_MS = 60_000;
 
-const USAGE =
-  'Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (docs/sidecar.md).';
+const USAGE = `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`;
 export const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'status-port', 'dir'], {
   'lease-duration': { unset: '60s, or what --pod-grace needs' },
   'status-port': { default: String(STATUS_PORT) },
@@ -65,7 +65,7 @@ function podTimings(graceMs: number, containers: number, durationMs: number | un
   if (graceMs < SHORTEST_GRACE_MS)
     throw new ConfigurationError(
       `--pod-grace ${formatDuration(graceMs)} leaves the sidecar no time to release the lock: set terminationGracePeriodSeconds of the Pod to ` +
-        `${SHORTEST_GRACE_MS / 1000} or more (docs/sidecar.md#how-a-pod-ends)`,
+        `${SHORTEST_GRACE_MS / 1000} or more (${documentAt('sidecar.md#how-a-pod-ends')})`,
     );
   // Unless all fail in the same moment, the kubelet stops one container after the other, each with the whole grace.
   const killGraceMs = NOTICED_MS + containers * (graceMs + LAST_MS);
@@ -99,7 +99,7 @@ async function holdForPod(settings: HoldSettings, context: CommandContext): Prom
   if (!(await stat(settings.dir).catch(() => undefined))?.isDirectory()) {
     log(
       'error',
-      `--dir ${settings.dir} is not a directory: mount an emptyDir there, so that a restart can be detected (docs/sidecar.md#restarts)`,
+      `--dir ${settings.dir} is not a directory: mount an emptyDir there, so that a restart can be detected (${documentAt('sidecar.md#restarts')})`,
     );
     return EXIT.configuration.code;
   }
@@ -191,7 +191,7 @@ async function isStillAsked({ status, clock, log }: Holding): Promise<boolean> {
   if (asked)
     log(
       'error',
-      'not released: a container still asks whether the lock is held; it is free when it expires (docs/sidecar.md#how-a-pod-ends)',
+      `not released: a container still asks whether the lock is held; it is free when it expires (${documentAt('sidecar.md#how-a-pod-ends')})`,
     );
   return asked;
 }
@@ -215,8 +215,7 @@ function stateOf(lock: HeldLock): HeldState {
 /** Nobody has renewed meanwhile, and whoever is running does not know it. It is not held again: the kubelet is to stop the Pod. */
 async function afterRestart(before: Identity, holding: Holding): Promise<number> {
   const { settings, log, status, ending } = holding;
-  const message =
-    'the container that held the lock was restarted: it is no longer held, and this Pod must end (docs/sidecar.md#restarts)';
+  const message = `the container that held the lock was restarted: it is no longer held, and this Pod must end (${documentAt('sidecar.md#restarts')})`;
   log('error', message);
   status.answerHeld(() => ({ held: false, message }));
   await untilAborted(ending);

@@ -3,6 +3,7 @@
  * the policies of deploy/inject, and for those who want to see what they apply. docs/inject.md says what is added.
  */
 import { readFileSync } from 'node:fs';
+import { documentAt } from '../../src/documents.ts';
 import { type Env, readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE } from '../inject/annotations.ts';
@@ -12,8 +13,7 @@ import { complain, reportUsage } from '../run-command.ts';
 
 const OPTIONS = pick(['filename', 'image'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } });
 
-const USAGE =
-  'Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (docs/inject.md).';
+const USAGE = `Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (${documentAt('inject.md')}).`;
 
 export async function inject(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('inject', () => {

@@ -4,6 +4,7 @@
  */
 import { chmod, copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { documentAt } from '../../src/documents.ts';
 import { type Env, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
@@ -12,7 +13,7 @@ import { reportUsage } from '../run-command.ts';
 const SHAPE = {
   usage:
     'Usage: k8s-lease-lock install DIR\n\n' +
-    'Copies the guard into a volume that the guarded container mounts at /lease-lock (docs/image.md).',
+    `Copies the guard into a volume that the guarded container mounts at /lease-lock (${documentAt('image.md')}).`,
   options: [],
   operands: 'one',
 } as const;
@@ -32,7 +33,9 @@ export async function install(argv: readonly string[], env: Env): Promise<number
 async function installInto(to: string): Promise<number> {
   const from = dirname(dirname(process.execPath));
   if (basename(process.execPath) !== 'guard') {
-    process.stderr.write('k8s-lease-lock: install copies the executable of the image, and this is not it (docs/image.md)\n');
+    process.stderr.write(
+      `k8s-lease-lock: install copies the executable of the image, and this is not it (${documentAt('image.md')})\n`,
+    );
     return EXIT.configuration.code;
   }
   try {

@@ -1,4 +1,5 @@
 /** `k8s-lease-lock release`: releases a lock that "k8s-lease-lock acquire" has taken for the same holder. */
+import { documentAt } from '../../src/documents.ts';
 import { describeHolders } from '../../src/lock/describe.ts';
 import { type Participant, release as releaseLock } from '../../src/lock/index.ts';
 import { describeLease } from '../../src/names.ts';
@@ -62,7 +63,7 @@ async function describeGone({ client, clock, me, timings }: Participant): Promis
   if (same)
     return (
       `${describeHolders([same], clock.wall())}, but was not acquired by "k8s-lease-lock acquire --holder ${me.id}". ` +
-      'Only the process that acquired it can release it (docs/sidecar.md#acquire-and-release)'
+      `Only the process that acquired it can release it (${documentAt('sidecar.md#acquire-and-release')})`
     );
   return (
     `${me.id} does not hold it; ${describeHolders(heldBy, clock.wall())}. The lock has expired and was taken, ` +

@@ -2,6 +2,7 @@
  * `k8s-lease-lock unlock`: frees a lock that somebody else holds. The holder is asked, and stops its command itself; with --force it is cleared, whatever it
  * is doing.
  */
+import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { describeHolders } from '../../src/lock/describe.ts';
 import { askToUnlock, forceUnlock, type Unlocked, type UnlockRequest } from '../../src/lock/operate.ts';
@@ -37,7 +38,7 @@ const SHAPE = {
   usage:
     'Usage: k8s-lease-lock unlock NAME --holder ID [--reason TEXT] [options]\n\n' +
     'Asks the holder of a lock to stop its command and to release the lock, and waits until it has.\n' +
-    'With --force the holder is cleared without being asked: its command may still be running (docs/operate.md#free-it).',
+    `With --force the holder is cleared without being asked: its command may still be running (${documentAt('operate.md#free-it')}).`,
   options: UNLOCK_OPTIONS,
   operands: 'one',
 } as const;

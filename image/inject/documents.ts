@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isSeq, type ParsedNode, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import { documentAt } from '../../src/documents.ts';
 import { PREFIX } from './annotations.ts';
 import { guardedPod, type PodSpec } from './guarded-pod.ts';
 import { type Addition, injection } from './injection.ts';
@@ -72,7 +73,7 @@ function injectDocument(document: Document<ParsedNode>, text: string, image: str
   return {
     kind: 'refused',
     problems: [
-      `${object}: what is injected would reach places that an alias (*) or a merge (<<) leads to: write these out (docs/inject.md#files)`,
+      `${object}: what is injected would reach places that an alias (*) or a merge (<<) leads to: write these out (${documentAt('inject.md#files')})`,
     ],
   };
 }
@@ -106,7 +107,7 @@ function templatesIn(value: unknown, at: Path): Template[] {
   const [misplaced] = around.flatMap((place) => Object.keys(fieldsOf(fieldsOf(place).annotations)).filter(isOurs));
   const problem =
     misplaced &&
-    `annotation ${misplaced} is on the ${kind}, where it guards nothing: move it to the template of the Pods (docs/inject.md#annotations)`;
+    `annotation ${misplaced} is on the ${kind}, where it guards nothing: move it to the template of the Pods (${documentAt('inject.md#annotations')})`;
   return [{ object, path: [...at, ...path], value: valueAt(value, path), ...(problem !== undefined && { problem }) }];
 }
 
@@ -123,14 +124,14 @@ function additionsFor(
   const noText = ours.find(([, value]) => typeof value !== 'string');
   if (noText)
     return refused(
-      `annotation ${noText[0]} is ${JSON.stringify(noText[1])}, and no text: put it into quotes (docs/inject.md#annotations)`,
+      `annotation ${noText[0]} is ${JSON.stringify(noText[1])}, and no text: put it into quotes (${documentAt('inject.md#annotations')})`,
     );
   const { containers, initContainers = [], volumes = [] } = fieldsOf(spec);
   const lists = [containers, initContainers, volumes].every(
     (list) => Array.isArray(list) && list.every((item) => item instanceof Object),
   );
   if (!lists || listOf(containers).length === 0)
-    return refused('this is no Pod: it has no list of containers (docs/inject.md#files)');
+    return refused(`this is no Pod: it has no list of containers (${documentAt('inject.md#files')})`);
   const pod = guardedPod({
     metadata: { annotations: Object.fromEntries(ours) as Record<string, string> },
     spec: spec as PodSpec,

@@ -3,6 +3,7 @@
  * words in the same order; test/image/inject holds the two against each other.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
@@ -36,17 +37,18 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     const value = asked.get(name);
     return value === undefined || isRight(value)
       ? undefined
-      : `${annotation(name)} is "${value}"${cause} (docs/inject.md#annotations)`;
+      : `${annotation(name)} is "${value}"${cause} (${documentAt('inject.md#annotations')})`;
   };
   const oneOf = (name: string, choices: readonly string[], fix: string) => wrong(name, (value) => choices.includes(value), fix);
 
   const unknown = [...asked.keys()].find((name) => !known.has(name));
   if (unknown !== undefined)
-    return `${annotation(unknown)} is unknown: correct its name, or remove it (docs/inject.md#annotations)`;
+    return `${annotation(unknown)} is unknown: correct its name, or remove it (${documentAt('inject.md#annotations')})`;
   const [blank] = [...asked].find(([, value]) => value.trim() === '' || value.includes('\n')) ?? [];
   if (blank !== undefined)
-    return `${annotation(blank)} is empty or has a line break: write one line, or remove it (docs/inject.md#annotations)`;
-  if (!asked.has('name')) return `${annotation('name')} is missing: write the name of the lock (docs/inject.md#annotations)`;
+    return `${annotation(blank)} is empty or has a line break: write one line, or remove it (${documentAt('inject.md#annotations')})`;
+  if (!asked.has('name'))
+    return `${annotation('name')} is missing: write the name of the lock (${documentAt('inject.md#annotations')})`;
   return (
     wrong(
       'name',
@@ -78,7 +80,7 @@ function problemOfWrapping({ spec }: GuardedPod): string | undefined {
     spec.containers.length === 1
       ? `container "${spec.containers[0]?.name}" has no command: write its command`
       : `the Pod has ${spec.containers.length} containers: leave one`;
-  return `${annotation('mode')} is "wrap", and ${cause}, or let it have a sidecar (docs/inject.md#modes)`;
+  return `${annotation('mode')} is "wrap", and ${cause}, or let it have a sidecar (${documentAt('inject.md#modes')})`;
 }
 
 function problemOfSidecar({ spec, asked }: GuardedPod): string | undefined {
@@ -119,7 +121,7 @@ function problemOfSidecar({ spec, asked }: GuardedPod): string | undefined {
 
 /** As `hold` refuses it, which would be found out when the Pod runs. */
 const SHORTEST_GRACE = 7;
-const OR_WRAP = 'or let the command be wrapped (docs/inject.md#modes)';
+const OR_WRAP = `or let the command be wrapped (${documentAt('inject.md#modes')})`;
 
 /** Just as it is injected, but for what the API server adds: any other timing is another fence than the one that `hold` counts on. */
 function asksSidecar(probe: Container['livenessProbe'] = {}): boolean {
@@ -136,17 +138,17 @@ function problemOfPlace(pod: GuardedPod): string | undefined {
   const raw = injected === undefined;
   const taken = [...containers, ...initContainers].find(({ name = '' }) => OURS.includes(name));
   if (raw && taken)
-    return `a container is named "${taken.name}", as one that the injection adds: rename it (docs/inject.md#modes)`;
+    return `a container is named "${taken.name}", as one that the injection adds: rename it (${documentAt('inject.md#modes')})`;
   if (raw && volumes.some(({ name }) => name === VOLUME))
-    return `a volume is named "${VOLUME}", as one that the injection adds: rename it (docs/inject.md#modes)`;
+    return `a volume is named "${VOLUME}", as one that the injection adds: rename it (${documentAt('inject.md#modes')})`;
   const inTheWay = containers.find(({ volumeMounts = [] }) => volumeMounts.some(isInTheWay));
   if (inTheWay)
-    return `container "${inTheWay.name}" mounts a volume at ${MOUNT}, where the guard has to be: mount it elsewhere (docs/inject.md#modes)`;
+    return `container "${inTheWay.name}" mounts a volume at ${MOUNT}, where the guard has to be: mount it elsewhere (${documentAt('inject.md#modes')})`;
   if (!raw && !isAsAsked(pod))
-    return `${annotation('injected')} is "${injected}", and the Pod is not what its annotations ask for: inject the original again (docs/inject.md#files)`;
+    return `${annotation('injected')} is "${injected}", and the Pod is not what its annotations ask for: inject the original again (${documentAt('inject.md#files')})`;
   const mountsToken = mode === 'wrap' && (containers[0]?.volumeMounts ?? []).some(({ mountPath }) => mountPath === TOKEN_MOUNT);
   if (spec.automountServiceAccountToken === false && !mountsToken)
-    return 'the guard gets no token of a service account: set automountServiceAccountToken to true (docs/inject.md#requirements)';
+    return `the guard gets no token of a service account: set automountServiceAccountToken to true (${documentAt('inject.md#requirements')})`;
   return undefined;
 }
 

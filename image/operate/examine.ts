@@ -8,6 +8,7 @@ import { leaseReader } from '../../src/api/lease-list.ts';
 import type { UserInfo } from '../../src/api/self-subject-review.ts';
 import { reviewSelf } from '../../src/api/self-subject-review.ts';
 import type { Clock } from '../../src/clock.ts';
+import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { describeLease } from '../../src/names.ts';
 import { parseLease } from '../../src/protocol/document.ts';
@@ -72,7 +73,7 @@ function serverFinding({ server }: Cluster, reply: Reply): Finding {
       result: 'problem',
       kind: 'unreachable',
       message: `no answer from ${server}: ${reply.message}`,
-      fix: 'check the address, the network and the proxy (docs/clusters.md)',
+      fix: `check the address, the network and the proxy (${documentAt('clusters.md')})`,
     };
   if (reply.status === 401)
     return {
@@ -184,12 +185,12 @@ async function leaseFinding({ cluster, clock, namespace, name }: Examined): Prom
 function policyFinding(reply: Reply): Finding {
   const check = 'policy';
   if (reply.kind === 'reply' && reply.status === 200)
-    return { check, result: 'ok', message: 'the policy against theft is installed (docs/theft.md)' };
+    return { check, result: 'ok', message: `the policy against theft is installed (${documentAt('theft.md')})` };
   if (reply.kind === 'reply' && reply.status === 404)
     return {
       check,
       result: 'ok',
-      message: 'no policy against theft: whoever may write the Lease may take the lock (docs/theft.md)',
+      message: `no policy against theft: whoever may write the Lease may take the lock (${documentAt('theft.md')})`,
     };
   return { check, result: 'unknown', message: 'the caller may not see whether there is a policy against theft' };
 }

@@ -5,6 +5,7 @@
 import type { Cluster } from '../../src/api/cluster.ts';
 import { connect } from '../../src/api/http.ts';
 import { type Clock, later, waitUntil } from '../../src/clock.ts';
+import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
 import { describeHolders, describePosition } from '../../src/lock/describe.ts';
 import { type Emit, type LockEvent, podOf } from '../../src/lock/index.ts';
@@ -55,7 +56,7 @@ export function podEvents(
     allowed = reply.kind === 'broken' || (reply.status !== 403 && reply.status !== 404);
     log(
       'debug',
-      `no Event: ${reply.kind === 'reply' ? `the API server answered ${reply.status}` : reply.message} (docs/rbac.md#events)`,
+      `no Event: ${reply.kind === 'reply' ? `the API server answered ${reply.status}` : reply.message} (${documentAt('rbac.md#events')})`,
     );
   };
 

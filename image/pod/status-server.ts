@@ -6,6 +6,7 @@
 import { createServer, get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../src/clock.ts';
+import { documentAt } from '../../src/documents.ts';
 import type { Emit } from '../../src/lock/index.ts';
 import type { Log } from '../../src/log.ts';
 import { type LockStatistics, lockStatistics } from './lock-statistics.ts';
@@ -41,7 +42,7 @@ export function serveStatus(
     server.once('error', (error: NodeJS.ErrnoException) =>
       resolve({
         kind: 'refused',
-        message: `cannot listen on --status-port ${port}: ${error.code} (docs/sidecar.md#the-port)`,
+        message: `cannot listen on --status-port ${port}: ${error.code} (${documentAt('sidecar.md#the-port')})`,
       }),
     );
     server.listen(port, () => {

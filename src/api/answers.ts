@@ -3,6 +3,7 @@
  * messages of the API server and of admission policies are recognised by their text. A write without a clear answer is `failed`, and may have
  * been done all the same.
  */
+import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import type { Reply } from './http.ts';
@@ -83,7 +84,11 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
         };
       // A policy refuses it: more rights would change nothing.
       if (why.includes('ValidatingAdmissionPolicy'))
-        return refuse(why.includes(NOT_YOURS) ? 'not-yours' : 'policy', status, `${subject}: 403: ${why} (docs/theft.md)`);
+        return refuse(
+          why.includes(NOT_YOURS) ? 'not-yours' : 'policy',
+          status,
+          `${subject}: 403: ${why} (${documentAt('theft.md')})`,
+        );
       return refuse('rights', status, `${subject}: 403: ${why}. ${rights(asked)}`);
     case 404:
       if (problem?.details?.kind === 'leases' && problem.details.name === asked.name) return { kind: 'absent' };
@@ -127,7 +132,7 @@ const refuse = (reason: Refusal, status: number, message: string): Answer => ({ 
 function rights({ namespace, name }: Asked): string {
   return (
     `Allow get, watch, create and update on leases.coordination.k8s.io with resourceNames ["${name}"] ` +
-    `in namespace ${namespace} (docs/rbac.md)`
+    `in namespace ${namespace} (${documentAt('rbac.md')})`
   );
 }
 

@@ -5,6 +5,7 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
+import { documentAt } from '../documents.ts';
 import { type Cluster, type ClusterOptions, type ClusterResult, DEFAULT_NAMESPACE } from './cluster.ts';
 import { proxyFor } from './proxy.ts';
 import { serverUrl } from './server-url.ts';
@@ -34,7 +35,7 @@ export async function findCluster(options: ClusterOptions): Promise<ClusterResul
     absent: true,
     message:
       'no cluster: KUBECONFIG is not set, there is no ~/.kube/config, and this is not a Pod. ' +
-      'Name a kubeconfig or a server (docs/clusters.md)',
+      `Name a kubeconfig or a server (${documentAt('clusters.md')})`,
   };
 }
 
@@ -74,14 +75,14 @@ async function inPod(host: string, port: string, { env, podFiles = POD_FILES }: 
     await token();
   } catch (error) {
     return refused(
-      `${(error as Error).message}: this Pod has no service account token; set automountServiceAccountToken: true (docs/clusters.md#pod)`,
+      `${(error as Error).message}: this Pod has no service account token; set automountServiceAccountToken: true (${documentAt('clusters.md#pod')})`,
     );
   }
   try {
     await ca();
   } catch (error) {
     return refused(
-      `${(error as Error).message}: mount the whole volume of the service account, not its token alone (docs/clusters.md#pod)`,
+      `${(error as Error).message}: mount the whole volume of the service account, not its token alone (${documentAt('clusters.md#pod')})`,
     );
   }
   const namespace = (await readFile(`${podFiles}/namespace`, 'utf8').catch(() => '')).trim() || DEFAULT_NAMESPACE;

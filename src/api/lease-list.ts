@@ -3,6 +3,7 @@
  * With what the API server's clock says, by its `Date` header: good enough to be shown, and for no decision, since a proxy may have written it.
  */
 import type { Clock } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import { USER_AGENT } from '../version.ts';
 import { type Answer, answerOf } from './answers.ts';
@@ -85,7 +86,7 @@ function refusedList(reply: Reply, namespace: string | undefined, server: string
       ...answer,
       message:
         `listing Leases in ${where}: 403: not allowed. Allow list on leases.coordination.k8s.io there, ` +
-        'or give the names of the locks: "k8s-lease-lock status NAME" needs get only (docs/operate.md)',
+        `or give the names of the locks: "k8s-lease-lock status NAME" needs get only (${documentAt('operate.md')})`,
     };
   if (answer.kind === 'refused' || answer.kind === 'failed')
     return { ...answer, message: answer.message.replace(/^reading Lease [^:\s]*/, `listing Leases in ${where}`) };

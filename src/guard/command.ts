@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import type { StandInDeadlines } from '../protocol/deadlines.ts';
 import type { SupervisorLink } from './supervisor/link.ts';
 import { systemError } from './system-error.ts';
@@ -65,7 +66,7 @@ export async function prepare(link: SupervisorLink, options: CommandOptions): Pr
   return { kind: 'prepared', command: commandOver(link, options) };
 }
 
-export const ENDED = 'the supervisor of the command was killed, and the command with it (docs/safety.md#supervisor)';
+export const ENDED = `the supervisor of the command was killed, and the command with it (${documentAt('safety.md#supervisor')})`;
 
 /**
  * Tells the supervisor when to act by itself, on its own clock. Returns the one that moves the deadlines. That clock was read before its message was

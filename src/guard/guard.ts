@@ -4,6 +4,7 @@
  * deadline); the lock is released only when every process has ended. The guarantee and its limits: docs/safety.md.
  */
 import { untilAborted } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { standInFor } from '../protocol/deadlines.ts';
 import type { StopRequest } from '../protocol/lock-state.ts';
@@ -40,7 +41,7 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
     inbox.close();
     return opened.kind === 'too-long'
       ? { kind: 'not-started', problem: 'cannot-execute', message: `${argv[0]}: cannot be executed (${opened.message})` }
-      : { kind: 'unsupervised', message: `${opened.message} (docs/safety.md#supervisor)` };
+      : { kind: 'unsupervised', message: `${opened.message} (${documentAt('safety.md#supervisor')})` };
   }
   const { link } = opened;
   const undo = await reportOf(link, options);
@@ -65,7 +66,7 @@ async function reportOf(link: SupervisorLink, { log, logFormat }: GuardOptions):
   link.on('cannotKill', ({ pid, uid }) =>
     log(
       'error',
-      `process ${pid} of user ${uid} cannot be signalled by this user: the lock is kept until it ends (docs/safety.md#privilege)`,
+      `process ${pid} of user ${uid} cannot be signalled by this user: the lock is kept until it ends (${documentAt('safety.md#privilege')})`,
     ),
   );
   // The others it says by itself, since this process may be unable to.
@@ -145,7 +146,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
       log(
         'error',
         'not released: it is not known whether every process of the command has ended; the lock is free when it expires ' +
-          '(docs/safety.md#not-released)',
+          `(${documentAt('safety.md#not-released')})`,
       );
     }
   }

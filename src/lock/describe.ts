@@ -1,5 +1,6 @@
 /** What is said of a lock to people: holders, queues, requests to stop, and why there is no lock. Every entry takes its words from here. */
 import type { Steady } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import { formatDuration } from '../durations.ts';
 import { describeLease } from '../names.ts';
 import { othersMayTakeAt } from '../protocol/deadlines.ts';
@@ -36,7 +37,7 @@ function describeOusted(durationMs: number | undefined): string {
 export function describeRestored(subject: string, heldBy: readonly Holder[]): string {
   if (heldBy.length === 0) return `${subject} was deleted while held, and has been restored`;
   const whom = heldBy.map(({ id }) => visible(id)).join(' and ');
-  return `${subject} was deleted while held by ${whom}, which may still be running: it has been restored (docs/theft.md#breaking-a-lock)`;
+  return `${subject} was deleted while held by ${whom}, which may still be running: it has been restored (${documentAt('theft.md#breaking-a-lock')})`;
 }
 
 /** The same in one line without the time that has passed, for outputs and tables that are kept. */
@@ -101,6 +102,6 @@ export function describeTimings(
     `a ${duration} of ${formatDuration(durationMs)} is too short for ${grace}: renewing every ${formatDuration(renewEveryMs)} + ` +
     `two requests of ${formatDuration(requestTimeoutMs)} each + ${stopping} ${formatDuration(killBudgetMs)} + ` +
     `margin ${formatDuration(marginMs)} = ${formatDuration(neededMs)}. Use a ${duration} of at least ${formatDuration(shortestMs)}${orGrace} ` +
-    '(docs/protocol.md#durations)'
+    `(${documentAt('protocol.md#durations')})`
   );
 }

@@ -5,6 +5,7 @@
  */
 import type { Answer, Refusal } from '../api/answers.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import { standingStillMs } from '../protocol/deadlines.ts';
 import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
@@ -142,7 +143,12 @@ export async function change<Result>(
     if (answer.kind === 'refused') return answer;
     // For a waiter that is a matter of time; an administrator needs the right to break the lock.
     if (answer.kind === 'failed' && answer.notExpired)
-      return { kind: 'refused', reason: 'policy', status: 403, message: `${answer.message} (docs/theft.md#breaking-a-lock)` };
+      return {
+        kind: 'refused',
+        reason: 'policy',
+        status: 403,
+        message: `${answer.message} (${documentAt('theft.md#breaking-a-lock')})`,
+      };
     if (clock.now() >= until)
       return answer.kind === 'failed' ? answer : { kind: 'failed', message: 'others kept changing the Lease', applied: 'no' };
     await waitUntil(clock, later(clock.now(), PAUSE_MS * (1 + random())));

@@ -2,6 +2,7 @@
  * What a Lease says about a lock: parsing, pure. How it is written: edit.ts. Whether anything *may* be done is not answered here, see rules.ts.
  * The document: docs/protocol.md.
  */
+import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import { count, readHolder, readObject, readStop, readWaiter, seconds, text } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
@@ -57,7 +58,7 @@ export function parseLease(lease: RawLease): Parsed {
 function tooNew({ metadata }: RawLease, version: number): Parsed {
   const message =
     `${describeLease(metadata)} is written in version ${version} of the lock document and this program reads version ` +
-    `${VERSION}: upgrade it (docs/protocol.md#versions)`;
+    `${VERSION}: upgrade it (${documentAt('protocol.md#versions')})`;
   return { kind: 'refused', message };
 }
 

@@ -4,6 +4,7 @@
  * stood still long enough on *my* monotonic clock, or long enough by the API server's own clock. The protocol: docs/protocol.md.
  */
 import { later, type Steady } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import { CLOCKS_AGREE_MS, othersMayTakeAt, standingStillMs } from './deadlines.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
@@ -112,12 +113,12 @@ const blockersOf = (view: View, me: Me): Sighting[] => [...view.holders.values()
 function coordinated(why: string, me: Me): Decision {
   const message =
     `${describeLease(me)} belongs to the API server's coordinated leader election (${why}): use another name ` +
-    '(docs/protocol.md#coordinated)';
+    `(${documentAt('protocol.md#coordinated')})`;
   return { kind: 'refused', message };
 }
 
 function full({ waiters }: LockState, me: Me): string {
-  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (docs/protocol.md#limits)`;
+  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (${documentAt('protocol.md#limits')})`;
 }
 
 /**

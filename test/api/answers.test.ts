@@ -51,7 +51,7 @@ const TABLE: readonly [what: string, verb: Verb, reply: Reply, answer: Partial<R
     'update',
     reply(403, status('leases "deploy" is forbidden: User "x" cannot update')),
     { kind: 'refused', reason: 'rights', status: 403 },
-    /Allow get, watch, create and update .* namespace team \(docs\/rbac\.md\)/,
+    /Allow get, watch, create and update .* namespace team \(\S+docs\/rbac\.md\)/,
   ],
   [
     '403 by the policy: somebody else’s id',

@@ -177,7 +177,7 @@ guarded('the command line, with the token of a Pod in a file, runs a command as 
   assert.deepEqual([refused.code, refused.stdout], [EXIT.refused.code, '']);
   assert.match(
     refused.stderr,
-    /the holder me\/\w+ is not yours: it must be pod\/\S+ or start with it and a \/ \(docs\/theft\.md\)/,
+    /the holder me\/\w+ is not yours: it must be pod\/\S+ or start with it and a \/ \(\S+docs\/theft\.md\)/,
   );
 });
 
@@ -189,7 +189,7 @@ guarded('an id that was given is never changed: the refusal says how it must beg
   assert.equal(status, 403);
   assert.match(
     message,
-    /the holder pipeline-7\/\w+ is not yours: it must be user\/alice or start with it and a \/ \(docs\/theft\.md\)$/,
+    /the holder pipeline-7\/\w+ is not yours: it must be user\/alice or start with it and a \/ \(\S+docs\/theft\.md\)$/,
   );
   const right = await lab.contender(lab.user('alice'), { holder: 'user/alice/pipeline-7' });
   await (await right.take()).release();

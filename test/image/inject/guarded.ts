@@ -130,7 +130,7 @@ export const SPOILED: readonly { title: string; of: string; change(injected: Pod
 ];
 
 export const SPOILED_SENTENCE =
-  /annotation lease-lock\.nullplatform\.com\/injected is "(wrap|sidecar)", and the Pod is not what its annotations ask for: inject the original again \(docs\/inject\.md#files\)$/;
+  /annotation lease-lock\.nullplatform\.com\/injected is "(wrap|sidecar)", and the Pod is not what its annotations ask for: inject the original again \(\S+\/inject\.md#files\)$/;
 
 export function spoiled({ title, of, change }: (typeof SPOILED)[0], injected: (pod: Pod) => Pod): Pod {
   const [guarded] = GUARDED.filter((one) => one.title === of);

@@ -1,5 +1,6 @@
 /** Annotated Pods, and workloads with them as their templates, for the tests of the command and of the policies alike. */
 import type { Container, PodSpec } from '../../../image/inject/guarded-pod.ts';
+import { documentAt } from '../../../src/documents.ts';
 
 export type Fields = Record<string, unknown>;
 
@@ -71,6 +72,6 @@ export function misplaced(kind: string): { objects: { apiVersion: string; kind: 
   const { jobTemplate } = object.spec;
   if (jobTemplate)
     objects.push({ ...object, spec: { ...object.spec, jobTemplate: { ...jobTemplate, metadata: { annotations } } } } as never);
-  const fix = 'move it to the template of the Pods (docs/inject.md#annotations)';
+  const fix = `move it to the template of the Pods (${documentAt('inject.md#annotations')})`;
   return { objects, sentence: `annotation ${P}name is on the ${kind}, where it guards nothing: ${fix}` };
 }

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { PREFIX } from '../../../image/inject/annotations.ts';
 import { injectText } from '../../../image/inject/documents.ts';
+import { documentAt } from '../../../src/documents.ts';
 import type { Answer, ApiObject } from '../../harness/api.ts';
 import { type OwnCluster, startCluster } from '../../harness/cluster.ts';
 import { missing } from '../../harness/real.ts';
@@ -115,7 +116,9 @@ describe('the policies', { skip: missing }, () => {
         ...bare,
         metadata: { ...bare.metadata, annotations: { ...bare.metadata.annotations, [`${PREFIX}on-busy`]: 'x' } },
       };
-      const sentence = refusedWith(`annotation ${PREFIX}on-busy is "x": write wait, fail or skip (docs/inject.md#annotations)`);
+      const sentence = refusedWith(
+        `annotation ${PREFIX}on-busy is "x": write wait, fail or skip (${documentAt('inject.md#annotations')})`,
+      );
       assert.ok((await create(workload(kind, wrong), { dryRun: true })).body.message?.endsWith(sentence));
       const made = await created(workload(kind, bare));
       const group = made.apiVersion === 'v1' ? '/api/v1' : `/apis/${made.apiVersion}`;
@@ -155,7 +158,7 @@ describe('the policies', { skip: missing }, () => {
       const { body } = await create(pod, { dryRun: true });
       assert.ok(
         body.message?.endsWith(
-          'the guard gets no token of a service account: set automountServiceAccountToken to true (docs/inject.md#requirements)',
+          `the guard gets no token of a service account: set automountServiceAccountToken to true (${documentAt('inject.md#requirements')})`,
         ),
         body.message,
       );
@@ -192,8 +195,7 @@ describe('the policies', { skip: missing }, () => {
   it('refuse a Pod that was not made a guarded one', async () => {
     const binding = '/apis/admissionregistration.k8s.io/v1/mutatingadmissionpolicybindings/lease-lock-inject';
     assert.equal((await cluster.request('DELETE', binding)).status, 200);
-    const sentence =
-      'the Pod is not guarded as its annotations ask, since MutatingAdmissionPolicy lease-lock-inject did not run: apply deploy/inject, or use "k8s-lease-lock inject" (docs/inject.md)';
+    const sentence = `the Pod is not guarded as its annotations ask, since MutatingAdmissionPolicy lease-lock-inject did not run: apply deploy/inject, or use "k8s-lease-lock inject" (${documentAt('inject.md')})`;
     const pod = podOf({ title: 'left out', annotations: {}, spec: {} });
     let answer = await create(pod, { dryRun: true });
     await until(async () => {

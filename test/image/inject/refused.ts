@@ -1,8 +1,9 @@
 /** Pods that are refused, and the sentence that says why. */
+import { documentAt } from '../../../src/documents.ts';
 import { type Case, commanded, container, type Fields, image, main, NOT_THERE, P } from './pods.ts';
 
-const annotations = '(docs/inject.md#annotations)';
-const modes = '(docs/inject.md#modes)';
+const annotations = `(${documentAt('inject.md#annotations')})`;
+const modes = `(${documentAt('inject.md#modes')})`;
 const orWrap = `or let the command be wrapped ${modes}`;
 const a = (name: string) => `annotation ${P}${name}`;
 const noDuration = `which is no duration: write it as 90s, 15m or 1h30m, at most 8760h ${annotations}`;
@@ -180,7 +181,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       `said to have ${injected}`,
       { injected },
       {},
-      `${a('injected')} is "${injected}", and the Pod is not what its annotations ask for: inject the original again (docs/inject.md#files)`,
+      `${a('injected')} is "${injected}", and the Pod is not what its annotations ask for: inject the original again (${documentAt('inject.md#files')})`,
     ),
   ),
   ...[[commanded], [main]].map((containers, i) =>
@@ -188,7 +189,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       `no token ${i}`,
       {},
       { containers, automountServiceAccountToken: false },
-      'the guard gets no token of a service account: set automountServiceAccountToken to true (docs/inject.md#requirements)',
+      `the guard gets no token of a service account: set automountServiceAccountToken to true (${documentAt('inject.md#requirements')})`,
     ),
   ),
 ];
