@@ -6,7 +6,7 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
-import { logEvents } from '../src/guard/event-log.ts';
+import { eventLog } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
@@ -20,7 +20,7 @@ import {
   newParticipant,
   stopRequestOf,
 } from '../src/lock/index.ts';
-import { type Log, logTo } from '../src/log.ts';
+import { type Log, logOf, logTo } from '../src/log.ts';
 import type { About } from '../src/protocol/lock-state.ts';
 import { cancelRun } from './cancel-run.ts';
 import { findClusterFor } from './connect.ts';
@@ -83,9 +83,13 @@ async function acquireAndHold(the: Keeper): Promise<void> {
     legacyExpiry: false,
   });
   report('starting', { namespace: participant.me.namespace });
-  const logEvent = logEvents(participant, log, inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '');
+  const lines = eventLog(
+    participant,
+    logOf(log, participant.me),
+    inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '',
+  );
   const onEvent: Emit = (event) => {
-    logEvent(event);
+    lines.onEvent(event);
     if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
     if (event.type === 'renewed')
       report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
@@ -95,7 +99,7 @@ async function acquireAndHold(the: Keeper): Promise<void> {
   const extended = inputs.mode === 'acquire' && (await holdsAlready(participant));
   if (extended) report('starting', { extended });
   const request = { timeoutMs: inputs.timeoutMs, signal: ending, onEvent };
-  const acquisition = await acquire(participant, extended ? endedOnceQueued(request) : request);
+  const acquisition = await acquire(participant, extended ? endedOnceQueued(request) : request).finally(lines.close);
   if (acquisition.kind !== 'held') {
     const { phase, ...why } = whyNot(acquisition, found.explain401);
     return report(phase, why);

@@ -3,13 +3,13 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { getState, saveState } from '@actions/core';
 import { later, systemClock, waitUntil } from '../src/clock.ts';
-import { logEvents } from '../src/guard/event-log.ts';
+import { eventLog } from '../src/guard/event-log.ts';
 import { type GuardOutcome, guard } from '../src/guard/guard.ts';
 import { signalName } from '../src/guard/signals.ts';
 import { openSupervisor } from '../src/guard/supervisor/link.ts';
 import { describeNotAcquired, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import { type LockEvent, release } from '../src/lock/index.ts';
-import { logTo } from '../src/log.ts';
+import { logOf, logTo } from '../src/log.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
 import { type Connected, connect } from './connect.ts';
@@ -35,8 +35,8 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
   if (inputs.workingDirectory !== undefined) enter(inputs.workingDirectory);
   const script = writeScript(inputs, env);
   const seen = watchOutcome(connected, identity.id);
-  const log = logTo({ clock, format: 'text', level: 'info', fd: STDOUT });
-  const logEvent = logEvents(participant, log, ON_LOSS[inputs.onLost]);
+  const log = logOf(logTo({ clock, format: 'text', level: 'info', fd: STDOUT }), participant.me);
+  const lines = eventLog(participant, log, ON_LOSS[inputs.onLost]);
   try {
     const outcome = await guard({
       participant,
@@ -51,13 +51,14 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
       log,
       logFormat: 'text',
       onEvent(event) {
-        logEvent(event);
+        lines.onEvent(event);
         seen.onEvent(event);
       },
     });
     await log.flush();
     await report(outcome, seen, { ...connected, inputs });
   } finally {
+    lines.close();
     script.remove();
     participant.client.close();
     saveState('done', 'true');

@@ -3,7 +3,9 @@
  * is closed, costs lines and nothing else, since a guard's deadlines must not wait for its words.
  */
 import { write } from 'node:fs';
+import { isatty } from 'node:tty';
 import { type Clock, later, waitUntil } from './clock.ts';
+import { describeLease } from './names.ts';
 import { visible } from './visible.ts';
 
 export type Level = 'error' | 'info' | 'debug';
@@ -11,6 +13,8 @@ export type LogFormat = 'text' | 'json';
 
 export interface Log {
   (level: Level, message: string, fields?: Readonly<Record<string, unknown>>): void;
+  /** On a terminal, for people: one last line that is rewritten in place; undefined removes it. Undefined as a whole elsewhere. */
+  live: ((line: string | undefined) => void) | undefined;
   /** Waits until what was said is written, or for half a second. */
   flush(): Promise<void>;
 }
@@ -32,18 +36,24 @@ const RANK: Record<Level, number> = { error: 0, info: 1, debug: 2 };
 const BACKLOG = 1000;
 const FLUSH_MS = 500;
 const AGAIN_MS = 50;
+const PREFIX = 'k8s-lease-lock: ';
+const ERASE = '\r\x1b[K';
 
 export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
   let backlog: string[] = [];
   let writing = false;
   let written = () => {};
+  /** The last line of the terminal: as it is, and as it should be. */
+  let shown = '';
+  let wanted = '';
 
   const pump = () => {
     if (writing) return;
-    if (backlog.length === 0) return written();
+    if (backlog.length === 0 && shown === wanted) return written();
     writing = true;
-    put(Buffer.from(backlog.join('')));
+    put(Buffer.from(`${shown && ERASE}${backlog.join('')}${wanted}`));
     backlog = [];
+    shown = wanted;
   };
   const put = (bytes: Buffer) => {
     underWay++;
@@ -62,7 +72,7 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
   const log = (level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}) => {
     if (RANK[level] > RANK[least]) return;
     const json = () => JSON.stringify({ time: clock.wall().toISOString(), level, message, ...fields });
-    backlog.push(format === 'json' ? `${json()}\n` : `k8s-lease-lock: ${visible(message)}\n`);
+    backlog.push(format === 'json' ? `${json()}\n` : `${PREFIX}${visible(message)}\n`);
     if (backlog.length > BACKLOG) backlog.shift();
     pump();
   };
@@ -72,5 +82,34 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
     pump();
     if (writing) await waitUntil(clock, later(clock.now(), FLUSH_MS), done.signal);
   };
-  return Object.assign(log, { flush });
+  const live = (line: string | undefined) => {
+    wanted = line === undefined ? '' : cut(`${PREFIX}${visible(line)}`, process.stderr.columns || 80);
+    // What is said in the same turn goes along in the same write, before a command that is started now says anything.
+    queueMicrotask(pump);
+  };
+  const lives = format === 'text' && RANK.info <= RANK[least] && isatty(fd) && process.env.TERM !== 'dumb';
+  return Object.assign(log, { flush, live: lives ? live : undefined });
+}
+
+/** One column less than there are: a full line would wrap on some terminals. What is not ASCII may take two. */
+function cut(line: string, columns: number): string {
+  let room = columns - 1;
+  let kept = '';
+  for (const character of line) {
+    room -= character <= '~' ? 1 : 2;
+    if (room < 0) break;
+    kept += character;
+  }
+  return kept;
+}
+
+/** The log of one lock: every line names it, for those who read the lines of many. */
+export function logOf(log: Log, lock: { namespace: string; name: string }): Log {
+  const subject = describeLease(lock);
+  const named = (level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}) =>
+    log(level, message.includes(subject) ? message : `${subject}: ${message}`, {
+      ...fields,
+      lock: `${lock.namespace}/${lock.name}`,
+    });
+  return Object.assign(named, { flush: log.flush, live: log.live });
 }

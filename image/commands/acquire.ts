@@ -4,7 +4,7 @@
  */
 import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
-import { logEvents } from '../../src/guard/event-log.ts';
+import { eventLog } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
 import {
   acquire as acquireLock,
@@ -16,6 +16,7 @@ import {
   sharedIdentity,
   timeoutOf,
 } from '../../src/lock/index.ts';
+import { logOf } from '../../src/log.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
@@ -69,19 +70,21 @@ export async function acquire(argv: readonly string[], env: NodeJS.ProcessEnv): 
 }
 
 async function acquireForOthers(settings: AcquireSettings, context: CommandContext): Promise<number> {
-  const { clock, log } = context;
+  const { clock } = context;
   const participant = sharedParticipant(settings, context);
   if (!participant) return EXIT.configuration.code;
+  const log = logOf(context.log, participant.me);
   const { ending } = openSignalInbox();
   const { onBusy } = settings;
+  const { onEvent, close } = eventLog(participant, log, '');
   const request = {
     timeoutMs: timeoutOf(settings.timeoutMs, onBusy),
     signal: ending,
-    onEvent: logEvents(participant, log, ''),
+    onEvent,
   };
   // A process that adds time to a lock of its own does not lose it by being ended meanwhile.
   const extends_ = await holdsAlready(participant);
-  const acquisition = await acquireLock(participant, extends_ ? endedOnceQueued(request) : request);
+  const acquisition = await acquireLock(participant, extends_ ? endedOnceQueued(request) : request).finally(close);
   if (acquisition.kind === 'aborted') {
     log('error', `not acquired: ended by ${ending.reason} while waiting`);
     return signalled(ending.reason);

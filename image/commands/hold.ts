@@ -6,11 +6,11 @@ import { stat } from 'node:fs/promises';
 import { later, untilAborted, waitUntil } from '../../src/clock.ts';
 import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
-import { logEvents } from '../../src/guard/event-log.ts';
+import { eventLog } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
 import { describeStop } from '../../src/lock/describe.ts';
 import { acquire, type Emit, type HeldLock, type Identity, type Released, release, stopRequestOf } from '../../src/lock/index.ts';
-import type { Log } from '../../src/log.ts';
+import { type Log, logOf } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
 import type { Env, Reader } from '../command-line.ts';
@@ -94,8 +94,10 @@ export async function hold(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
 
 type Holding = CommandContext & { settings: HoldSettings; status: StatusServer; ending: AbortSignal };
 
-async function holdForPod(settings: HoldSettings, context: CommandContext): Promise<number> {
-  const { log } = context;
+async function holdForPod(settings: HoldSettings, given: CommandContext): Promise<number> {
+  const { name, namespace = given.cluster.namespace } = settings;
+  const log = logOf(given.log, { namespace, name });
+  const context = { ...given, log };
   if (!(await stat(settings.dir).catch(() => undefined))?.isDirectory()) {
     log(
       'error',
@@ -115,13 +117,13 @@ async function holdForPod(settings: HoldSettings, context: CommandContext): Prom
 }
 
 async function holdFromStart(holding: Holding): Promise<number> {
-  const { settings, status, log, ending } = holding;
-  const participant = participantOf(settings, holding);
+  const { status, log, ending } = holding;
+  const participant = participantOf(holding.settings, holding);
   const { me } = participant;
-  const logEvent = logEvents(participant, log, 'the kubelet will stop containers whose probe asks /held');
+  const lines = eventLog(participant, log, 'the kubelet will stop containers whose probe asks /held');
   const events = podEvents(me, holding);
   const onEvent: Emit = (event) => {
-    logEvent(event);
+    lines.onEvent(event);
     status.onEvent(event);
     events.onEvent(event);
   };
@@ -133,6 +135,7 @@ async function holdFromStart(holding: Holding): Promise<number> {
     log('error', `not acquired: ended by ${ending.reason} while waiting`);
     return signalled(ending.reason);
   } finally {
+    lines.close();
     await events.sent();
   }
 }

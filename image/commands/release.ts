@@ -2,6 +2,7 @@
 import { documentAt } from '../../src/documents.ts';
 import { describeHolders } from '../../src/lock/describe.ts';
 import { type Participant, release as releaseLock } from '../../src/lock/index.ts';
+import { logOf } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import { timings } from '../../src/protocol/timings.ts';
@@ -34,9 +35,9 @@ export async function release(argv: readonly string[], env: NodeJS.ProcessEnv): 
 }
 
 async function releaseForOthers(settings: JoinSettings, context: CommandContext): Promise<number> {
-  const { log } = context;
   const participant = sharedParticipant(settings, context);
   if (!participant) return EXIT.configuration.code;
+  const log = logOf(context.log, participant.me);
   const subject = describeLease(participant.me);
   const released = await releaseLock(participant, undefined);
   switch (released.kind) {

@@ -2,11 +2,12 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isSea } from 'node:sea';
-import { logEvents } from '../../src/guard/event-log.ts';
+import { eventLog } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
+import { logOf } from '../../src/log.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
@@ -88,16 +89,18 @@ async function runUnderLock(
   context: CommandContext,
   { env, supervisor }: { env: NodeJS.ProcessEnv; supervisor: SupervisorSource },
 ): Promise<number> {
-  const { log } = context;
   const participant = participantOf(settings, context);
+  const log = logOf(context.log, participant.me);
   const status =
-    settings.statusPort === undefined ? undefined : await serveStatus(settings.statusPort, { ...context, keepsRunning: false });
+    settings.statusPort === undefined
+      ? undefined
+      : await serveStatus(settings.statusPort, { ...context, log, keepsRunning: false });
   if (status?.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;
   }
-  const events = podEvents(participant.me, context);
-  const logEvent = logEvents(participant, log, ON_LOSS[settings.onLost]);
+  const events = podEvents(participant.me, { ...context, log });
+  const lines = eventLog(participant, log, ON_LOSS[settings.onLost]);
   const outcome = await guard({
     ...settings,
     participant,
@@ -106,11 +109,11 @@ async function runUnderLock(
     openSupervisor: openSupervisor(supervisor),
     log,
     onEvent(event) {
-      logEvent(event);
+      lines.onEvent(event);
       status?.onEvent(event);
       events.onEvent(event);
     },
-  });
+  }).finally(lines.close);
   const code = reportOutcome(outcome, { ...settings, participant, log });
   await Promise.all([events.sent(), log.flush()]);
   // Under `first` it is `first` that ends so, and a guard that ends by a signal would look as if it had been killed.

@@ -48,7 +48,8 @@ type Show = (locks: readonly Lock[]) => Promise<void>;
 function redraw(printing: Printing): Show {
   let drawn = 0;
   return async (locks) => {
-    const { columns = 80, rows = 24 } = process.stdout;
+    // A terminal may not know its size, and say 0.
+    const [columns, rows] = [process.stdout.columns || 80, process.stdout.rows || 24];
     const lines = (await printLocks(locks, printing)).slice(0, rows - 1).map((line) => cut(line, columns));
     const up = drawn > 0 ? `\x1b[${drawn}A` : '';
     await write(`${up}\r\x1b[J${lines.map((line) => `${line}\n`).join('')}`);

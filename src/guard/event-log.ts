@@ -1,28 +1,41 @@
 /** What happens to a lock as log lines: one for each thing worth knowing, and nothing twice. */
+import { later } from '../clock.ts';
 import { formatDuration } from '../durations.ts';
-import { describeHolders, describePosition, describeRestored, describeStop } from '../lock/describe.ts';
-import type { Emit, Participant } from '../lock/index.ts';
+import {
+  describeHolders,
+  describeOutlook,
+  describePosition,
+  describeRestored,
+  describeStop,
+  inSeconds,
+} from '../lock/describe.ts';
+import type { Emit, LockEvent, Participant } from '../lock/index.ts';
 import type { Log } from '../log.ts';
 import { describeLease } from '../names.ts';
 
+/** A wait in which nothing happens, and trouble that goes on, are said again after these; on a terminal a wait is one line that lives. */
+const WAITING_AGAIN_MS = 60_000;
+const TROUBLE_AGAIN_MS = 30_000;
+const LIVE_MS = 1000;
+
+export interface EventLog {
+  onEvent: Emit;
+  /** However it ended: nothing more is said. */
+  close(): void;
+}
+
 /** `onLoss`: what follows from a loss, in words. */
-export function logEvents({ me, clock }: Participant, log: Log, onLoss: string): Emit {
-  const subject = describeLease(me);
-  let lastTrouble = '';
-  return (event) => {
+export function eventLog(participant: Participant, log: Log, onLoss: string): EventLog {
+  const subject = describeLease(participant.me);
+  const waiting = waitingLog(participant, log, subject);
+  const trouble = troubleLog(participant, log);
+  const onEvent: Emit = (event) => {
     switch (event.type) {
       case 'waiting':
-        return log(
-          'info',
-          `waiting for ${subject}: ${describePosition(event.position)}; ${describeHolders(event.heldBy, clock.wall())}`,
-          {
-            event: event.type,
-            position: event.position,
-            heldBy: event.heldBy.map(({ id, since, about }) => ({ id, since, ...about })),
-          },
-        );
+        return waiting.onEvent(event);
       case 'acquired':
-        lastTrouble = '';
+        trouble.over();
+        waiting.close();
         return log('info', `acquired ${subject} after ${formatDuration(event.waitedMs)} (token ${event.token})`, {
           event: event.type,
           waitedMs: event.waitedMs,
@@ -30,18 +43,10 @@ export function logEvents({ me, clock }: Participant, log: Log, onLoss: string):
           transitions: event.transitions,
         });
       case 'renewed':
-        if (lastTrouble) log('info', `renewed ${subject} again`, { event: event.type });
-        lastTrouble = '';
+        if (trouble.over()) return log('info', `renewed ${subject} again`, { event: event.type });
         return log('debug', `renewed ${subject}`, { event: event.type });
-      case 'trouble': {
-        // A watch is a courtesy: the lock works without. And an outage repeats the same message many times over.
-        const level = event.doing === 'watching' || event.message === lastTrouble ? 'debug' : 'info';
-        if (event.doing !== 'watching') lastTrouble = event.message;
-        return log(level, `${event.message}; trying again in ${formatDuration(event.retryInMs)}`, {
-          event: event.type,
-          doing: event.doing,
-        });
-      }
+      case 'trouble':
+        return trouble.onEvent(event);
       case 'restored':
         return log('info', describeRestored(subject, event.heldBy), {
           event: event.type,
@@ -65,5 +70,72 @@ export function logEvents({ me, clock }: Participant, log: Log, onLoss: string):
       default:
         return event satisfies never;
     }
+  };
+  return { onEvent, close: waiting.close };
+}
+
+type Waiting = LockEvent & { type: 'waiting' };
+
+function waitingLog({ clock }: Participant, log: Log, subject: string) {
+  let disarm = () => {};
+  const told = ({ position, heldBy }: Waiting) => `${describePosition(position)}; ${describeHolders(heldBy, clock.wall())}`;
+  const say = (event: Waiting, message: string) => {
+    const { position, heldBy } = event;
+    log('info', message, {
+      event: event.type,
+      position,
+      heldBy: heldBy.map(({ id, since, about }) => ({ id, since, ...about })),
+    });
+    disarm = clock.at(later(clock.now(), WAITING_AGAIN_MS), () => {
+      const outlook = event.outlook();
+      say(
+        event,
+        `still waiting for ${subject} after ${inSeconds(outlook.waitedMs)}: ${told(event)}${describeOutlook(outlook, event.position)}`,
+      );
+    });
+  };
+  const live = (show: NonNullable<Log['live']>, event: Waiting) => {
+    const outlook = event.outlook();
+    const who = event.heldBy.map(({ id }) => id).join(' and ');
+    const what = `${describePosition(event.position)}${who && `; held by ${who}`}${describeOutlook(outlook, event.position)}`;
+    show(`waiting for ${subject}, ${inSeconds(outlook.waitedMs)}: ${what}`);
+    disarm = clock.at(later(clock.now(), LIVE_MS), () => live(show, event));
+  };
+  return {
+    onEvent(event: Waiting): void {
+      disarm();
+      if (log.live) live(log.live, event);
+      else say(event, `waiting for ${subject}: ${told(event)}`);
+    },
+    close(): void {
+      disarm();
+      log.live?.(undefined);
+    },
+  };
+}
+
+type Trouble = LockEvent & { type: 'trouble' };
+
+function troubleLog({ clock, client: { server } }: Participant, log: Log) {
+  let last = { message: '', sayAgainAt: clock.now() };
+  return {
+    onEvent({ type, doing, message, retryInMs, lasting }: Trouble): void {
+      // A watch is a courtesy: the lock works without. And an outage repeats the same message many times over.
+      const again = doing !== 'watching' && message === last.message && clock.now() < last.sayAgainAt;
+      const level = doing === 'watching' || again ? 'debug' : 'info';
+      if (level === 'info') last = { message, sayAgainAt: later(clock.now(), TROUBLE_AGAIN_MS) };
+      const where = message.includes(server) ? '' : ` (API server ${server})`;
+      const { forMs = 0, leftMs = 0 } = lasting ?? {};
+      const since = forMs >= TROUBLE_AGAIN_MS ? `, for ${inSeconds(forMs)} now` : '';
+      const until = lasting ? `, and for another ${inSeconds(leftMs)}` : '';
+      const fields = { event: type, doing, server, ...(lasting && { forMs, leftMs }) };
+      log(level, `${message}${where}${since}; trying again in ${formatDuration(retryInMs)}${until}`, fields);
+    },
+    /** True if there was any. */
+    over(): boolean {
+      const was = last.message !== '';
+      last = { message: '', sayAgainAt: clock.now() };
+      return was;
+    },
   };
 }

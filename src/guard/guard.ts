@@ -61,8 +61,8 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
 }
 
 /** What the supervisor has to tell people. */
-async function reportOf(link: SupervisorLink, { log, logFormat }: GuardOptions): Promise<() => void> {
-  link.send({ kind: 'log_format', format: logFormat });
+async function reportOf(link: SupervisorLink, { log, logFormat, participant: { me } }: GuardOptions): Promise<() => void> {
+  link.send({ kind: 'log', format: logFormat, lock: `${me.namespace}/${me.name}` });
   link.on('cannotKill', ({ pid, uid }) =>
     log(
       'error',

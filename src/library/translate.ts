@@ -46,7 +46,14 @@ type Plain<T> = T extends unknown ? Omit<T, 'lock' | 'holder'> : never;
 /** Without the moments on this process's own scale, which mean nothing to anybody else. */
 export function eventOf(event: Exclude<CoreEvent, { type: 'renamed' }>): Plain<LockEvent> {
   switch (event.type) {
-    case 'waiting':
+    case 'waiting': {
+      const { type, position, queue, heldBy } = event;
+      return { type, position, queue, heldBy: heldBy.map(holderOf) };
+    }
+    case 'trouble': {
+      const { type, doing, message, retryInMs } = event;
+      return { type, doing, message, retryInMs };
+    }
     case 'restored':
       return { ...event, heldBy: event.heldBy.map(holderOf) };
     case 'acquired': {

@@ -8,6 +8,7 @@ import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me } from '../protocol/me.ts';
 import type { TimingsResult } from '../protocol/timings.ts';
 import { visible } from '../visible.ts';
+import type { Outlook } from './events.ts';
 import type { NotAcquired } from './participant.ts';
 
 /** `held by ... and ...`, each with who, since when and why; `nobody holds it`. */
@@ -49,6 +50,23 @@ export function summariseHolder({ id, since, about: { reason, url } }: Holder): 
 export function describePosition(position: number): string {
   return position === 0 ? 'next in queue' : `${position} ahead in queue`;
 }
+
+/** What is known of a wait in which nothing happens, put behind what it waits for: `; silent for 17s, free in 49s at the latest`, or nothing. */
+export function describeOutlook({ silent, unanswered }: Outlook, position: number): string {
+  const parts: string[] = [];
+  if (silent) {
+    const free = position === 0 ? `, free in ${inSeconds(silent.leftMs)} at the latest` : '';
+    parts.push(`; silent for ${inSeconds(silent.forMs)}${free}`);
+  }
+  if (unanswered)
+    parts.push(
+      `; the API server has not answered for ${inSeconds(unanswered.forMs)}, and is asked for another ${inSeconds(unanswered.leftMs)}`,
+    );
+  return parts.join('');
+}
+
+/** Whole ones: what is shown every second should not flicker. */
+export const inSeconds = (ms: number): string => formatDuration(Math.round(ms / 1000) * 1000);
 
 /** `asked to stop by ...: reason`. */
 export function describeStop({ by, reason }: StopRequest): string {

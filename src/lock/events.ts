@@ -2,9 +2,24 @@
 import type { Deadlines } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 
+/** Milliseconds. */
+export interface Lasting {
+  forMs: number;
+  leftMs: number;
+}
+
+/** What a wait looks like now, while nothing happens. Milliseconds. */
+export interface Outlook {
+  waitedMs: number;
+  /** Every holder has missed a renewal: since the last sign of life of any, and until my turn comes if there is none. */
+  silent: Lasting | undefined;
+  /** The API server does not answer. */
+  unanswered: Lasting | undefined;
+}
+
 export type LockEvent =
   /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all. */
-  | { type: 'waiting'; position: number; queue: number; heldBy: Holder[] }
+  | { type: 'waiting'; position: number; queue: number; heldBy: Holder[]; outlook: () => Outlook }
   /** An admission policy wants another id than the derived one: from now on this is the participant's. */
   | { type: 'renamed'; id: string }
   | { type: 'acquired'; waitedMs: number; token: string; transitions: number; deadlines: Deadlines }
@@ -15,6 +30,8 @@ export type LockEvent =
       doing: 'reading' | 'queueing' | 'claiming' | 'renewing' | 'watching';
       message: string;
       retryInMs: number;
+      /** For how long nothing has succeeded, and for how long it is tried on: then the wait ends, or the lock is lost. Undefined: without an end. */
+      lasting?: Lasting | undefined;
     }
   /** The Lease was deleted, and is put back as it was known: by its holder (`heldBy` is empty), or by a waiter that has seen these. */
   | { type: 'restored'; heldBy: Holder[] }

@@ -219,7 +219,8 @@ function retryLater(held: Hold, answer: Answer & { kind: 'refused' | 'failed' })
   const lastTry = Math.max(0, stopBy - timings.requestTimeoutMs - clock.now());
   const retryInMs = Math.max(backoff, Math.min(retryAfterMs, lastTry));
   requests.renewAt = later(clock.now(), retryInMs);
-  held.emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs });
+  const lasting = { forMs: clock.now() - known.sentAt, leftMs: Math.max(0, stopBy - clock.now()) };
+  held.emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs, lasting });
 }
 
 export function arm(held: Hold): void {

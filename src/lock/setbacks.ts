@@ -3,10 +3,8 @@ import type { Answer } from '../api/answers.ts';
 import { backoffMs } from '../backoff.ts';
 import { later } from '../clock.ts';
 import type { Acquisition } from './participant.ts';
-import { pause, unreachable, type Wait } from './wait.ts';
+import { pause, SILENCE_MS, unanswered, unreachable, type Wait } from './wait.ts';
 
-/** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
-const SILENCE_MS = 120_000;
 /** After a failed request: doubles up to the limit. */
 const RETRY = { firstMs: 200, limitMs: 5000 };
 /** Spread of those who collided in a write: large enough for ten to find their order in a few rounds. */
@@ -63,7 +61,9 @@ async function onRefusal(
   const servedBefore = of === 'reads' ? known.view !== undefined : known.ticket !== undefined;
   if (wait.oneTry || !servedBefore || clock.now() >= later(wait.refused.since, SILENCE_MS)) return answer;
   const retryInMs = backoffMs(wait.refused.times++, RETRY, random);
-  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  const forMs = clock.now() - wait.refused.since;
+  const leftMs = Math.max(0, Math.min(SILENCE_MS - forMs, wait.giveUpAt - clock.now()));
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting: { forMs, leftMs } });
   await pause(wait, retryInMs);
   return undefined;
 }
@@ -88,7 +88,7 @@ async function onFailure(
   const silentUntil = later(requests.silentSince ?? clock.now(), SILENCE_MS);
   if (wait.oneTry || clock.now() >= silentUntil) return unreachable(answer.message, client.server);
   const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
-  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs });
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting: unanswered(wait) });
   await pause(wait, retryInMs);
   return undefined;
 }

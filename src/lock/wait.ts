@@ -1,11 +1,15 @@
 /** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
-import { later, type Monotonic, NEVER, waitUntil } from '../clock.ts';
+import { later, type Monotonic, NEVER, type Steady, waitUntil } from '../clock.ts';
 import type { Holder } from '../protocol/lock-state.ts';
+import { isMe } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { stamped, type View } from '../protocol/sightings.ts';
-import type { Emit } from './events.ts';
+import type { Emit, Lasting, Outlook } from './events.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { type QueueWatch, watchQueue } from './queue-watch.ts';
+
+/** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
+export const SILENCE_MS = 120_000;
 
 export interface Wait {
   /** Replaced where a policy wants another id. */
@@ -24,6 +28,8 @@ export interface Wait {
   refused: { of: 'reads' | 'writes'; since: Monotonic; times: number } | undefined;
   /** When to read again if there is no news. */
   pollAt: Monotonic;
+  /** When my turn comes, if nothing changes. */
+  turn: Steady | undefined;
   /** What was last reported of the queue. */
   reported: string;
 }
@@ -70,6 +76,7 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
     refused: undefined,
     pollAt: NEVER,
+    turn: undefined,
     reported: '',
   };
 }
@@ -80,6 +87,7 @@ export async function waitInQueue(
   since: string | undefined,
 ): Promise<undefined> {
   const { queueWatch, participant } = wait;
+  wait.turn = decision.until;
   reportWaiting(wait, decision);
   queueWatch.follow(decision.position, since);
   if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);
@@ -100,7 +108,29 @@ function reportWaiting(wait: Wait, { position, heldBy }: { position: number; hel
   // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
   if (now === wait.reported || (heldBy.length === 0 && wait.reported !== '')) return;
   wait.reported = now;
-  wait.emit({ type: 'waiting', position, queue: wait.known.view?.state.waiters.length ?? 0, heldBy });
+  const queue = wait.known.view?.state.waiters.length ?? 0;
+  wait.emit({ type: 'waiting', position, queue, heldBy, outlook: () => outlook(wait) });
+}
+
+function outlook(wait: Wait): Outlook {
+  const { turn, startedAt, participant } = wait;
+  const { clock, me } = participant;
+  const now = clock.steady();
+  const others = [...(wait.known.view?.holders.values() ?? [])].filter(({ holder }) => !isMe(holder, me));
+  const forMs = now - Math.max(...others.map(({ at }) => at));
+  const overdue = others.every(({ at, holder }) => now - at > (holder.durationMs ?? me.durationMs) / 2);
+  return {
+    waitedMs: clock.now() - startedAt,
+    silent: turn !== undefined && others.length > 0 && overdue ? { forMs, leftMs: Math.max(0, turn - now) } : undefined,
+    unanswered: unanswered(wait),
+  };
+}
+
+/** For how long the API server has been silent, and is still waited for. */
+export function unanswered({ requests: { silentSince }, giveUpAt, participant: { clock } }: Wait): Lasting | undefined {
+  if (silentSince === undefined) return undefined;
+  const now = clock.now();
+  return { forMs: now - silentSince, leftMs: Math.max(0, Math.min(later(silentSince, SILENCE_MS), giveUpAt) - now) };
 }
 
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {

@@ -17,6 +17,7 @@ const LIBRARIES = '/usr/aarch64-linux-gnu';
 const NOT_EMULATED = [
   /a daemon that/,
   /chains of processes/,
+  /processes that are left behind are waited for/,
   /where orphans are not adopted/,
   /without any table/,
   /death by each signal/,

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
 import { isRunning, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { childrenOf, family, holderOf, lockName, pidsIn, run, SHORT } from './embedded.ts';
+import { childrenOf, family, holderOf, lockName, namespace, pidsIn, run, SHORT } from './embedded.ts';
 
 test('a guard that is killed takes its command with it, long before its lock can pass on', async (t) => {
   const file = join(tempFolder(t), 'pids');
@@ -21,7 +21,8 @@ test('a guard that is killed takes its command with it, long before its lock can
 
 test('with JSON lines asked for, what the supervisor says last is one', async (t) => {
   const file = join(tempFolder(t), 'pids');
-  const alice = run(t, lockName(), ['--log-format', 'json', '--', ...family(file)]);
+  const name = lockName();
+  const alice = run(t, name, ['--log-format', 'json', '--', ...family(file)]);
   await alice.prints(/ready/);
   alice.kill('SIGKILL');
   const { stderr } = await alice.finished;
@@ -32,7 +33,8 @@ test('with JSON lines asked for, what the supervisor says last is one', async (t
   assert.deepEqual(lines.at(-1), {
     level: 'error',
     event: 'supervisor',
-    message: 'the guard has ended unexpectedly: terminating the command',
+    message: `Lease ${namespace}/${name}: the guard has ended unexpectedly: terminating the command`,
+    lock: `${namespace}/${name}`,
   });
 });
 

@@ -1,14 +1,15 @@
 /** A guard under a terminal: the command is in the foreground, and the shell sees one job. */
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { PROGRAM, reach, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { lockName, namespace, target } from './embedded.ts';
+import { lockName, namespace, run, target } from './embedded.ts';
 
 /** A shell under a terminal, made by script(1): what is written to it is typed. */
-function terminal(t: TestContext, name: string) {
+function terminal(t: TestContext, name: string, type = 'dumb') {
   const folder = tempFolder(t);
   const program = join(folder, 'lock');
   const where = reach(target).join(' ');
@@ -17,19 +18,21 @@ function terminal(t: TestContext, name: string) {
   });
   const child = spawn('script', ['-qe', '/dev/null', '-c', 'bash --norc --noprofile -i'], {
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: `${folder}:${process.env.PATH}`, PS1: '$ ', TERM: 'dumb' },
+    env: { PATH: `${folder}:${process.env.PATH}`, PS1: '$ ', TERM: type },
   });
   t.after(() => child.kill('SIGKILL'));
   let screen = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    screen += text;
+    screen += text.replaceAll('\x1b', 'ESC');
   });
   return {
     type: (text: string) => child.stdin.write(text),
     /** Waits for what has appeared since the last call. */
     async shows(pattern: RegExp) {
       await until(() => pattern.test(screen), `the screen shows ${pattern}: ${JSON.stringify(screen)}`);
-      screen = screen.slice((screen.match(pattern)?.index ?? 0) + 1);
+      const [found = ''] = screen.match(pattern) ?? [];
+      screen = screen.slice(screen.search(pattern) + 1);
+      return found;
     },
   };
 }
@@ -64,4 +67,35 @@ test('under a terminal Ctrl-Z stops guard and command, and fg lets them go on', 
   type('on\n');
   await shows(/got on/);
   await shows(/released/);
+});
+
+test('under a terminal a wait is one line that is rewritten, as wide as the window, and gone when it is over', async (t) => {
+  const name = lockName();
+  const { type, shows } = terminal(t, name, 'xterm');
+  const alice = run(t, name, ['--', 'sh', '-c', 'echo ready; exec sleep 60']);
+  await alice.prints(/ready/);
+  type('stty cols 90\n');
+  type('lock -- echo did ru""n; echo co""de $?\n');
+  const cut = new RegExp(`\rESC\\[Kk8s-lease-lock: waiting for Lease ${namespace}/${name}, 1s: .*`);
+  const line = await shows(cut);
+  assert.ok(line.replace(/[\r\n]|ESC\[K/g, '').length === 89, line);
+  await shows(/waiting for Lease \S+, 2s: /);
+  alice.kill('SIGTERM');
+  await shows(/\rESC\[Kk8s-lease-lock: acquired Lease/);
+  await shows(/did run/);
+  await shows(/code 0/);
+});
+
+test('under a terminal Ctrl-C ends a wait, and leaves no half line behind', async (t) => {
+  const name = lockName();
+  const { type, shows } = terminal(t, name, 'xterm');
+  const alice = run(t, name, ['--', 'sh', '-c', 'echo ready; exec sleep 60']);
+  await alice.prints(/ready/);
+  type('lock -- true; echo co""de $?\n');
+  await shows(/waiting for Lease/);
+  type('\x03');
+  await shows(/\rESC\[Kk8s-lease-lock: /);
+  await shows(/not acquired: ended by SIGINT[^\r]*\r\n/);
+  await shows(/code 130/);
+  alice.kill('SIGTERM');
 });

@@ -76,7 +76,7 @@ test('two CronJobs of two namespaces exclude each other: the one that would not 
   assert.doesNotMatch(log, /running/);
 });
 
-test('whoever has the same rights, and is not that Pod, can not take the lock', async () => {
+test('whoever has the same rights, and is not that Pod, cannot take the lock', async () => {
   const before = await holder();
   const thief = 'system:serviceaccount:blue:default';
   const steal = rewriteLease(thief, (json) => json.replaceAll(before, 'pod/blue/thief/0'));

@@ -26,7 +26,7 @@ for (const lab of await labs()) {
       }
     });
 
-    it('a version in the patch is a precondition, and the uid can not be changed', async () => {
+    it('a version in the patch is a precondition, and the uid cannot be changed', async () => {
       const { resourceVersion } = (await lab.put('guarded')).body.metadata;
       assertRefused(await patch('guarded', { metadata: { resourceVersion: '1' }, spec: { holderIdentity: 'bob' } }), {
         status: 409,
@@ -141,7 +141,7 @@ for (const lab of await labs()) {
       assert.equal((await lab.request('GET', lab.path('precious'))).status, 404);
     });
 
-    it('options that can not be read are refused', async () => {
+    it('options that cannot be read are refused', async () => {
       await lab.put('unread');
       assertRefused(await lab.request('DELETE', lab.path('unread'), '{'), { status: 400, reason: 'BadRequest' });
       assertRefused(await lab.delete('unread', { kind: 'Foo', apiVersion: 'v1' }), { status: 400, reason: 'BadRequest' });

@@ -67,7 +67,7 @@ it('a file that holds no such state is refused and left alone', async () => {
   }
 });
 
-it('a write that can not be saved is not done', () => {
+it('a write that cannot be saved is not done', () => {
   let full = false;
   const store = createLeaseStore({
     now: () => new Date(0),

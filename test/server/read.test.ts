@@ -45,7 +45,7 @@ for (const lab of await labs()) {
       assert.ok(everywhere.body.items.some(({ metadata }) => metadata.namespace === ns));
     });
 
-    it('selectors and versions that can not be read are refused', async () => {
+    it('selectors and versions that cannot be read are refused', async () => {
       const list = (query: string) => lab.request('GET', lab.path('', query));
       assertRefused(await list('fieldSelector=spec.foo%3Dx'), {
         status: 400,

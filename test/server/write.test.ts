@@ -118,7 +118,7 @@ for (const lab of await labs()) {
       assert.equal(again.body.metadata.resourceVersion, resourceVersion);
     });
 
-    it('what the server owns can not be written', async () => {
+    it('what the server owns cannot be written', async () => {
       const { creationTimestamp } = (await lab.put('owned')).body.metadata;
       const answer = await lab.rewrite('owned', ({ metadata }) =>
         Object.assign(metadata, { creationTimestamp: '2020-01-01T00:00:00Z', generation: 7 }),

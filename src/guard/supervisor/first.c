@@ -108,7 +108,7 @@ static pid_t fork_guard(struct first *f, int socket) {
   _exit(execute_guard(f->arguments, environment, socket >= 0));
 }
 
-/* Ends as another process has ended, so that whoever waits sees no difference. Process 1 can not end by a signal. */
+/* Ends as another process has ended, so that whoever waits sees no difference. Process 1 cannot end by a signal. */
 static int end_as(int status) {
   if (!WIFSIGNALED(status)) return WEXITSTATUS(status);
   int number = WTERMSIG(status);

@@ -23,7 +23,7 @@
   X(ORPHANS, 7, "1")     /* what happens to processes that the command leaves behind: 0 they are terminated, 1 they are waited for */ \
   X(END, 8, "1")         /* the caller is told: 0 the exit code of the guard, 1 how the command ended */ \
   X(CLOCK, 9, "")        /* asks for the clock */ \
-  X(LOG_FORMAT, 10, "1") /* of what the supervisor writes to standard error: 0 text, 1 JSON */
+  X(LOG, 10, "1*")       /* what the supervisor writes to standard error: 0 text, 1 JSON; the lock that it names, as namespace/name */
 
 #define FROM_SUPERVISOR(X) \
   X(HELLO, 65, "481")      /* version, clock, 1: the command shares terminal and process group with the caller + 2: started by `first` \

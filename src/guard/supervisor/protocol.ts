@@ -20,7 +20,7 @@ export type ToSupervisor =
   /** Under `first`: what the caller is told. */
   | { kind: 'end'; callerSees: 'exitCodeOfGuard' | 'endOfCommand' }
   | { kind: 'clock' }
-  | { kind: 'log_format'; format: 'text' | 'json' };
+  | { kind: 'log'; format: 'text' | 'json'; lock: string };
 
 export type TerminationReason = 'asked' | 'deadline' | 'guardGone' | 'callerGone' | 'leftBehind';
 
@@ -50,7 +50,7 @@ export const FROM_GUARD = {
   orphans: [7, '1'],
   end: [8, '1'],
   clock: [9, ''],
-  log_format: [10, '1'],
+  log: [10, '1*'],
 } as const;
 
 export const FROM_SUPERVISOR = {
@@ -73,7 +73,7 @@ const NEVER = 0xffff_ffff_ffff_ffffn;
 
 export function encode(message: ToSupervisor): Buffer {
   const [number, layout] = FROM_GUARD[message.kind];
-  const fields = message.kind === 'start' ? environmentText(message.environment) : fieldsOf(layout, valuesOf(message));
+  const fields = Buffer.concat([fieldsOf(layout, valuesOf(message)), restOf(message)]);
   const length = 1 + fields.length;
   if (length > FRAME_MAX) throw new RangeError(`a message to the supervisor can have ${FRAME_MAX} bytes, not ${length}`);
   const head = Buffer.alloc(5);
@@ -99,7 +99,13 @@ export function createDecoder(): (bytes: Uint8Array) => FromSupervisor[] {
   };
 }
 
-function valuesOf(message: Exclude<ToSupervisor, { kind: 'start' }>): (number | bigint)[] {
+/** What "*" in a layout stands for. */
+function restOf(message: ToSupervisor): Buffer {
+  if (message.kind === 'start') return environmentText(message.environment);
+  return Buffer.from(message.kind === 'log' ? message.lock : '');
+}
+
+function valuesOf(message: ToSupervisor): (number | bigint)[] {
   switch (message.kind) {
     case 'hello':
       return [message.version];
@@ -116,8 +122,9 @@ function valuesOf(message: Exclude<ToSupervisor, { kind: 'start' }>): (number | 
     case 'end':
       return [message.callerSees === 'endOfCommand' ? 1 : 0];
     case 'clock':
+    case 'start':
       return [];
-    case 'log_format':
+    case 'log':
       return [message.format === 'json' ? 1 : 0];
     default:
       return message satisfies never;
@@ -130,7 +137,7 @@ const wholeMs = (ms: number): number => Math.min(0xffff_ffff, Math.max(0, Math.f
 
 function fieldsOf(layout: string, values: readonly (number | bigint)[]): Buffer {
   return Buffer.concat(
-    [...layout].map((size, index) => {
+    [...layout.replace('*', '')].map((size, index) => {
       const field = Buffer.alloc(8);
       field.writeBigUInt64LE(BigInt(values[index] ?? 0));
       return field.subarray(0, Number(size));

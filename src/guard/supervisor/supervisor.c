@@ -31,7 +31,7 @@
  *  - Moments are those of the clock in "hello". When that message is read, its clock is behind, if anything: deadlines computed from it are early,
  *    which is the safe side. Ask again (clock) after a suspend.
  *  - Release the lock after "all gone" alone. If the socket closes without it, the supervisor was killed. Under `first` the socket closes only when
- *    nothing of the command is left, as long as `first` is still the guard's parent. Otherwise that can not be known: let the lock expire.
+ *    nothing of the command is left, as long as `first` is still the guard's parent. Otherwise that cannot be known: let the lock expire.
  *  - Signals that the guard receives go to the command by "signal" with "unless the group has had it".
  *  - Do not touch process.stdin, stdout and stderr while a command runs: Node makes pipes and sockets non-blocking for all who share them.
  *  - In the npm package, handle SIGTSTP, SIGTTIN and SIGTTOU, and stop yourself on "stopped" if the shell is to see a stopped job.
@@ -54,7 +54,7 @@ struct supervisor {
   char **arguments, **environment;
   pid_t self, parent;
   bool under_first, terminal, finds_all;
-  int guard, channel, signals, timer, messages;
+  int guard, channel, signals, timer;
 
   enum phase phase;
   char **command_arguments, **command_environment;
@@ -65,7 +65,8 @@ struct supervisor {
   int status;
   struct { uint64_t when; uint32_t times; } group_had[SIGNALS + 1];
 
-  bool says_json, greeted, guard_gone, guard_dead, ending, waits_for_orphans, first_stopped, start_wanted;
+  struct log log;
+  bool greeted, guard_gone, guard_dead, ending, waits_for_orphans, first_stopped, start_wanted;
   uint32_t grace;
   uint64_t terminate_at, kill_at;
   bool terminating, killing;
@@ -218,7 +219,7 @@ static void add_to_environment(struct supervisor *s) {
 static void be_command(struct supervisor *s, int go, int failure) {
   if (!s->terminal) setsid();
   die_with(s->self, SIGKILL);
-  const int ours[] = {s->guard, s->channel, s->signals, s->timer, s->messages, s->go, s->failure};
+  const int ours[] = {s->guard, s->channel, s->signals, s->timer, s->log.fd, s->go, s->failure};
   for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
     if (ours[i] >= 0) close(ours[i]);
   char byte;
@@ -274,7 +275,7 @@ static int prepare(struct supervisor *s, uint32_t index) {
   close(failure[1]);
   s->command_lives = s->children = true;
   /* From here on the supervisor needs nothing of the caller's: a pipe of the caller ends when the command has let go of it. */
-  const int kept[] = {s->guard, s->channel, s->signals, s->timer, s->messages, s->go, s->failure};
+  const int kept[] = {s->guard, s->channel, s->signals, s->timer, s->log.fd, s->go, s->failure};
   close_others(kept, sizeof kept / sizeof *kept, 0);
   return 0;
 }
@@ -290,8 +291,8 @@ static void cannot_kill(pid_t pid, void *data) {
   uint32_t user = user_of(pid);
   report(s, FROM_SUPERVISOR_CANNOT_KILL, (uint64_t)pid, user, 0, 0);
   char line[128];
-  snprintf(line, sizeof line, "process %d of user %u can not be killed: waiting for its end", (int)pid, (unsigned)user);
-  if (s->guard_gone) say(s->messages, s->says_json, line);
+  snprintf(line, sizeof line, "process %d of user %u cannot be killed: waiting for its end", (int)pid, (unsigned)user);
+  if (s->guard_gone) say(&s->log, line);
 }
 
 struct sending {
@@ -304,7 +305,7 @@ static void send_to_one(pid_t pid, bool child, void *data) {
   struct sending *sending = data;
   int failed = kill(pid, sending->number);
   if (sending->number != SIGTERM) return;
-  if (!failed) kill(pid, SIGCONT); /* A stopped process can not end. */
+  if (!failed) kill(pid, SIGCONT); /* A stopped process cannot end. */
   else if (errno == EPERM) cannot_kill(pid, sending->s);
 }
 
@@ -329,8 +330,8 @@ static void terminate(struct supervisor *s, enum reason reason, uint32_t grace) 
   s->terminating = true;
   s->kill_when = when;
   report(s, FROM_SUPERVISOR_TERMINATING, reason, 0, 0, 0);
-  if (reason == NO_GUARD) say(s->messages, s->says_json, "the guard has ended unexpectedly: terminating the command");
-  if (reason == DEADLINE) say(s->messages, s->says_json, "the guard has been silent past its deadline: terminating the command");
+  if (reason == NO_GUARD) say(&s->log, "the guard has ended unexpectedly: terminating the command");
+  if (reason == DEADLINE) say(&s->log, "the guard has been silent past its deadline: terminating the command");
   send_to_all(s, SIGTERM);
 }
 
@@ -528,16 +529,23 @@ static bool is_environment(const uint8_t *text, size_t size) {
   return true;
 }
 
+/* Nothing that JSON or a terminal would take for more than text. */
+static bool is_lock(const uint8_t *text, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (!memchr("abcdefghijklmnopqrstuvwxyz0123456789-./", text[i], 39)) return false;
+  return size < LOCK_MAX;
+}
+
 /* False: this is not from our guard, or it is out of order. */
 static bool obey(struct supervisor *s, int kind, const uint8_t *fields, size_t size) {
   const char *layout = kind < 64 ? layout_of(kind) : NULL;
   uint64_t values[4] = {0};
-  size_t at = 0;
+  size_t at = 0, count = 0;
   if (!layout || s->greeted == (kind == FROM_GUARD_HELLO)) return false;
-  for (size_t i = 0; layout[i] && layout[i] != '*'; i++) {
-    size_t width = (size_t)(layout[i] - '0');
+  for (; *layout && *layout != '*'; layout++) {
+    size_t width = (size_t)(*layout - '0');
     if (at + width > size) return false;
-    values[i] = get(fields + at, width);
+    values[count++] = get(fields + at, width);
     at += width;
   }
   if (*layout != '*' && at != size) return false;
@@ -580,8 +588,11 @@ static bool obey(struct supervisor *s, int kind, const uint8_t *fields, size_t s
       if (values[0] && s->phase == STARTED && !s->command_lives) send_note(s->channel, END_AS, s->status);
       terminate(s, ASKED, s->grace);
       return values[0] <= 1;
-    case FROM_GUARD_LOG_FORMAT:
-      s->says_json = values[0] == 1;
+    case FROM_GUARD_LOG:
+      if (!is_lock(fields + at, size - at)) return false;
+      s->log.json = values[0] == 1;
+      memcpy(s->log.lock, fields + at, size - at);
+      s->log.lock[size - at] = 0;
       return values[0] <= 1;
     case FROM_GUARD_CLOCK:
       report(s, FROM_SUPERVISOR_CLOCK, now_ms(), 0, 0, 0);
@@ -613,7 +624,7 @@ static void listen_to_guard(struct supervisor *s) {
     if (size > 0) {
       s->in_size += (size_t)size;
       if (obey_all(s)) continue;
-      say(s->messages, s->says_json, "the guard sends what is no message of this version");
+      say(&s->log, "the guard sends what is no message of this version");
       lose_guard(s);
       return;
     }
@@ -683,13 +694,13 @@ static int supervise(struct supervisor *s) {
   s->finds_all = adopt_orphans();
   s->signals = open_signals(s->caller);
   s->timer = open_timer();
-  s->messages = own(fcntl(2, F_DUPFD_CLOEXEC, 3));
+  s->log.fd = own(fcntl(2, F_DUPFD_CLOEXEC, 3));
   int terminal = own(open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   s->terminal = terminal >= 0;
   close_one(&terminal);
   /* Whoever kills the caller's process group must not kill the supervisor with it; only beside a terminal it has to hear what the group hears. */
   if (!s->terminal) setsid();
-  if (s->signals < 0) return say(s->messages, s->says_json, "the supervisor can not open what it needs: too many open files?"), 71;
+  if (s->signals < 0) return say(&s->log, "the supervisor cannot open what it needs: too many open files?"), 71;
   if (!s->under_first) die_with(s->parent, SIGURG); /* Wakes the loop, which looks at its parent. */
   report(s, FROM_SUPERVISOR_HELLO, PROTOCOL_VERSION, now_ms(), s->terminal + 2 * s->under_first + 4 * s->finds_all, 0);
   while (!is_over(s)) {

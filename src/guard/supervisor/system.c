@@ -46,12 +46,19 @@ bool next_note(int channel, struct note *note, bool *closed) {
 }
 
 /* A new description of the same pipe or terminal does not make the caller's one non-blocking. */
-void say(int fd, bool json, const char *line) {
-  char text[256];
+void say(const struct log *log, const char *line) {
+  char text[3 * LOCK_MAX];
   struct stat about;
+  int fd = log->fd;
   if (fd < 0 || fstat(fd, &about)) return;
-  const char *format = json ? "{\"level\":\"error\",\"event\":\"supervisor\",\"message\":\"%s\"}\n" : "k8s-lease-lock: %s\n";
-  int size = snprintf(text, sizeof text, format, line);
+  const char *lock = log->lock, *subject = *lock ? "Lease " : "", *colon = *lock ? ": " : "";
+  int size =
+    log->json
+      ? snprintf(
+          text, sizeof text, "{\"level\":\"error\",\"event\":\"supervisor\",\"message\":\"%s%s%s%s\",\"lock\":\"%s\"}\n", subject, lock,
+          colon, line, lock
+        )
+      : snprintf(text, sizeof text, "k8s-lease-lock: %s%s%s%s\n", subject, lock, colon, line);
   if (size < 0) return;
   size_t length = (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
   if (S_ISREG(about.st_mode)) {
@@ -276,7 +283,7 @@ struct directory_entry {
   char name[];
 };
 
-/* The names in a folder of /proc that are numbers. Returns how many, -1 if it can not be read. */
+/* The names in a folder of /proc that are numbers. Returns how many, -1 if it cannot be read. */
 static int read_numbers(const char *path, int *numbers, int most) {
   static char buffer[32768] __attribute__((aligned(8)));
   int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -382,7 +389,7 @@ static pid_t newest_process(void) {
 
 /*
  * Without a table of our processes the kernel still says of each number whether it is a child. All numbers take half a second; as long as they
- * have not begun anew, those since this process was started do. That can not be known, so every fourth look is at all of them.
+ * have not begun anew, those since this process was started do. That cannot be known, so every fourth look is at all of them.
  */
 static void ask_for_children(pid_t except, void (*visit)(pid_t, bool, void *), void *data) {
   static unsigned looks;
@@ -452,7 +459,7 @@ struct killing {
 
 /*
  * A signal to a group reaches also a member that is being forked. Only a session that is not the caller's consists of our own descendants, and
- * only the process id of a child can not have been given to a stranger meanwhile.
+ * only the process id of a child cannot have been given to a stranger meanwhile.
  */
 static void kill_one(pid_t pid, bool child, void *data) {
   struct killing *killing = data;

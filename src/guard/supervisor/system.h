@@ -81,7 +81,13 @@ int kill_descendants(pid_t except, void (*refused)(pid_t pid, void *data), void 
 uint32_t user_of(pid_t pid);
 
 /* Writes a line to standard error, or not, if that would block. */
-void say(int fd, bool json, const char *line);
+#define LOCK_MAX 320
+struct log {
+  int fd; /* -1: nothing is said */
+  bool json;
+  char lock[LOCK_MAX]; /* namespace/name, put before every line; empty until the guard has said it */
+};
+void say(const struct log *log, const char *line);
 
 int be_first(int count, char **arguments, char **environment);
 

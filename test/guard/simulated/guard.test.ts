@@ -137,7 +137,7 @@ async function play(seed: number): Promise<Run> {
     ...settingsOf(random),
     participant: { ...alice.participant, clock: own.clock },
     openSupervisor: async () => opened,
-    log: Object.assign(say, { flush: async () => {} }),
+    log: Object.assign(say, { flush: async () => {}, live: undefined }),
     onEvent({ type }) {
       story.push(`${clock.now()} ${type}`);
       if (type === 'stop-requested') stopAskedAt = clock.now();

@@ -42,7 +42,7 @@ async function play(script: Script, meanwhile: () => void = () => {}): Promise<{
       kind: 'opened',
       link: { ...mailbox, commandAt: 0, send, revive() {}, ended: new AbortController().signal, end: async () => {} },
     }),
-    log: Object.assign(() => {}, { flush: async () => {} }),
+    log: Object.assign(() => {}, { flush: async () => {}, live: undefined }),
     logFormat: 'text',
     onEvent() {},
   }).then((ended) => {

@@ -100,11 +100,15 @@ static size_t add_frame(uint8_t *to, int kind) {
     uint32_t entries = chance(4);
     for (uint32_t i = 0; i < entries; i++) size += (size_t)sprintf((char *)to + size, "LEASE_LOCK_%u=%u", chance(10), chance(1000)) + 1;
   } else if (layout) {
-    for (; *layout; layout++) {
+    for (; *layout && *layout != '*'; layout++) {
       size_t width = (size_t)(*layout - '0');
       uint64_t value = chance(3) ? chance(4) : chance(3) ? clock_ms + chance(2000) : ((uint64_t)chance(UINT32_MAX) << 32) + chance(UINT32_MAX);
       put(to + size, value, width);
       size += width;
+    }
+    if (*layout) {
+      uint32_t letters = chance(10) ? chance(30) : chance(400);
+      for (uint32_t i = 0; i < letters; i++) to[size++] = chance(500) ? (uint8_t)("abcxyz0189-./"[chance(13)]) : (uint8_t)chance(256);
     }
   } else {
     uint32_t fields = chance(20);
@@ -125,7 +129,7 @@ static size_t conversation(uint8_t *to, uint64_t *messages) {
     if (kind == FROM_GUARD_HELLO) put(to + size + 5, PROTOCOL_VERSION, 4);
     if (kind == FROM_GUARD_PREPARE && chance(10)) put(to + size + 5, 0, 4);
     if (kind == FROM_GUARD_SIGNAL && chance(20)) put(to + size + 5, 1 + chance(64), 1);
-    if ((kind == FROM_GUARD_ORPHANS || kind == FROM_GUARD_END) && chance(20)) put(to + size + 5, chance(2), 1);
+    if ((kind == FROM_GUARD_ORPHANS || kind == FROM_GUARD_END || kind == FROM_GUARD_LOG) && chance(20)) put(to + size + 5, chance(2), 1);
     size += added;
     ++*messages;
   }
@@ -170,7 +174,7 @@ static void converse(uint64_t *messages) {
   s->arguments = arguments;
   s->environment = environment;
   s->guard = ends[1];
-  s->channel = s->timer = s->messages = s->go = s->failure = -1;
+  s->channel = s->timer = s->log.fd = s->go = s->failure = -1;
   s->signals = nothing[0];
   s->terminate_at = s->kill_at = NEVER;
   s->terminal = chance(2);
