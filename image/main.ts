@@ -5,6 +5,7 @@ import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
+import { printLine, write } from './stdout.ts';
 
 type Run = (argv: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>;
 
@@ -102,13 +103,13 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case '-V':
     case '--version':
     case 'version':
-      process.stdout.write(`${VERSION}\n`);
+      await printLine(VERSION);
       return 0;
     case '-h':
     case '--help':
     case 'help':
       if (argv[0] !== undefined) return await runNamed(argv[0], ['--help']);
-      process.stdout.write(USAGE);
+      await write(USAGE);
       return 0;
     case undefined:
       process.stderr.write(USAGE);

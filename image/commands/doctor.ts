@@ -6,10 +6,10 @@ import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { type Colour, paintFor } from '../operate/colour.ts';
 import { examine, type Finding } from '../operate/examine.ts';
-import { printLine } from '../operate/stdout.ts';
 import { CONNECTING, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 const OUTPUTS = ['text', 'json'] as const;
 
