@@ -2,6 +2,7 @@
 import { isSea } from 'node:sea';
 import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
+import { visible } from '../src/visible.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
@@ -123,9 +124,8 @@ async function runNamed(name: string, argv: readonly string[]): Promise<number> 
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return await command.run(argv, process.env);
   const near = nearest(name, Object.keys(COMMANDS));
-  process.stderr.write(
-    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${USAGE}`,
-  );
+  const unknown = `unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}`;
+  process.stderr.write(`k8s-lease-lock: ${visible(unknown)}\n\n${USAGE}`);
   return EXIT.usage.code;
 }
 

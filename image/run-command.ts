@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { hostInfo } from '../src/host.ts';
 import { type Identity, newIdentity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
+import { visible } from '../src/visible.ts';
 import { type CommandLine, type Env, type Reader, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConnectSettings, JoinSettings, Line } from './options.ts';
@@ -87,7 +88,7 @@ const columnsOf = (env: Env) =>
   isatty(STDERR) && env.TERM !== 'dumb' ? () => process.stderr.columns || NARROW_COLUMNS : undefined;
 
 export function complain(message: string, code: number): number {
-  process.stderr.write(`k8s-lease-lock: ${message}\n`);
+  process.stderr.write(`k8s-lease-lock: ${visible(message)}\n`);
   return code;
 }
 

@@ -18,6 +18,7 @@ import {
 } from '../../src/lock/index.ts';
 import { logOf } from '../../src/log.ts';
 import { timings } from '../../src/protocol/timings.ts';
+import { visibleJson } from '../../src/visible.ts';
 import { type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
@@ -106,7 +107,7 @@ async function printAcquired(
 ): Promise<void> {
   const { holder, token, transitions } = lock;
   if (output === 'token') await printLine(token);
-  if (output === 'json') await printLine(JSON.stringify({ namespace, name, holder, token, transitions }));
+  if (output === 'json') await printLine(visibleJson({ namespace, name, holder, token, transitions }));
 }
 
 /** Everyone who gives the same holder is the same participant; in a Pod that is the Pod. */
