@@ -16,6 +16,7 @@ export const OUTPUTS = ['text', 'table', 'wide', 'json', 'yaml', 'name'] as cons
 
 const OPTIONS = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
+  { name: 'slug', meaning: 'make a valid name of any --name: its readable part, and a digest of all of it' },
   { name: 'namespace', alias: 'n', value: 'NAMESPACE', unset: "the context's or the Pod's", meaning: 'namespace of the Lease' },
   { name: 'timeout', value: 'DURATION', unset: 'no limit', meaning: 'how long to wait for the lock; 0 tries once' },
   {
@@ -188,7 +189,7 @@ export const CONNECTING = [
 /** Options of every command that wants a lock. */
 export const JOINING = [
   ...CONNECTING,
-  ...(['name', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
+  ...(['name', 'slug', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
 ] as const satisfies readonly OptionName[];
 /** Options of those that may have to wait for it. */
 export const WAITING = [
