@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { documentAt } from '../../src/documents.ts';
 import { type Env, readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
-import { DEFAULT_IMAGE } from '../inject/annotations.ts';
+import { DEFAULT_IMAGE, PREFIX } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
 import { pick } from '../option-table.ts';
 import { complain, reportUsage } from '../run-command.ts';
@@ -30,17 +30,23 @@ export async function inject(argv: readonly string[], env: Env): Promise<number>
 /** All or nothing: half of it would be applied as if it were the whole. */
 async function print(files: readonly string[], image: string | undefined): Promise<number> {
   const problems: string[] = [];
+  const guarded: string[] = [];
   let printed = '';
   for (const file of files) {
     const name = file === '-' ? 'standard input' : file;
     const text = read(file);
     const done = typeof text === 'string' ? injectText(text, image) : { kind: 'refused' as const, problems: [text.problem] };
     if (done.kind === 'refused') problems.push(...done.problems.map((problem) => `${name}: ${problem}`));
-    else printed += `${separator(printed, done.text)}${done.text}`;
+    else {
+      printed += `${separator(printed, done.text)}${done.text}`;
+      guarded.push(...done.guarded.map((line) => `${name}: ${line}`));
+    }
   }
   for (const problem of problems) complain(problem, EXIT.configuration.code);
   if (problems.length > 0) return EXIT.configuration.code;
   await write(printed);
+  for (const line of guarded) complain(line, 0);
+  if (guarded.length === 0) complain(`nothing is guarded: no Pod has an annotation ${PREFIX}name`, 0);
   return 0;
 }
 

@@ -9,6 +9,14 @@ export const PREFIX = 'lease-lock.nullplatform.com/';
 
 export const DEFAULT_IMAGE = 'ghcr.io/nullplatform/k8s-lease-lock:v1';
 
+export const RESOURCES = ['cpu', 'memory', 'ephemeral-storage'] as const;
+type Resource = (typeof RESOURCES)[number];
+/** Of each container that is added. */
+export const REQUESTS: Readonly<Partial<Record<Resource, string>>> = { cpu: '10m', memory: '64Mi' };
+export const LIMITS: Readonly<Partial<Record<Resource, string>>> = { memory: '128Mi' };
+const defaultOf = (of: typeof REQUESTS, resource: Resource): { default?: string } =>
+  of[resource] === undefined ? {} : { default: of[resource] };
+
 interface Annotation {
   name: string;
   value: string;
@@ -38,6 +46,15 @@ export const ANNOTATIONS: readonly Annotation[] = [
   },
   { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
   { name: 'image', value: 'IMAGE', default: DEFAULT_IMAGE, meaning: 'image of the guard' },
+  ...RESOURCES.flatMap((resource) => [
+    {
+      name: `${resource}-request`,
+      value: 'AMOUNT',
+      ...defaultOf(REQUESTS, resource),
+      meaning: `request of ${resource} of each container that is added`,
+    },
+    { name: `${resource}-limit`, value: 'AMOUNT', ...defaultOf(LIMITS, resource), meaning: `limit of ${resource}, likewise` },
+  ]),
   { name: 'injected', value: 'wrap|sidecar', meaning: 'written by the injection alone: how the Pod is guarded' },
 ];
 

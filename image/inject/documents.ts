@@ -5,15 +5,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Document, isSeq, type ParsedNode, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
 import { documentAt } from '../../src/documents.ts';
-import { PREFIX } from './annotations.ts';
-import { guardedPod, type PodSpec } from './guarded-pod.ts';
+import { type GuardedPod, guardedPod, type PodSpec } from './guarded-pod.ts';
 import { type Addition, injection } from './injection.ts';
 import { problemOfPod } from './problems.ts';
+import { fieldsOf, isOurs, listOf, type Template, workloadsIn } from './templates.ts';
+import { type Owner, problemOfDurations, problemOfRestarts, problemOfRollout, remarkOn } from './workload-problems.ts';
 
-export type Injected = { kind: 'text'; text: string } | { kind: 'refused'; problems: readonly string[] };
-
-type Path = readonly (string | number)[];
-type Fields = Readonly<Record<string, unknown>>;
+/** `guarded`: what is, and how, a line each. */
+export type Injected =
+  | { kind: 'text'; text: string; guarded: readonly string[] }
+  | { kind: 'refused'; problems: readonly string[] };
 
 /** `image` replaces that of the annotations; a problem names its document and its object. */
 export function injectText(text: string, image?: string): Injected {
@@ -29,17 +30,22 @@ function injectDocuments(text: string, image: string | undefined): Injected {
   const parsed = parseAllDocuments(text, { merge: true, uniqueKeys: true, customTags: spelledAsBefore, prettyErrors: false });
   const documents = Array.isArray(parsed) ? parsed : [];
   const problems: string[] = [];
+  const guarded: string[] = [];
   let printed = '';
   let from = 0;
   for (const [i, document] of documents.entries()) {
     const to = i === documents.length - 1 ? text.length : document.range[2];
     const where = documents.length === 1 ? '' : `document ${i + 1}: `;
     const done = injectDocument(document, text.slice(from, to), image);
-    if (done.kind === 'text') printed += done.text;
-    else problems.push(...done.problems.map((problem) => where + problem));
+    if (done.kind === 'text') {
+      printed += done.text;
+      guarded.push(...done.guarded.map((line) => where + line));
+    } else problems.push(...done.problems.map((problem) => where + problem));
     from = to;
   }
-  return problems.length > 0 ? { kind: 'refused', problems } : { kind: 'text', text: documents.length === 0 ? text : printed };
+  return problems.length > 0
+    ? { kind: 'refused', problems }
+    : { kind: 'text', text: documents.length === 0 ? text : printed, guarded };
 }
 
 /** A library's idea of a number is not kubectl's: 0644 has to stay 0644. */
@@ -53,22 +59,31 @@ function spelledAsBefore(tags: Tags): Tags {
 
 function injectDocument(document: Document<ParsedNode>, text: string, image: string | undefined): Injected {
   const [error] = document.errors;
-  if (error) return { kind: 'refused', problems: [error.message] };
+  if (error) {
+    const hint = /\{\{.*\}\}/.test(text) ? ' (a template that has to be rendered first?)' : '';
+    return { kind: 'refused', problems: [`invalid YAML: ${error.message}${hint}`] };
+  }
   const before: unknown = document.toJS();
-  const found = templatesIn(before, []).map((template) => ({ ...template, ...additionsFor(template, image) }));
-  const problems = found.flatMap(({ object, problem }) => (problem === undefined ? [] : [`${object}: ${problem}`]));
+  const workloads = workloadsIn(before);
+  const found = workloads.flatMap(({ templates }) =>
+    templates.map((template) => ({ ...template, ...additionsFor(template, image) })),
+  );
+  const problems = [...workloads, ...found].flatMap(({ object, problem }) =>
+    problem === undefined ? [] : [`${object}: ${problem}`],
+  );
   if (problems.length > 0) return { kind: 'refused', problems };
   const additions = found.flatMap(({ additions }) => additions);
-  if (additions.length === 0) return { kind: 'text', text };
+  const guarded = found.flatMap(({ object, how }) => (how === undefined ? [] : [`${object}: ${how}`]));
+  if (additions.length === 0) return { kind: 'text', text, guarded };
   const after = structuredClone(before);
   for (const addition of additions) addTo(after, addition);
-  if (isJson(text)) return { kind: 'text', text: `${JSON.stringify(after, undefined, /^[ \t]+/m.exec(text)?.[0])}\n` };
+  if (isJson(text)) return { kind: 'text', text: `${JSON.stringify(after, undefined, /^[ \t]+/m.exec(text)?.[0])}\n`, guarded };
   try {
     for (const addition of additions) addToDocument(document, addition);
   } catch {
     // What it was to be added to is no list or map of its own: said below.
   }
-  if (isDeepStrictEqual(document.toJS(), after)) return { kind: 'text', text: document.toString(layoutOf(text)) };
+  if (isDeepStrictEqual(document.toJS(), after)) return { kind: 'text', text: document.toString(layoutOf(text)), guarded };
   const [{ object } = { object: 'it' }] = found;
   return {
     kind: 'refused',
@@ -78,45 +93,11 @@ function injectDocument(document: Document<ParsedNode>, text: string, image: str
   };
 }
 
-interface Template {
-  /** For people: `Job ci/nightly`. */
-  object: string;
-  path: Path;
-  value: unknown;
-  problem?: string;
-}
-
-const TEMPLATES: Readonly<Record<string, Path>> = {
-  'v1/Pod': [],
-  'batch/v1/Job': ['spec', 'template'],
-  'batch/v1/CronJob': ['spec', 'jobTemplate', 'spec', 'template'],
-  'apps/v1/Deployment': ['spec', 'template'],
-  'apps/v1/StatefulSet': ['spec', 'template'],
-  'apps/v1/DaemonSet': ['spec', 'template'],
-  'apps/v1/ReplicaSet': ['spec', 'template'],
-};
-
-function templatesIn(value: unknown, at: Path): Template[] {
-  const { apiVersion, kind, metadata, items } = fieldsOf(value);
-  if (kind === 'List') return listOf(items).flatMap((item, i) => templatesIn(item, [...at, 'items', i]));
-  const path = TEMPLATES[`${apiVersion}/${kind}`];
-  if (path === undefined) return [];
-  const { namespace, name, generateName } = fieldsOf(metadata);
-  const object = `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name ?? generateName ?? ''}`;
-  const around = path.length === 0 ? [] : [metadata, valueAt(value, ['spec', 'jobTemplate', 'metadata'])];
-  const [misplaced] = around.flatMap((place) => Object.keys(fieldsOf(fieldsOf(place).annotations)).filter(isOurs));
-  const problem =
-    misplaced &&
-    `annotation ${misplaced} is on the ${kind}, where it guards nothing: move it to the template of the Pods (${documentAt('inject.md#annotations')})`;
-  return [{ object, path: [...at, ...path], value: valueAt(value, path), ...(problem !== undefined && { problem }) }];
-}
-
 function additionsFor(
-  { path, value, problem }: Template,
+  { path, value, owner }: Template,
   image: string | undefined,
-): { additions: Addition[]; problem?: string } {
+): { additions: Addition[]; problem?: string; how?: string } {
   const refused = (why: string) => ({ additions: [], problem: why });
-  if (problem !== undefined) return refused(problem);
   // Empty fields are as good as absent ones.
   const { metadata, spec } = fieldsOf(JSON.parse(JSON.stringify(value ?? {}), (_, field) => field ?? undefined));
   const ours = Object.entries(fieldsOf(fieldsOf(metadata).annotations)).filter(([key]) => isOurs(key));
@@ -136,16 +117,24 @@ function additionsFor(
     metadata: { annotations: Object.fromEntries(ours) as Record<string, string> },
     spec: spec as PodSpec,
   });
-  const refusal = pod && problemOfPod(pod);
+  const refusal = pod && problemOf(pod, owner);
   if (refusal !== undefined) return refused(refusal);
-  if (pod === undefined || pod.injected !== undefined) return { additions: [] };
-  return { additions: injection(pod, image).map((addition) => ({ ...addition, path: [...path, ...addition.path] })) };
+  if (pod === undefined) return { additions: [] };
+  const how = describeGuard(pod) + remarkOn(owner);
+  if (pod.injected !== undefined) return { additions: [], how: `${how}, as before` };
+  return { how, additions: injection(pod, image).map((addition) => ({ ...addition, path: [...path, ...addition.path] })) };
 }
 
-const isOurs = (key: string): boolean => key.startsWith(PREFIX);
-const fieldsOf = (value: unknown): Fields => (value instanceof Object && !Array.isArray(value) ? (value as Fields) : {});
-const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
-const valueAt = (value: unknown, path: Path): unknown => path.reduce((at, key) => (at as Fields | undefined)?.[key], value);
+const problemOf = (pod: GuardedPod, owner: Owner): string | undefined =>
+  problemOfRestarts(pod, owner) ?? problemOfPod(pod) ?? problemOfRollout(pod, owner) ?? problemOfDurations(pod);
+
+function describeGuard({ asked, mode }: GuardedPod): string {
+  const namespace = asked.get('namespace');
+  const lock = `${namespace === undefined ? '' : `${namespace}/`}${asked.get('name')}`;
+  return mode === 'wrap'
+    ? `guarded by the lock ${lock}: its command is wrapped`
+    : `guarded by the lock ${lock}: a sidecar holds it`;
+}
 
 function addTo(root: unknown, { path, ...addition }: Addition): void {
   const [key = ''] = path.slice(-1);

@@ -10,6 +10,7 @@ export interface Container {
   livenessProbe?: Readonly<Record<string, unknown>>;
   lifecycle?: { postStart?: unknown };
   startupProbe?: unknown;
+  readinessProbe?: unknown;
   restartPolicy?: string;
   restartPolicyRules?: unknown;
 }
@@ -22,6 +23,8 @@ export interface PodSpec {
   hostNetwork?: boolean;
   automountServiceAccountToken?: boolean;
   terminationGracePeriodSeconds?: number;
+  os?: { name?: string };
+  nodeSelector?: Readonly<Record<string, string>>;
 }
 
 export interface PodTemplate {

@@ -2,7 +2,7 @@
  * What makes a Pod a guarded one, as additions to its manifest. The policy deploy/inject/mutating.yaml makes the same out of the same Pod;
  * test/image/inject holds the two against each other.
  */
-import { DEFAULT_IMAGE, PREFIX } from './annotations.ts';
+import { DEFAULT_IMAGE, LIMITS, PREFIX, REQUESTS, RESOURCES } from './annotations.ts';
 import { ASKS, CHECK, type GuardedPod, holdArguments, INSTALL, MOUNT, runCommand, SIDECAR, VOLUME } from './guarded-pod.ts';
 
 /** Values to put at the front or the end of the list at `path`, or one to set there. What is missing on the way is made. */
@@ -25,7 +25,7 @@ function wrapped(pod: GuardedPod, image: string): Addition[] {
     name: INSTALL,
     image,
     args: ['install', '/volume'],
-    ...RUNS_AS,
+    ...runsAs(pod),
     volumeMounts: [{ name: VOLUME, mountPath: '/volume' }],
   };
   return [
@@ -43,11 +43,11 @@ function besideSidecar(pod: GuardedPod, image: string): Addition[] {
     restartPolicy: 'Always',
     // The containers after it start once it succeeds: never give up, however long the queue is. This is the largest number there is for it.
     startupProbe: { ...ASKS, failureThreshold: 2_147_483_647 },
-    ...RUNS_AS,
+    ...runsAs(pod),
     volumeMounts: [{ name: VOLUME, mountPath: '/run/lease-lock' }],
   };
   // The lock may be lost while they run, and nothing stops an init container: then what follows them must not start.
-  const check = pod.ownInit.length > 0 ? [{ name: CHECK, image, args: ['probe'], ...RUNS_AS }] : [];
+  const check = pod.ownInit.length > 0 ? [{ name: CHECK, image, args: ['probe'], ...runsAs(pod) }] : [];
   return [
     { kind: 'first', path: ['spec', 'initContainers'], values: [sidecar] },
     { kind: 'last', path: ['spec', 'initContainers'], values: check },
@@ -59,7 +59,6 @@ function besideSidecar(pod: GuardedPod, image: string): Addition[] {
 
 /** As namespaces with Pod Security "restricted" want it. */
 const RUNS_AS = {
-  resources: { requests: { cpu: '10m', memory: '64Mi' }, limits: { memory: '128Mi' } },
   terminationMessagePolicy: 'FallbackToLogsOnError',
   securityContext: {
     allowPrivilegeEscalation: false,
@@ -71,3 +70,15 @@ const RUNS_AS = {
     seccompProfile: { type: 'RuntimeDefault' },
   },
 };
+
+/** What quotas and ranges of a namespace ask for differs, so that each can be said. */
+function runsAs({ asked }: GuardedPod) {
+  const amounts = (of: string, defaults: Record<string, string>) =>
+    Object.fromEntries(
+      RESOURCES.flatMap((resource) => {
+        const amount = asked.get(`${resource}-${of}`) ?? defaults[resource];
+        return amount === undefined ? [] : [[resource, amount]];
+      }),
+    );
+  return { resources: { requests: amounts('request', REQUESTS), limits: amounts('limit', LIMITS) }, ...RUNS_AS };
+}

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RUN_OPTIONS } from './annotations.ts';
+import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RESOURCES, RUN_OPTIONS } from './annotations.ts';
 import {
   ASKS,
   CHECK,
@@ -67,10 +67,14 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     wrong('timeout', isDuration, NO_DURATION) ??
     wrong('lease-duration', isDuration, NO_DURATION) ??
     wrong('kill-grace', isDuration, NO_DURATION) ??
-    wrong('priority', isPriority, ': write a whole number from -1000000 to 1000000')
+    wrong('priority', isPriority, ': write a whole number from -1000000 to 1000000') ??
+    RESOURCES.flatMap((resource) => [`${resource}-request`, `${resource}-limit`])
+      .map((name) => wrong(name, isAmount, ', which is no amount: write it as 50m, 64Mi or 1'))
+      .find((problem) => problem !== undefined)
   );
 }
 
+const isAmount = (value: string): boolean => /^[0-9]+([.][0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(value);
 const NO_DURATION = ', which is no duration: write it as 90s, 15m or 1h30m, at most 8760h';
 const isDuration = (value: string): boolean => parseDuration(value).kind === 'duration';
 const isPriority = (value: string): boolean => /^-?[0-9]{1,10}$/.test(value) && Math.abs(Number(value)) <= 1_000_000;
@@ -137,6 +141,8 @@ function problemOfPlace(pod: GuardedPod): string | undefined {
   const { spec, injected, mode } = pod;
   const { containers, initContainers = [], volumes = [] } = spec;
   const raw = injected === undefined;
+  if ((spec.os?.name ?? spec.nodeSelector?.['kubernetes.io/os'] ?? 'linux') !== 'linux')
+    return `the Pod is not for Linux nodes, and the guard runs on no others: remove the annotations (${documentAt('inject.md#requirements')})`;
   const taken = [...containers, ...initContainers].find(({ name = '' }) => OURS.includes(name));
   if (raw && taken)
     return `a container is named "${taken.name}", as one that the injection adds: rename it (${documentAt('inject.md#modes')})`;

@@ -31,9 +31,15 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     spec: {},
   },
   {
+    title: 'resources of its own',
+    mode: 'wrap',
+    annotations: { 'cpu-limit': '100m', 'memory-limit': '96Mi', 'ephemeral-storage-request': '10Mi', 'cpu-request': '20m' },
+    spec: {},
+  },
+  {
     title: 'the same with a sidecar',
     mode: 'sidecar',
-    annotations: { name: 'Nightly $(X)', slug: 'true', reason: '$(HOME) $$' },
+    annotations: { name: 'Nightly $(X)', slug: 'true', reason: '$(HOME) $$', 'ephemeral-storage-limit': '20Mi' },
     spec: { containers: [main] },
   },
   {

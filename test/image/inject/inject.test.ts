@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { ANNOTATIONS, PREFIX } from '../../../image/inject/annotations.ts';
 import { GUARDED, SPOILED, SPOILED_SENTENCE, spoiled } from './guarded.ts';
 import { problemsOf, textOf } from './injecting.ts';
-import { kinds, misplaced, podOf, workload } from './pods.ts';
+import { commanded, kinds, main, misplaced, P, podOf, workload } from './pods.ts';
 import { REFUSED } from './refused.ts';
 
 for (const { mode, ...guarded } of GUARDED) {
@@ -24,7 +24,7 @@ for (const { sentence, ...refused } of REFUSED) {
 }
 
 for (const kind of kinds) {
-  test(`the template of a ${kind} is guarded, and no other object by that name`, () => {
+  test(`the template of a ${kind} is guarded, and so is that of a kind that is not known`, () => {
     const bare = workload(kind, podOf({ title: 'x', annotations: {}, spec: {} }));
     const template = JSON.stringify(JSON.parse(textOf(JSON.stringify(bare))).spec);
     assert.match(
@@ -32,7 +32,7 @@ for (const kind of kinds) {
       /"command":\["\/lease-lock\/k8s-lease-lock","run","--name=nightly","--","\/usr\/local\/bin\/backup"\]/,
     );
     const foreign = JSON.stringify({ ...bare, apiVersion: 'batch.example.com/v1' });
-    assert.equal(textOf(foreign), foreign);
+    assert.equal(JSON.stringify(JSON.parse(textOf(foreign)).spec), template);
     const { objects, sentence } = misplaced(kind);
     for (const object of objects) assert.deepEqual(problemsOf(JSON.stringify(object)), [`${kind} misplaced: ${sentence}`]);
   });
@@ -68,4 +68,70 @@ test('docs/inject.md names the annotations that there are, and what they mean', 
 test('the Job in docs/inject.md is wrapped', () => {
   const [, example = ''] = /^```yaml\n([\s\S]*?)^```/m.exec(document) ?? [];
   assert.match(textOf(example), /command: \[ ?\/lease-lock\/k8s-lease-lock, run, --name=nightly, --on-busy=skip, --, \/usr/);
+});
+
+const NAME = { [`${P}name`]: 'nightly' };
+const template = (more: object = {}) => ({
+  metadata: { annotations: NAME },
+  spec: { containers: [commanded], ...more },
+});
+
+test('a template is guarded wherever it stands: in kinds that nobody here knows, and in lists of them', () => {
+  const spec = { template: template() };
+  const objects = [
+    { apiVersion: 'argoproj.io/v1alpha1', kind: 'Rollout', spec },
+    { apiVersion: 'v1', kind: 'ReplicationController', spec },
+    { apiVersion: 'v1', kind: 'PodTemplate', template: template() },
+    { apiVersion: 'batch/v1beta1', kind: 'CronJob', spec: { jobTemplate: { spec } } },
+    { apiVersion: 'example.com/v1', kind: 'Fleet', spec: { groups: [{ pods: [template()] }] } },
+    { apiVersion: 'batch/v1', kind: 'JobList', items: [{ apiVersion: 'batch/v1', kind: 'Job', spec }] },
+  ];
+  for (const object of objects)
+    assert.match(
+      textOf(JSON.stringify(object)),
+      /"command":\["\/lease-lock\/k8s-lease-lock","run","--name=nightly"/,
+      object.kind,
+    );
+});
+
+test('an annotation that guards nothing is refused, wherever it stands; the lock itself and a Namespace have their own', () => {
+  const guards = (what: string, kind: string) =>
+    new RegExp(`^${kind} : ${what} ${P}name is on the ${kind}, where it guards nothing: `);
+  const cases: [object, RegExp][] = [
+    [
+      { kind: 'CronWorkflow', spec: { templates: [{ metadata: { annotations: NAME }, container: {} }] } },
+      guards('annotation', 'CronWorkflow'),
+    ],
+    [{ kind: 'Service', metadata: { annotations: NAME } }, guards('annotation', 'Service')],
+    [{ apiVersion: 'v1', kind: 'Pod', metadata: { labels: NAME }, spec: template().spec }, guards('label', 'Pod')],
+    [{ kind: 'Rollout', metadata: { annotations: NAME }, spec: { template: template() } }, guards('annotation', 'Rollout')],
+  ];
+  for (const [object, expected] of cases) assert.match(problemsOf(JSON.stringify(object))[0] ?? '', expected);
+  for (const [apiVersion, kind] of [
+    ['coordination.k8s.io/v1', 'Lease'],
+    ['v1', 'Namespace'],
+  ]) {
+    const text = JSON.stringify({ apiVersion, kind, metadata: { annotations: NAME } });
+    assert.equal(textOf(text), text);
+  }
+  assert.match(problemsOf('{{- if .Values.x }}\nkind: Job\n{{- end }}\n')[0] ?? '', /rendered first/);
+});
+
+test('what could never work is refused, with what would', () => {
+  const deployment = (pod: object, more: object = {}) =>
+    JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', spec: { template: pod, ...more } });
+  const [problem] = problemsOf(deployment(template({ containers: [main] })));
+  assert.match(
+    problem ?? '',
+    /a Deployment restarts its containers, and with a sidecar .*: leave it one container, and write its command/,
+  );
+  const probed = template({ containers: [{ ...commanded, readinessProbe: { httpGet: { port: 80 } } }] });
+  assert.match(problemsOf(deployment(probed))[0] ?? '', /a rolling update would never end: .* \{type: Recreate\}/);
+  textOf(deployment(probed, { strategy: { type: 'Recreate' } }));
+  textOf(deployment(probed, { strategy: { rollingUpdate: { maxUnavailable: 1 } } }));
+  const short = {
+    ...template(),
+    metadata: { annotations: { ...NAME, [`${P}lease-duration`]: '5s', [`${P}kill-grace`]: '10s' } },
+  };
+  assert.match(problemsOf(deployment(short))[0] ?? '', /lease-duration: .*kill-grace of 10s/);
 });

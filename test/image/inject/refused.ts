@@ -14,6 +14,8 @@ function refusal(title: string, annotations: Record<string, string>, spec: Field
 
 const besideSidecar = (more: Fields): Fields => ({ containers: [main, { name: 'two', image, ...more }] });
 
+const NOT_LINUX = `the Pod is not for Linux nodes, and the guard runs on no others: remove the annotations (${documentAt('inject.md#requirements')})`;
+
 export const REFUSED: readonly (Case & { sentence: string })[] = [
   refusal('unknown', { timeuot: '5m' }, {}, `${a('timeuot')} is unknown: correct its name, or remove it ${annotations}`),
   refusal(
@@ -48,6 +50,16 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       { namespace },
       {},
       `${a('namespace')} is "${namespace}", which is no namespace: use lower-case letters, digits and "-", at most 63 of them ${annotations}`,
+    ),
+  ),
+  refusal('windows', {}, { nodeSelector: { 'kubernetes.io/os': 'windows' } }, NOT_LINUX),
+  refusal('windows by os', {}, { os: { name: 'windows' } }, NOT_LINUX),
+  ...['much', '1e3', '-1', '10 Mi'].map((amount, i) =>
+    refusal(
+      `amount ${i}`,
+      { 'memory-limit': amount },
+      {},
+      `${a('memory-limit')} is "${amount}", which is no amount: write it as 50m, 64Mi or 1 ${annotations}`,
     ),
   ),
   refusal('slug', { slug: 'yes' }, {}, `${a('slug')} is "yes": write true or false ${annotations}`),

@@ -1,0 +1,69 @@
+/**
+ * What can't work because of the object that a Pod's template stands in, or of the options that its guard would get: `inject` sees both, where the API server
+ * sees one Pod after the other, and the guard itself would say it only when it runs.
+ */
+import { documentAt } from '../../src/documents.ts';
+import { parseDuration } from '../../src/durations.ts';
+import { describeTimings } from '../../src/lock/describe.ts';
+import { DEFAULT_KILL_GRACE, DEFAULT_LEASE_DURATION, timings } from '../../src/protocol/timings.ts';
+import { PREFIX } from './annotations.ts';
+import { canBeWrapped, type GuardedPod } from './guarded-pod.ts';
+import { type Fields, fieldsOf } from './templates.ts';
+
+/** The object around a template. */
+export interface Owner {
+  kind: string;
+  spec: Fields;
+}
+
+/** Kinds whose Pods are always restarted. */
+const RESTARTING = ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'ReplicationController', 'Rollout'];
+
+export function problemOfRestarts({ spec, mode }: GuardedPod, { kind }: Owner): string | undefined {
+  if (mode !== 'sidecar' || !RESTARTING.includes(kind)) return undefined;
+  const cause = canBeWrapped(spec)
+    ? `write annotation ${PREFIX}mode: wrap`
+    : 'leave it one container, and write its command, so that it can be wrapped';
+  return `a ${kind} restarts its containers, and with a sidecar these would not wait for the lock: ${cause} (${documentAt('inject.md#modes')})`;
+}
+
+/** A new Pod is ready when it has the lock, which the old one gives up when the new one is ready. */
+export function problemOfRollout({ spec }: GuardedPod, { kind, spec: around }: Owner): string | undefined {
+  if (kind !== 'Deployment') return undefined;
+  const { type = 'RollingUpdate', rollingUpdate } = fieldsOf(around.strategy);
+  const { maxUnavailable = '25%' } = fieldsOf(rollingUpdate);
+  const replicas = Number(around.replicas ?? 1);
+  const share = /^(\d+)%$/.exec(String(maxUnavailable))?.[1];
+  const unavailable = share === undefined ? Number(maxUnavailable) : Math.floor((Number(share) * replicas) / 100);
+  if (type !== 'RollingUpdate' || unavailable > 0 || !spec.containers.some(({ readinessProbe }) => readinessProbe !== undefined))
+    return undefined;
+  return (
+    'a rolling update would never end: the new Pod is ready once it has the lock, which the old one keeps until then. Write strategy ' +
+    `{type: Recreate} (${documentAt('inject.md#modes')})`
+  );
+}
+
+export function problemOfDurations({ asked, mode }: GuardedPod): string | undefined {
+  if (mode !== 'wrap') return undefined;
+  const ms = (name: string, otherwise: string): number => {
+    const parsed = parseDuration(asked.get(name) ?? otherwise);
+    return parsed.kind === 'duration' ? parsed.ms : 0;
+  };
+  const grace = asked.get('kill-grace') ?? DEFAULT_KILL_GRACE;
+  const result = timings(ms('lease-duration', DEFAULT_LEASE_DURATION), ms('kill-grace', DEFAULT_KILL_GRACE));
+  if (result.kind === 'timings') return undefined;
+  const names = {
+    duration: 'lease-duration',
+    grace: `a kill-grace of ${grace}`,
+    shorterGrace: 'kill-grace',
+    stopping: 'stopping the command',
+  };
+  return `annotation ${PREFIX}lease-duration: ${describeTimings(result, names)}`;
+}
+
+/** What may surprise, as the end of a sentence. */
+export function remarkOn({ kind, spec }: Owner): string {
+  const replicas = Number(spec.replicas ?? 1);
+  if (kind === 'DaemonSet') return '; of its Pods, one runs, and the others wait for the lock';
+  return replicas > 1 ? `; of its ${replicas} Pods, one runs, and the others wait for the lock` : '';
+}
