@@ -35,7 +35,6 @@ export interface Recorder {
 
 export async function startRecorder(t: TestContext, certificates: Certificates): Promise<Recorder> {
   const received: Received[] = [];
-  /** What was asked of a proxy, by the local port of the connection that it has made. */
   const routes = new Map<number, string[]>();
   const answer = (request: IncomingMessage, response: ServerResponse) => {
     const got = describe(request, routes);
@@ -67,7 +66,16 @@ export async function startRecorder(t: TestContext, certificates: Certificates):
   };
 }
 
-function describe(request: IncomingMessage, routes: Map<number, string[]>): Received {
+/** What was asked of a proxy, by the local port of the connection that it has made, for as long as that is open. */
+type Routes = Map<number, string[]>;
+
+function note(routes: Routes, made: Socket, asked: string): void {
+  const port = made.localPort ?? 0;
+  routes.set(port, [asked.trim()]);
+  made.on('close', () => routes.delete(port));
+}
+
+function describe(request: IncomingMessage, routes: Routes): Received {
   const socket = request.socket as TLSSocket;
   const impersonate: string[] = [];
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
@@ -80,7 +88,7 @@ function describe(request: IncomingMessage, routes: Map<number, string[]>): Rece
     authorization: utf8(request.headers.authorization),
     impersonate: impersonate.sort(),
     ...(socket.encrypted && { servername: socket.servername || '' }),
-    ...(socket.encrypted && { certificate: socket.getPeerCertificate().subject?.CN ?? '' }),
+    ...(socket.encrypted && { certificate: String(socket.getPeerCertificate().subject?.CN ?? '') }),
     through: routes.get(socket.remotePort ?? 0) ?? [],
   };
 }
@@ -91,13 +99,13 @@ const utf8 = (value: string | undefined): string => Buffer.from(value ?? '', 'la
 /** Names that only the proxy knows lead to loopback. */
 const hostOf = (name: string): string => (name.endsWith('.lock.test') ? '127.0.0.1' : name.replace(/^\[|\]$/g, ''));
 
-function httpProxy(server: Server, kind: string, routes: Map<number, string[]>): Server {
+function httpProxy(server: Server, kind: string, routes: Routes): Server {
   const authorizationOf = ({ headers }: IncomingMessage) =>
     Buffer.from((headers['proxy-authorization'] ?? '').replace('Basic ', ''), 'base64').toString();
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     const { hostname, port } = new URL(`http://${request.url}`);
-    onward(socket, { host: hostOf(hostname), port: Number(port || 80) }, (mine) => {
-      routes.set(mine, [`${kind} CONNECT ${request.url} ${authorizationOf(request)}`.trim()]);
+    onward(socket, { host: hostOf(hostname), port: Number(port || 80) }, (made) => {
+      note(routes, made, `${kind} CONNECT ${request.url} ${authorizationOf(request)}`);
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
     });
   });
@@ -111,9 +119,9 @@ function httpProxy(server: Server, kind: string, routes: Map<number, string[]>):
       answer.pipe(response);
     });
     forwarded.on('error', () => response.writeHead(502).end());
-    forwarded.once('socket', (mine) =>
-      mine.once('connect', () => {
-        routes.set(mine.localPort ?? 0, [`${kind} ${request.method} ${request.url} ${authorizationOf(request)}`.trim()]);
+    forwarded.once('socket', (made) =>
+      made.once('connect', () => {
+        note(routes, made, `${kind} ${request.method} ${request.url} ${authorizationOf(request)}`);
         request.pipe(forwarded);
       }),
     );
@@ -123,7 +131,7 @@ function httpProxy(server: Server, kind: string, routes: Map<number, string[]>):
 }
 
 /** As RFC 1928 and 1929 have it, as far as a client of one connection needs it. */
-function socksProxy(routes: Map<number, string[]>): NetServer {
+function socksProxy(routes: Routes): NetServer {
   return createTcpServer((socket) => {
     socket.on('error', () => {});
     socket.once('data', (greeting) => {
@@ -147,8 +155,8 @@ function socksProxy(routes: Map<number, string[]>): NetServer {
       const name =
         kind === 'name' ? String(counted(address)[0]) : kind === 'IPv4' ? address.join('.') : address.toString('hex');
       const host = kind === 'IPv6' ? '::1' : hostOf(name);
-      onward(socket, { host, port }, (mine) => {
-        routes.set(mine, [`socks ${kind} ${name}:${port} ${login}`.trim()]);
+      onward(socket, { host, port }, (made) => {
+        note(routes, made, `socks ${kind} ${name}:${port} ${login}`);
         socket.write(Buffer.from([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]));
       });
     };
@@ -158,9 +166,9 @@ function socksProxy(routes: Map<number, string[]>): NetServer {
 /** A length, and as many bytes; with what is behind it. */
 const counted = (bytes: Buffer): [Buffer, Buffer] => [bytes.subarray(1, 1 + (bytes[0] ?? 0)), bytes.subarray(1 + (bytes[0] ?? 0))];
 
-function onward(socket: Socket, to: { host: string; port: number }, ready: (localPort: number) => void): void {
+function onward(socket: Socket, to: { host: string; port: number }, ready: (made: Socket) => void): void {
   const next = connect(to, () => {
-    ready(next.localPort ?? 0);
+    ready(next);
     next.pipe(socket).pipe(next);
   });
   next.on('error', () => socket.destroy());

@@ -65,12 +65,13 @@ func request(flags *genericclioptions.ConfigFlags) answer {
 		return answer{Refused: err.Error()}
 	}
 	config.NegotiatedSerializer = serializer.NewCodecFactory(runtime.NewScheme()).WithoutConversion()
-	config.Timeout = 20 * time.Second
 	client, err := rest.UnversionedRESTClientFor(config)
 	if err != nil {
 		return answer{Refused: err.Error()}
 	}
-	body, err := client.Get().AbsPath("/probe").MaxRetries(0).DoRaw(context.Background())
+	soon, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	body, err := client.Get().AbsPath("/probe").MaxRetries(0).DoRaw(soon)
 	if err != nil {
 		return answer{Failed: err.Error()}
 	}
