@@ -106,7 +106,8 @@ const flag: Decode<boolean> = (value, at) =>
 /** As Go decodes it: line breaks are ignored, everything else counts. */
 const base64: Decode<string> = (value, at) => {
   const encoded = text(value, at).replace(/[\r\n]/g, '');
-  if (!/^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/.test(encoded)) throw new Error(`${at} is not valid base64`);
+  if (!/^(?:[A-Za-z\d+/]{4})*(?:[A-Za-z\d+/]{2}==|[A-Za-z\d+/]{3}=)?$/.test(encoded))
+    throw new Error(`${at} is not valid base64`);
   return Buffer.from(encoded, 'base64').toString();
 };
 

@@ -39,7 +39,9 @@ export async function runPlugin(options: PluginOptions, { interactive, signal }:
   const fail = (problem: string): Unusable => new Unusable(`${name} ${problem}`);
   const mayRead = interactive && entry.interactiveMode !== 'Never';
   if (entry.interactiveMode === 'Always' && !mayRead)
-    throw fail('needs a terminal (interactiveMode: Always), and there is none that it may use: log in first, or use another plugin');
+    throw fail(
+      'needs a terminal (interactiveMode: Always), and there is none that it may use: log in first, or use another plugin',
+    );
   const file = lookUp(entry.command, env.PATH ?? '');
   if (file === undefined) throw fail(`was not found: install it, or correct exec.command. ${entry.installHint}`.trim());
   const info = {
@@ -55,7 +57,11 @@ export async function runPlugin(options: PluginOptions, { interactive, signal }:
     detached: !mayRead,
     windowsHide: true,
   });
-  const { end, output, lastWords } = await outcomeOf(child, { signal, group: !mayRead, tell: (line) => options.tell?.(`${name}: ${line}`) });
+  const { end, output, lastWords } = await outcomeOf(child, {
+    signal,
+    group: !mayRead,
+    tell: (line) => options.tell?.(`${name}: ${line}`),
+  });
   if (signal.aborted) throw signal.reason;
   if (end !== 'exit code 0') throw fail(`failed (${end})${lastWords && `: ${lastWords}`} (${documentAt('clusters.md#plugins')})`);
   const read = credentialsIn(output, entry.apiVersion);
@@ -156,7 +162,8 @@ function credentialsIn(output: string, apiVersion: string): PluginCredentials | 
   }
   const { kind, apiVersion: version, status } = mappingOf(read);
   if (kind !== 'ExecCredential') return `${printed}: its kind must be ExecCredential`;
-  if (version !== apiVersion) return `printed an ExecCredential of version ${version}, but the kubeconfig has ${apiVersion}: make them the same`;
+  if (version !== apiVersion)
+    return `printed an ExecCredential of version ${version}, but the kubeconfig has ${apiVersion}: make them the same`;
   const { token, clientCertificateData: cert, clientKeyData: key, expirationTimestamp } = mappingOf(status);
   if ([token, cert, key].some((value) => !['string', 'undefined'].includes(typeof (value ?? undefined))))
     return `${printed}: token, clientCertificateData and clientKeyData must be text`;

@@ -44,7 +44,9 @@ export function whyBroken(error: unknown, server: string): Failure {
   if (TRANSIENT[code]) return { message: TRANSIENT[code] };
   const lasting = lastingReason(code, error as Error);
   // Which server: with a proxy, or after a redirected name, it may not be the one that the reader thinks of.
-  return lasting === undefined ? { message } : { message: `${server}: ${lasting} (${documentAt('clusters.md#connection')})`, unusable: true };
+  return lasting === undefined
+    ? { message }
+    : { message: `${server}: ${lasting} (${documentAt('clusters.md#connection')})`, unusable: true };
 }
 
 function lastingReason(code: string, error: Error): string | undefined {
@@ -55,6 +57,7 @@ function lastingReason(code: string, error: Error): string | undefined {
   }
   if (/^ERR_SSL_(?:SSLV3|TLSV1|TLSV13)_ALERT_(?:BAD|UNSUPPORTED|CERTIFICATE|UNKNOWN_CA|ACCESS)/.test(code))
     return `it does not accept the client certificate (${code}): check that it is for this cluster, and has not expired`;
-  if (/wrong version number|packet length too long|http request/.test(error.message)) return 'it does not speak TLS: check the port, or use http://';
+  if (/wrong version number|packet length too long|http request/.test(error.message))
+    return 'it does not speak TLS: check the port, or use http://';
   return undefined;
 }

@@ -46,7 +46,8 @@ export function problemOfPair(certificate: string, key: string): string | undefi
   const read = attempt(() => new X509Certificate(certificate.match(CERTIFICATE)?.[0] ?? ''));
   if (!read) return 'the client certificate is not a certificate in PEM form';
   const privateKey = attempt(() => createPrivateKey(key));
-  if (!privateKey) return 'the client key is not a private key in PEM form, or is encrypted: kubectl and this program need it as it is';
+  if (!privateKey)
+    return 'the client key is not a private key in PEM form, or is encrypted: kubectl and this program need it as it is';
   return read.checkPrivateKey(privateKey) ? undefined : 'the client key does not belong to the client certificate';
 }
 

@@ -36,8 +36,7 @@ export async function findCluster(options: ClusterOptions): Promise<ClusterResul
   }
   const found = await fromKubeconfigs(options);
   if (found.kind !== 'nothing') return found;
-  if (context)
-    return refused(`there is no kubeconfig to find the context "${context}" in: set KUBECONFIG, or name a kubeconfig`);
+  if (context) return refused(`there is no kubeconfig to find the context "${context}" in: set KUBECONFIG, or name a kubeconfig`);
   if (!env.KUBERNETES_SERVICE_HOST)
     return { kind: 'refused', absent: true, message: `no cluster: ${found.message}, and this is not a Pod. ${NAME_ONE}` };
   // kubectl warns, too.
@@ -54,7 +53,9 @@ async function fromKubeconfigs(options: ClusterOptions): Promise<ClusterResult |
   const paths = kubeconfig !== undefined ? [kubeconfig] : listed.length > 0 ? listed : [homeKubeconfig(env)];
   if (kubeconfigText === undefined && kubeconfig === undefined && !(await anyExists(paths))) {
     const message =
-      listed.length > 0 ? `KUBECONFIG names no file that exists (${env.KUBECONFIG})` : 'KUBECONFIG is not set, there is no ~/.kube/config';
+      listed.length > 0
+        ? `KUBECONFIG names no file that exists (${env.KUBECONFIG})`
+        : 'KUBECONFIG is not set, there is no ~/.kube/config';
     return { kind: 'nothing', message };
   }
   const missing = kubeconfig === undefined ? 'ignored' : 'refused';
@@ -65,7 +66,14 @@ async function fromKubeconfigs(options: ClusterOptions): Promise<ClusterResult |
 
 async function anyExists(paths: readonly string[]): Promise<boolean> {
   // What is there and can't be read is for the reader to complain about.
-  const there = await Promise.all(paths.map((path) => stat(path).then(() => true, (error) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR')));
+  const there = await Promise.all(
+    paths.map((path) =>
+      stat(path).then(
+        () => true,
+        (error) => error.code !== 'ENOENT' && error.code !== 'ENOTDIR',
+      ),
+    ),
+  );
   return there.includes(true);
 }
 
@@ -122,7 +130,13 @@ async function inPod(host: string, port: string, { env, podFiles = POD_FILES }: 
   }
   const namespace = await podNamespace(env, podFiles);
   const podToken = async () => (await token()).trim();
-  return withCredentials({ server, token, ca, env }, (credentials) => ({ server, source: 'the Pod', namespace, credentials, podToken }));
+  return withCredentials({ server, token, ca, env }, (credentials) => ({
+    server,
+    source: 'the Pod',
+    namespace,
+    credentials,
+    podToken,
+  }));
 }
 
 interface FromFiles {
@@ -149,7 +163,9 @@ function withCredentials(
     return pem;
   };
   const credentials = async ({ refused: refusedOnes }: CredentialsRequest) => ({
-    headers: token ? { authorization: `Bearer ${(await token(refusedOnes !== undefined)).trim()}` } : ({} as Record<string, string>),
+    headers: token
+      ? { authorization: `Bearer ${(await token(refusedOnes !== undefined)).trim()}` }
+      : ({} as Record<string, string>),
     tls: { ...(server.startsWith('https:') && { ca: await authority() }), rejectUnauthorized: true },
     proxy,
   });

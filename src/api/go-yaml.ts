@@ -23,7 +23,7 @@ export function readYaml(bytes: Buffer): unknown {
     const line = text.slice(0, error.pos[0]).split('\n').length;
     throw new Error(`it is not YAML: line ${line}: ${REASONS[error.code] ?? 'check the syntax'}`);
   }
-  return valueOf(first.contents, { anchors: new Map(), left: MOST_NODES });
+  return contentOf(first.contents, { anchors: new Map(), left: MOST_NODES });
 }
 
 /** Many times what a kubeconfig has: a document whose aliases double themselves would fill the memory. */
@@ -50,25 +50,25 @@ interface Reading {
   left: number;
 }
 
-function valueOf(node: unknown, reading: Reading): unknown {
+function contentOf(node: unknown, reading: Reading): unknown {
   reading.left -= 1;
   if (reading.left < 0) throw new Error('it is not a kubeconfig: it contains too many values');
   if (isAlias(node)) {
     const target = reading.anchors.get(node.source);
     if (!target) throw new Error(`it is not YAML: there is no anchor "${node.source}" before its alias`);
-    return valueOf(target, reading);
+    return contentOf(target, reading);
   }
   if (isScalar(node) || isMap(node) || isSeq(node)) {
     if (node.anchor) reading.anchors.set(node.anchor, node);
   }
   if (isScalar(node)) return scalarOf(node);
-  if (isSeq(node)) return node.items.map((item) => valueOf(item, reading));
+  if (isSeq(node)) return node.items.map((item) => contentOf(item, reading));
   if (!isMap(node)) return null;
   const entries = new Map<string, unknown>();
   // In order: an explicit key counts only if it stands behind what is merged.
   for (const { key, value } of node.items) {
-    if (isMergeKey(key)) for (const [name, merged] of mergedInto(valueOf(value, reading))) entries.set(name, merged);
-    else entries.set(keyOf(valueOf(key, reading)), valueOf(value, reading));
+    if (isMergeKey(key)) for (const [name, merged] of mergedInto(contentOf(value, reading))) entries.set(name, merged);
+    else entries.set(keyOf(contentOf(key, reading)), contentOf(value, reading));
   }
   return Object.fromEntries(entries);
 }

@@ -20,7 +20,11 @@ function clusterProblem(cluster: ClusterEntry, secure: boolean): string | undefi
     return 'invalid proxy-url: write it as http://host:port, https://host:port or socks5://host:port';
   const both = bothOf(cluster, 'certificate-authority');
   if (both !== undefined) return both;
-  if (secure && cluster['insecure-skip-tls-verify'] && (cluster['certificate-authority'] || cluster['certificate-authority-data']))
+  if (
+    secure &&
+    cluster['insecure-skip-tls-verify'] &&
+    (cluster['certificate-authority'] || cluster['certificate-authority-data'])
+  )
     return 'insecure-skip-tls-verify and a certificate-authority exclude each other: remove one of them';
   return undefined;
 }
@@ -48,7 +52,8 @@ function userProblem(user: UserEntry): string | undefined {
 function execProblem({ command, apiVersion, env, interactiveMode }: ExecEntry, provider: boolean): string | undefined {
   if (provider) return 'exec and auth-provider are both set: remove auth-provider';
   if (command === '') return 'exec.command is missing: name the program that prints the credentials';
-  if (apiVersion === '') return `exec.apiVersion is missing: set it to ${EXEC_VERSIONS[0]}, or as the plugin's documentation says`;
+  if (apiVersion === '')
+    return `exec.apiVersion is missing: set it to ${EXEC_VERSIONS[0]}, or as the plugin's documentation says`;
   if (env.some(({ name }) => name === '')) return 'exec.env has a variable without a name: name it, or remove it';
   // v1beta1 had none.
   if (interactiveMode === '' && !/\/v1(?:alpha1|beta1)$/.test(apiVersion))
@@ -71,7 +76,8 @@ function providerProblem({ exec, 'auth-provider': provider }: UserEntry): string
   const { name, config } = provider;
   const instead = REMOVED[name];
   if (instead !== undefined) return `the auth-provider "${name}" was removed from Kubernetes: install ${instead}`;
-  if (name !== 'oidc') return `unknown auth-provider "${name}": use a plugin (exec), a token or a certificate (${documentAt('clusters.md')})`;
+  if (name !== 'oidc')
+    return `unknown auth-provider "${name}": use a plugin (exec), a token or a certificate (${documentAt('clusters.md')})`;
   const missing = ['idp-issuer-url', 'client-id'].find((field) => !config.get(field));
   return missing === undefined ? undefined : `the auth-provider "oidc" needs ${missing}: add it to its config`;
 }

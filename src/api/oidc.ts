@@ -36,7 +36,9 @@ export function oidcTokens(given: OidcConfig, options: OidcOptions): (clock: Clo
     if (isGood(config, clock)) return idTokenOf(config);
     const tokens = await refresh(config, options, clock);
     config = new Map([...config, ...Object.entries(tokens)]);
-    await options.persist(tokens).catch((error) => options.tell?.(`${(error as Error).message}; kubectl may have to log in again`));
+    await options
+      .persist(tokens)
+      .catch((error) => options.tell?.(`${(error as Error).message}; kubectl may have to log in again`));
     return tokens['id-token'];
   };
   return async (clock) => {
@@ -55,10 +57,16 @@ function isGood(config: OidcConfig, clock: Clock): boolean {
   return typeof exp === 'number' && clock.wall().getTime() + LEEWAY_MS < exp * 1000;
 }
 
-async function refresh(config: OidcConfig, options: OidcOptions, clock: Clock): Promise<Record<'id-token' | 'refresh-token', string>> {
+async function refresh(
+  config: OidcConfig,
+  options: OidcOptions,
+  clock: Clock,
+): Promise<Record<'id-token' | 'refresh-token', string>> {
   const token = config.get('refresh-token') ?? '';
   if (token === '')
-    throw new Unusable('oidc: the id-token of the kubeconfig has expired, and there is no refresh-token to get another: log in again');
+    throw new Unusable(
+      'oidc: the id-token of the kubeconfig has expired, and there is no refresh-token to get another: log in again',
+    );
   const issuer = (config.get('idp-issuer-url') ?? '').replace(/\/$/, '');
   const tls = { ca: await options.authorities(config), rejectUnauthorized: true };
   const ask = async (url: string, headers: Record<string, string>, form?: Record<string, string>): Promise<Reply> => {
@@ -66,7 +74,13 @@ async function refresh(config: OidcConfig, options: OidcOptions, clock: Clock): 
     const credentials: Cluster['credentials'] = async () => ({ headers, tls, proxy: proxyFor(origin, options.env) });
     const connection = connect({ server: origin, credentials }, clock, 'k8s-lease-lock');
     const body = form && new URLSearchParams(form).toString();
-    const request = { method: form ? 'POST' : 'GET', path: pathname + search, body, contentType: FORM, timeoutMs: TIMEOUT_MS } as const;
+    const request = {
+      method: form ? 'POST' : 'GET',
+      path: pathname + search,
+      body,
+      contentType: FORM,
+      timeoutMs: TIMEOUT_MS,
+    } as const;
     return await connection.send(request).finally(() => connection.close());
   };
   const { token_endpoint: endpoint } = jsonOf(await ask(`${issuer}/.well-known/openid-configuration`, {}), issuer);

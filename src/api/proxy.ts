@@ -15,9 +15,15 @@ export function proxyFor(server: string, env: Env): string | undefined {
   const proxy = either(env, variable);
   if (proxy === '') return undefined;
   // A web server sets it for its CGI programs from a header that anybody can send.
-  if (!https && env.REQUEST_METHOD) throw new Error('HTTP_PROXY is not used where REQUEST_METHOD is set (CGI): unset one of them');
+  if (!https && env.REQUEST_METHOD)
+    throw new Error('HTTP_PROXY is not used where REQUEST_METHOD is set (CGI): unset one of them');
   const target = { host: addressOf(hostname.replace(/^\[|\]$/g, '')), port: port || (https ? '443' : '80') };
-  if (isLoopback(target.host) || either(env, 'NO_PROXY').split(',').some((entry) => covers(entry.trim().toLowerCase(), target)))
+  if (
+    isLoopback(target.host) ||
+    either(env, 'NO_PROXY')
+      .split(',')
+      .some((entry) => covers(entry.trim().toLowerCase(), target))
+  )
     return undefined;
   const url = proxy.includes('://') ? proxy : `http://${proxy}`;
   if (!/^[a-z][a-z\d+.-]*:\/\/[^\s/]*[^\s/:](?:\/|$)/i.test(url) || !URL.canParse(url))

@@ -35,7 +35,13 @@ export function routeTo(server: string, tlsOptions: TlsOptions, proxy: string | 
   if (via) throughTunnel(agent, via, options);
   return {
     secure,
-    options: (path) => ({ agent, host, port: port || (secure ? 443 : 80), path: prefix + path, headers: { host: new URL(server).host } }),
+    options: (path) => ({
+      agent,
+      host,
+      port: port || (secure ? 443 : 80),
+      path: prefix + path,
+      headers: { host: new URL(server).host },
+    }),
     close: () => agent.destroy(),
   };
 }
@@ -129,7 +135,9 @@ function openConnect(socket: net.Socket, via: URL, { host, port }: Target): Prom
     request.on('connect', ({ statusCode, statusMessage }) => {
       if (statusCode === 200) return resolve();
       const message = `the proxy ${via.host} does not connect to ${target}: ${statusCode} ${statusMessage}`;
-      return reject(statusCode === 407 ? new Unusable(`${message}; put the user and the password into the proxy's URL`) : new Error(message));
+      return reject(
+        statusCode === 407 ? new Unusable(`${message}; put the user and the password into the proxy's URL`) : new Error(message),
+      );
     });
     request.on('error', reject);
     request.end();
@@ -139,7 +147,10 @@ function openConnect(socket: net.Socket, via: URL, { host, port }: Target): Prom
 async function openSocks(socket: net.Socket, via: URL, { host, port }: Target): Promise<void> {
   const { SocksClient } = await import('socks');
   await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve).once('error', reject).once('close', () => reject(new Error('the connection was closed')));
+    socket
+      .once('connect', resolve)
+      .once('error', reject)
+      .once('close', () => reject(new Error('the connection was closed')));
   });
   const { user, password } = userOf(via);
   await SocksClient.createConnection({

@@ -7,8 +7,11 @@ import fc from 'fast-check';
 import type { Cluster, ClusterOptions } from '../../src/api/cluster.ts';
 import { findCluster } from '../../src/api/find-cluster.ts';
 import { serverUrl } from '../../src/api/server-url.ts';
+import { systemClock } from '../../src/clock.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { tempFolder } from '../harness/guards.ts';
+
+const request = { clock: systemClock(), signal: new AbortController().signal };
 
 async function found(options: ClusterOptions): Promise<Cluster> {
   const result = await findCluster(options);
@@ -60,7 +63,7 @@ test('what is asked for comes first, then KUBECONFIG, then ~/.kube/config, then 
   assert.equal((await found({ env: home, podFiles })).server, 'https://home');
   const inPod = await found({ env: pod, podFiles });
   assert.deepEqual([inPod.server, inPod.namespace], ['https://10.0.0.1:6443', 'pods']);
-  assert.deepEqual(await inPod.credentials(false), {
+  assert.deepEqual(await inPod.credentials(request), {
     headers: { authorization: 'Bearer pod-token' },
     tls: { ca: 'PEM', rejectUnauthorized: true },
     proxy: undefined,
@@ -75,7 +78,7 @@ test('an IPv6 service address is written in brackets', async (t) => {
 test('a token is read again for each request, and what was read last serves while it can not be', async (t) => {
   const at = files(t, { token: 'first' });
   const { credentials } = await found({ server: 'https://x', tokenFile: at('token'), env: {} });
-  const token = async () => (await credentials(false)).headers.authorization;
+  const token = async () => (await credentials(request)).headers.authorization;
   assert.equal(await token(), 'Bearer first');
   writeFileSync(at('token'), 'second');
   assert.equal(await token(), 'Bearer second');
@@ -130,7 +133,7 @@ test('basic credentials, a cluster without a user, TLS that is switched off, and
       clusters: [{ name: 'c', cluster: { server: 'https://x', 'insecure-skip-tls-verify': true, 'tls-server-name': 'named' } }],
     }),
   });
-  const credentials = async (name: string) => await (await found({ kubeconfig: at(name), env: {} })).credentials(false);
+  const credentials = async (name: string) => await (await found({ kubeconfig: at(name), env: {} })).credentials(request);
   assert.equal((await credentials('basic')).headers.authorization, `Basic ${Buffer.from('me:pass').toString('base64')}`);
   const anonymous = await credentials('anonymous');
   assert.deepEqual([anonymous.headers, String(anonymous.tls.ca), anonymous.tls.rejectUnauthorized], [{}, 'PEM', true]);
@@ -167,7 +170,7 @@ test('of several files whoever names a thing first has named it, as with kubectl
       const result = await findCluster({ env: { KUBECONFIG: paths.join(':') } });
       if (current === undefined || !context || owner < 0) return assert.equal(result.kind, 'refused');
       assert.equal(result.kind === 'cluster' && result.cluster.server, `https://${current}-${owner}`);
-      assert.equal(result.kind === 'cluster' && (await result.cluster.credentials(false)).headers.Authorization, 'Bearer t0');
+      assert.equal(result.kind === 'cluster' && (await result.cluster.credentials(request)).headers.Authorization, 'Bearer t0');
     }),
     { numRuns: 60 },
   );

@@ -42,7 +42,7 @@ function servers({ at, certificates: { authority } }: TwoClients): Kinds {
     'a server over HTTP is told for whom': config({ server: http }, { token: 't', as: 'alice' }),
     'a server without a scheme': config({ server: http.replace('http://', '') }),
     'a server without a scheme, with a path': config({ server: `${http.replace('http://', '')}/a` }),
-    'IPv6': config({ server: httpV6 }),
+    IPv6: config({ server: httpV6 }),
     'IPv6 over TLS': config({ server: httpsV6, ...ca }),
     'IPv6 without a scheme': config({ server: httpV6.replace('http://', '') }),
     'a slash at the end': config({ server: `${https}/`, ...ca }),
@@ -72,11 +72,18 @@ function authorities({ at, certificates: { authority, stranger } }: TwoClients):
   return kinds({
     'an authority in a file': config({ server, 'certificate-authority': 'authority.crt' }),
     'an authority in lines of base64': config({ server, ...data(base64(authority.certificate).replace(/(.{76})/g, '$1\n')) }),
-    'an authority among text and others': config({ server, ...data(base64(`# both\n${stranger.certificate}\n${authority.certificate}`)) }),
+    'an authority among text and others': config({
+      server,
+      ...data(base64(`# both\n${stranger.certificate}\n${authority.certificate}`)),
+    }),
     'an authority whose file is missing': config({ server, 'certificate-authority': 'missing.crt' }),
     'an authority that is a folder': config({ server, 'certificate-authority': '.' }),
     'an authority twice': config({ server, 'certificate-authority': 'authority.crt', ...data(base64(authority.certificate)) }),
-    'an authority and no verification': config({ server, 'insecure-skip-tls-verify': true, ...data(base64(authority.certificate)) }),
+    'an authority and no verification': config({
+      server,
+      'insecure-skip-tls-verify': true,
+      ...data(base64(authority.certificate)),
+    }),
     'the same for HTTP': config({ server: http, 'insecure-skip-tls-verify': true, ...data(base64(authority.certificate)) }),
     'another authority': config({ server, 'certificate-authority': 'stranger.crt' }),
     'an authority that is no certificate': config({ server, ...data(base64('hello')) }),
@@ -113,7 +120,10 @@ function users({ at, certificates: { authority, alice, bob } }: TwoClients): Kin
     'a password and a token': as({ username: 'alice', password: 'secret', token: 't' }),
     'a client certificate in files': as(files),
     'a client certificate as data': as(data),
-    'a client certificate in a file, its key as data': as({ 'client-certificate': 'alice.crt', 'client-key-data': base64(alice.key) }),
+    'a client certificate in a file, its key as data': as({
+      'client-certificate': 'alice.crt',
+      'client-key-data': base64(alice.key),
+    }),
     'a client certificate with its key in one text': as({
       'client-certificate-data': base64(bob.key + bob.certificate),
       'client-key-data': base64(bob.certificate + bob.key),
@@ -135,7 +145,9 @@ function users({ at, certificates: { authority, alice, bob } }: TwoClients): Kin
     'auth-provider azure, and a token': as({ token: 't', 'auth-provider': { name: 'azure', config: {} } }),
     'an auth-provider of nobody': as({ 'auth-provider': { name: 'other', config: {} } }),
     'oidc without an issuer': as({ 'auth-provider': { name: 'oidc', config: { 'client-id': 'a' } } }),
-    'oidc without tokens': as({ 'auth-provider': { name: 'oidc', config: { 'client-id': 'a', 'idp-issuer-url': 'https://127.0.0.1:1' } } }),
+    'oidc without tokens': as({
+      'auth-provider': { name: 'oidc', config: { 'client-id': 'a', 'idp-issuer-url': 'https://127.0.0.1:1' } },
+    }),
     'oidc with a token that is good for long': as(oidc({ exp: 4_000_000_000 })),
     'oidc with a token without an end': as(oidc({})),
   });
@@ -174,7 +186,10 @@ function plugins({ at, certificates: { authority } }: TwoClients): Kinds {
     'a plugin in PATH': by({ command: 'plug-in-path' }),
     'a plugin with arguments and variables': by({ args: ['eks', 'get token'], env }),
     'a plugin that is told of the cluster': config(told, exec({ provideClusterInfo: true })),
-    'the same, not verified': config({ server: `${at.urls.https}/a/`, 'insecure-skip-tls-verify': true }, exec({ provideClusterInfo: true })),
+    'the same, not verified': config(
+      { server: `${at.urls.https}/a/`, 'insecure-skip-tls-verify': true },
+      exec({ provideClusterInfo: true }),
+    ),
     'the same, with the authority in a file': config(
       { server: at.urls.https, 'certificate-authority': 'authority.crt' },
       exec({ provideClusterInfo: true }),
@@ -200,7 +215,10 @@ function plugins({ at, certificates: { authority } }: TwoClients): Kinds {
     'a plugin and an auth-provider': config(cluster, { ...exec(), 'auth-provider': { name: 'oidc', config: {} } }),
     'a plugin over HTTP is not started': config({ server: at.urls.http }, exec({ command: 'missing' })),
     'a plugin of a wrong mode over HTTP': config({ server: at.urls.http }, exec({ interactiveMode: 'Sometimes' })),
-    'a plugin that prints YAML': by({ command: 'printf', args: [`apiVersion: ${V1}\nkind: ExecCredential\nstatus: {token: abc}\n`] }),
+    'a plugin that prints YAML': by({
+      command: 'printf',
+      args: [`apiVersion: ${V1}\nkind: ExecCredential\nstatus: {token: abc}\n`],
+    }),
     'a plugin that prints a token that is a number': by({
       command: 'echo',
       args: [`{"apiVersion": "${V1}", "kind": "ExecCredential", "status": {"token": 1}}`],
@@ -229,7 +247,10 @@ function proxies({ at, certificates: { authority } }: TwoClients): Kinds {
   const cluster = { server: https, 'certificate-authority-data': base64(authority.certificate) };
   const through = (proxy: string, server = https) => config({ ...cluster, server, 'proxy-url': proxy });
   const login = (proxy: string) => proxy.replace('//', '//us%20er:p%3Aw@');
-  const byEnv = (env: Record<string, string>, server = named): Kind => ({ content: config({ ...cluster, server }), given: { env } });
+  const byEnv = (env: Record<string, string>, server = named): Kind => ({
+    content: config({ ...cluster, server }),
+    given: { env },
+  });
   const { http: web, https: secure, socks } = at.proxies;
   return {
     ...kinds({
@@ -252,13 +273,16 @@ function proxies({ at, certificates: { authority } }: TwoClients): Kinds {
       'a proxy without a scheme': through(web.replace('http://', '')),
       'a proxy where nothing listens': through('http://127.0.0.1:1'),
     }),
-    'HTTPS_PROXY': byEnv({ HTTPS_PROXY: web }),
-    'https_proxy': byEnv({ https_proxy: login(web) }),
+    HTTPS_PROXY: byEnv({ HTTPS_PROXY: web }),
+    https_proxy: byEnv({ https_proxy: login(web) }),
     'HTTPS_PROXY with socks5h': byEnv({ HTTPS_PROXY: socks.replace('socks5', 'socks5h') }),
     'HTTPS_PROXY for loopback': byEnv({ HTTPS_PROXY: web }, https),
-    'NO_PROXY': byEnv({ HTTPS_PROXY: web, NO_PROXY: '.lock.test' }),
-    'ALL_PROXY': byEnv({ ALL_PROXY: web }, https),
-    'proxy-url before HTTPS_PROXY and NO_PROXY': { content: through(web, named), given: { env: { HTTPS_PROXY: socks, NO_PROXY: '*' } } },
+    NO_PROXY: byEnv({ HTTPS_PROXY: web, NO_PROXY: '.lock.test' }),
+    ALL_PROXY: byEnv({ ALL_PROXY: web }, https),
+    'proxy-url before HTTPS_PROXY and NO_PROXY': {
+      content: through(web, named),
+      given: { env: { HTTPS_PROXY: socks, NO_PROXY: '*' } },
+    },
   };
 }
 
@@ -277,11 +301,11 @@ users:
   return kinds({
     'an empty file': '',
     'a comment': '# nothing yet\n',
-    'null': '~\n',
+    null: '~\n',
     'an empty mapping': '{}',
     'a list': '[]',
-    'text': 'hello',
-    'base64': base64(good),
+    text: 'hello',
+    base64: base64(good),
     'JSON with a byte order mark and CRLF': `\ufeff${JSON.stringify(config(cluster), null, 2).replaceAll('\n', '\r\n')}`,
     'YAML with a byte order mark and CRLF': `\ufeff${yaml('{token: t}').replaceAll('\n', '\r\n')}`,
     'a tab as indentation': yaml('\n\ttoken: t'),
@@ -309,7 +333,7 @@ users:
     'a literal token': yaml('\n    token: |\n      abc\n'),
     'a literal token without its line break': yaml('\n    token: |-\n      abc\n'),
     'a token over two lines': yaml('\n    token: abc\n      def\n'),
-    'escapes': yaml('{token: "\\x61\\u0062\\tc"}'),
+    escapes: yaml('{token: "\\x61\\u0062\\tc"}'),
     'a second document': `${good}\n---\n{"current-context": "other"}`,
     'a second document that is broken': `${good}\n---\n{[}`,
     'an empty first document': `---\n---\n${good}`,
@@ -323,10 +347,38 @@ users:
     'fields of nobody': JSON.stringify(config(cluster, { token: 't', Token: 'T', other: [1] }, { other: { a: 1 } })),
     'a list in place of a mapping': JSON.stringify(config(cluster, {}, { users: [{ name: 'u', user: [] }] })),
     'a mapping in place of a list': JSON.stringify(config(cluster, {}, { users: { u: { token: 't' } } })),
-    'a wrong type in what is not used': JSON.stringify(config(cluster, {}, { clusters: [{ name: 'c', cluster }, { name: 'd', cluster: { server: 1 } }] })),
-    'null in place of lists': JSON.stringify({ ...config(cluster), users: null, preferences: null, extensions: null, ...context({ user: '' }) }),
+    'a wrong type in what is not used': JSON.stringify(
+      config(
+        cluster,
+        {},
+        {
+          clusters: [
+            { name: 'c', cluster },
+            { name: 'd', cluster: { server: 1 } },
+          ],
+        },
+      ),
+    ),
+    'null in place of lists': JSON.stringify({
+      ...config(cluster),
+      users: null,
+      preferences: null,
+      extensions: null,
+      ...context({ user: '' }),
+    }),
     'the same name twice': JSON.stringify(config(cluster, {}, { users: [{ name: 'u' }, { name: 'u' }] })),
-    'the same extension twice': JSON.stringify(config(cluster, {}, { extensions: [{ name: 'e', extension: 1 }, { name: 'e', extension: 2 }] })),
+    'the same extension twice': JSON.stringify(
+      config(
+        cluster,
+        {},
+        {
+          extensions: [
+            { name: 'e', extension: 1 },
+            { name: 'e', extension: 2 },
+          ],
+        },
+      ),
+    ),
   });
 }
 
@@ -351,7 +403,10 @@ function contexts({ at, certificates: { authority } }: TwoClients): Kinds {
     'a current context that is missing': by({ 'current-context': 'z' }),
     'no current context': by({ 'current-context': '' }),
     'a current context by name, though none is set': by({ ...two, 'current-context': null }, { context: 'y' }),
-    'a context without a name': by({ 'current-context': '', contexts: [{ context: { cluster: 'c', user: 'u', namespace: 'team' } }] }),
+    'a context without a name': by({
+      'current-context': '',
+      contexts: [{ context: { cluster: 'c', user: 'u', namespace: 'team' } }],
+    }),
     'a user without a name': by({ ...context({ user: '' }), users: [{ user: { token: 'nameless' } }] }),
     'a context without a user': by(context({ user: undefined })),
     'a context without a cluster': by(context({ cluster: undefined })),
@@ -397,8 +452,14 @@ test('a user that the context names and the file lacks is refused, where kubectl
   skip: incomparable,
 }, async (t) => {
   const { write, both, at } = await twoClients(t);
-  const kubeconfig = write('kubeconfig', config({ server: at.urls.https, 'insecure-skip-tls-verify': true }, {}, context({ user: 'v' })));
+  const kubeconfig = write(
+    'kubeconfig',
+    config({ server: at.urls.https, 'insecure-skip-tls-verify': true }, {}, context({ user: 'v' })),
+  );
   const { kubectl, ours } = await both({ kubeconfig });
   assert.equal(kubectl.kind === 'reached' && kubectl.received.authorization, '');
-  assert.match(ours.kind === 'refused' ? ours.message : '', /the context "x" names the user "v", which it does not have: add it under users/);
+  assert.match(
+    ours.kind === 'refused' ? ours.message : '',
+    /the context "x" names the user "v", which it does not have: add it under users/,
+  );
 });

@@ -51,11 +51,11 @@ test('where nothing listens nothing was done', async (t) => {
 
 test('after a 401 the credentials are read again, once, and the request is sent again', async (t) => {
   const server = await badServer(t, respond(401, status(401, 'Unauthorized')), respond(200, lease));
-  const renewals: boolean[] = [];
-  const credentials: Cluster['credentials'] = async (renew) => {
-    renewals.push(renew);
+  const refusals: unknown[] = [];
+  const credentials: Cluster['credentials'] = async ({ refused }) => {
+    refusals.push(refused?.headers.authorization);
     return {
-      headers: { authorization: renew ? 'Bearer new' : 'Bearer old' },
+      headers: { authorization: refused ? 'Bearer new' : 'Bearer old' },
       tls: { rejectUnauthorized: true },
       proxy: undefined,
     };
@@ -63,7 +63,7 @@ test('after a 401 the credentials are read again, once, and the request is sent 
   const client = clientOf(server.url, { credentials });
   t.after(() => client.close());
   assert.equal((await client.read({ timeoutMs })).kind, 'lease');
-  assert.deepEqual(renewals, [false, true]);
+  assert.deepEqual(refusals, [undefined, 'Bearer old']);
   assert.deepEqual(
     server.headers.map(({ authorization }) => authorization),
     ['Bearer old', 'Bearer new'],

@@ -36,13 +36,42 @@ const PORTS = ['', ':443', ':80', ':6443', ':8443'];
 const ENTRIES = [
   ...['*', '', ' ', '.', ':', ':443', '*.', 'localhost', 'example', '.example', '*.example', '*example', 'ample', 'API.Example'],
   ...['api.example:443', 'api.example:6443', '.example:6443', '*.example:80', 'example.com', 'http://example', 'api.example/'],
-  ...['10.0.0.1', '10.0.0.1:443', '10.0.0.1:6443', '10.0.0.0/8', '10.0.0.0/8:443', '10.1.2.3/16', '10.0.0.0/99', '10.0.0', '0.0.0.0/0'],
-  ...['::1', '[::1]', '[::1]:443', 'fd00::1', '[fd00::1]', '[fd00::1]:6443', 'fd00::/8', '[fd00::]/8', '::/0', '2001:DB8::A', '::ffff:10.0.0.1'],
+  ...[
+    '10.0.0.1',
+    '10.0.0.1:443',
+    '10.0.0.1:6443',
+    '10.0.0.0/8',
+    '10.0.0.0/8:443',
+    '10.1.2.3/16',
+    '10.0.0.0/99',
+    '10.0.0',
+    '0.0.0.0/0',
+  ],
+  ...[
+    '::1',
+    '[::1]',
+    '[::1]:443',
+    'fd00::1',
+    '[fd00::1]',
+    '[fd00::1]:6443',
+    'fd00::/8',
+    '[fd00::]/8',
+    '::/0',
+    '2001:DB8::A',
+    '::ffff:10.0.0.1',
+  ],
   ...['192.168.1.10 10.0.0.1', '10.0.0.1;example', 'bücher.example'],
 ];
 const PROXIES = [
   ...['', 'http://proxy:3128', 'proxy:3128', 'proxy', 'https://proxy', 'socks5://proxy:1080', 'socks5h://proxy', '10.0.0.1:3128'],
-  ...['http://user:p%40ss@proxy:3128', 'user:pw@proxy:3128', '[::1]:3128', 'http://[fd00::2]:3128', 'HTTP://proxy', 'http://proxy/'],
+  ...[
+    'http://user:p%40ss@proxy:3128',
+    'user:pw@proxy:3128',
+    '[::1]:3128',
+    'http://[fd00::2]:3128',
+    'HTTP://proxy',
+    'http://proxy/',
+  ],
 ];
 
 const anyCase: fc.Arbitrary<Case> = fc.record({
@@ -52,7 +81,9 @@ const anyCase: fc.Arbitrary<Case> = fc.record({
     .array(fc.tuple(fc.constantFrom(...ENTRIES), fc.constantFrom(',', ', ', ' ,', ',,')), { maxLength: 3 })
     .map((entries) => entries.flat().join('')),
   cgi: fc.boolean(),
-  url: fc.tuple(fc.constantFrom('http', 'https'), fc.constantFrom(...HOSTS), fc.constantFrom(...PORTS)).map(([scheme, host, port]) => `${scheme}://${host}${port}`),
+  url: fc
+    .tuple(fc.constantFrom('http', 'https'), fc.constantFrom(...HOSTS), fc.constantFrom(...PORTS))
+    .map(([scheme, host, port]) => `${scheme}://${host}${port}`),
 });
 
 function ours({ http, https, no, cgi, url }: Case): string {

@@ -152,8 +152,7 @@ function socksProxy(routes: Routes): NetServer {
       const port = asked.readUInt16BE(asked.length - 2);
       const kind = { 1: 'IPv4', 3: 'name', 4: 'IPv6' }[asked[3] ?? 0] ?? '';
       const address = asked.subarray(4, -2);
-      const name =
-        kind === 'name' ? String(counted(address)[0]) : kind === 'IPv4' ? address.join('.') : address.toString('hex');
+      const name = kind === 'name' ? String(counted(address)[0]) : kind === 'IPv4' ? address.join('.') : address.toString('hex');
       const host = kind === 'IPv6' ? '::1' : hostOf(name);
       onward(socket, { host, port }, (made) => {
         note(routes, made, `socks ${kind} ${name}:${port} ${login}`);
@@ -164,7 +163,10 @@ function socksProxy(routes: Routes): NetServer {
 }
 
 /** A length, and as many bytes; with what is behind it. */
-const counted = (bytes: Buffer): [Buffer, Buffer] => [bytes.subarray(1, 1 + (bytes[0] ?? 0)), bytes.subarray(1 + (bytes[0] ?? 0))];
+const counted = (bytes: Buffer): [Buffer, Buffer] => [
+  bytes.subarray(1, 1 + (bytes[0] ?? 0)),
+  bytes.subarray(1 + (bytes[0] ?? 0)),
+];
 
 function onward(socket: Socket, to: { host: string; port: number }, ready: (made: Socket) => void): void {
   const next = connect(to, () => {
