@@ -71,7 +71,7 @@ function serverFinding({ server }: Cluster, reply: Reply): Finding {
     return {
       check: 'server',
       result: 'problem',
-      kind: 'unreachable',
+      ...(!reply.unusable && { kind: 'unreachable' }),
       message: `no answer from ${server}: ${reply.message}`,
       fix: `check the address, the network and the proxy (${documentAt('clusters.md')})`,
     };

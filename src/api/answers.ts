@@ -24,9 +24,18 @@ export type Answer =
   | { kind: 'refused'; reason: Refusal; status: number; message: string }
   /**
    * No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. `comeBack`: it lives, and asks to be asked
-   * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over.
+   * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over. `unusable`: no request can be
+   * made, however often it is tried; the message says what to change.
    */
-  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown'; comeBack?: true; notExpired?: true };
+  | {
+      kind: 'failed';
+      message: string;
+      retryAfterMs?: number;
+      applied: 'no' | 'unknown';
+      comeBack?: true;
+      notExpired?: true;
+      unusable?: true;
+    };
 
 /** `lease` undefined: the Lease was deleted, or may have been: read it. */
 export type WatchEvent = { lease: RawLease | undefined };
@@ -50,7 +59,12 @@ const DOING = { read: 'reading', create: 'creating', update: 'updating', watch: 
 export function answerOf(reply: Reply, asked: Asked): Answer {
   const subject = `${DOING[asked.verb]} ${describeLease(asked)}`;
   if (reply.kind === 'broken')
-    return { kind: 'failed', message: `${subject}: ${reply.message}`, applied: reply.sent ? 'unknown' : 'no' };
+    return {
+      kind: 'failed',
+      message: `${subject}: ${reply.message}`,
+      applied: reply.sent ? 'unknown' : 'no',
+      ...(reply.unusable && { unusable: true }),
+    };
   const { status, headers, body } = reply;
   const json = readJson(body);
   const said = `${subject}: the API server answered ${status}`;

@@ -23,18 +23,16 @@ const FRESH_MS = 10_000;
 /** After a failure the plugin is not started again for so long, which doubles up to the limit: a holder tries to renew every 100 ms. */
 const PAUSE_MS = 500;
 const PAUSE_LIMIT_MS = 30_000;
-/** A plugin that asks somebody else takes seconds; what takes longer hangs. */
+/** A plugin that asks another service takes seconds; what takes longer hangs. Where a person may have to log in, the limit is that of http.ts. */
 const LIMIT_MS = 60_000;
-/** Where a person may have to log in first. */
-const PERSON_LIMIT_MS = 600_000;
 /** So long before they end, or in the last fifth of their life, new ones are asked for while the old ones still serve. */
 const AHEAD_MS = 60_000;
 const AHEAD_PART = 0.2;
 
 const GIVEN_UP = new Error('nobody waits for the credential plugin any more');
 
-const overdue = ({ entry }: PluginOptions, limitMs: number) =>
-  new Error(`${nameOf(entry)} did not end within ${formatDuration(limitMs)}: run it by hand to see what it waits for`);
+const overdue = ({ entry }: PluginOptions) =>
+  new Error(`${nameOf(entry)} did not end within ${formatDuration(LIMIT_MS)}: run it by hand to see what it waits for`);
 
 interface Known {
   credentials: PluginCredentials;
@@ -61,8 +59,7 @@ export function execPlugin(options: PluginOptions): Plugin {
     // Later it would share the terminal with the command.
     const interactive = options.terminal === true && started === 0;
     started += 1;
-    const limitMs = interactive ? PERSON_LIMIT_MS : LIMIT_MS;
-    const undo = clock.at(later(clock.now(), limitMs), () => ended.abort(overdue(options, limitMs)));
+    const undo = interactive ? () => {} : clock.at(later(clock.now(), LIMIT_MS), () => ended.abort(overdue(options)));
     const result = runPlugin(options, { interactive, signal: ended.signal }).finally(() => {
       undo();
       run = undefined;

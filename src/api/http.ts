@@ -39,6 +39,8 @@ export interface StreamListener {
   onEnd(): void;
 }
 
+/** Somebody may have to log in first, in a browser. Sources of credentials that need nobody have shorter limits of their own. */
+const CREDENTIALS_MS = 600_000;
 /** A Lease is at most 1.5 MB in etcd; whatever is longer is no answer of an API server. */
 const BODY_LIMIT = 8 * 1024 * 1024;
 
@@ -58,13 +60,14 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
 
   const attempt = async (request: Request, refused: Credentials | undefined, listener?: StreamListener): Promise<Reply> => {
     const over = new AbortController();
+    const limit = (ms: number, problem: string) =>
+      clock.at(later(clock.now(), ms), () => over.abort(new Error(`${problem} within ${formatDuration(ms)}`)));
     const signal = AbortSignal.any([over.signal, closed.signal, ...(request.signal ? [request.signal] : [])]);
-    let undo = () => {};
+    let undo = limit(CREDENTIALS_MS, 'no credentials');
     try {
       const credentials = await unlessAborted(cluster.credentials({ refused, clock, signal }), signal);
-      undo = clock.at(later(clock.now(), request.timeoutMs), () =>
-        over.abort(new Error(`no answer within ${formatDuration(request.timeoutMs)}`)),
-      );
+      undo();
+      undo = limit(request.timeoutMs, 'no answer');
       const { options, secure } = routeFor(credentials);
       last = credentials;
       const headers = { ...bytesOf(credentials.headers), accept: 'application/json', 'user-agent': userAgent };

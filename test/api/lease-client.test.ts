@@ -1,8 +1,10 @@
 /** One request of the Lease client: on which connection, how long it may take, and with which credentials. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Answer } from '../../src/api/answers.ts';
 import type { Cluster } from '../../src/api/cluster.ts';
 import { badServer, respond, silence, status } from '../harness/bad-server.ts';
+import { manualClock } from '../harness/manual-clock.ts';
 import { clientOf, lease, timeoutMs } from './client.ts';
 
 test('a Lease is read as it is; whose clock the Date header is says nothing', async (t) => {
@@ -71,10 +73,15 @@ test('after a 401 the credentials are read again, once, and the request is sent 
 });
 
 test('credentials that do not come in time are a failed request, not a hang', async (t) => {
-  const client = clientOf((await badServer(t, silence)).url, { credentials: () => new Promise(() => {}) });
-  assert.deepEqual(await client.read({ timeoutMs: 100 }), {
-    kind: 'failed',
-    message: 'reading Lease team/deploy: no answer within 0.1s',
-    applied: 'no',
+  const clock = manualClock();
+  const client = clientOf((await badServer(t, silence)).url, { credentials: () => new Promise(() => {}), clock });
+  let answer: Answer | undefined;
+  const answered = client.read({ timeoutMs: 100 }).then((each) => {
+    answer = each;
   });
+  await clock.advance(599_000);
+  assert.equal(answer, undefined, 'somebody may have to log in');
+  await clock.advance(1000);
+  await answered;
+  assert.deepEqual(answer, { kind: 'failed', message: 'reading Lease team/deploy: no credentials within 10m', applied: 'no' });
 });
