@@ -7,7 +7,7 @@ import { readKubeconfig, type Selected, type Source } from './clientcmd.ts';
 import { type Cluster, type ClusterOptions, type ClusterResult, type Credentials, type TlsOptions, Unusable } from './cluster.ts';
 import { execPlugin, type Plugin, type PluginRequest } from './exec-plugin.ts';
 import type { PluginCredentials } from './exec-run.ts';
-import { dataOrFile, problemOfAuthority } from './files.ts';
+import { dataOrFile, problemOfAuthority, reread } from './files.ts';
 import { problemOf } from './kubeconfig-problems.ts';
 import { oidcTokens } from './oidc.ts';
 import { writeTokens } from './oidc-file.ts';
@@ -90,6 +90,7 @@ async function credentialsOf(selected: Selected, maker: Maker): Promise<Make> {
   const secure = server.startsWith('https:');
   const problem = problemOf(selected, secure);
   if (problem !== undefined) throw new Error(problem);
+  await readFiles(selected, secure);
   const tls = secure ? tlsOf(selected, env) : async (): Promise<TlsOptions> => ({ rejectUnauthorized: true });
   await tls();
   const prove = await proofOf({
@@ -105,6 +106,18 @@ async function credentialsOf(selected: Selected, maker: Maker): Promise<Make> {
     const { headers, pair, plugin } = await prove(request);
     return { headers: { ...headers, ...ofUrl }, tls: { ...(await tls()), ...pair }, proxy, plugin };
   };
+}
+
+/** What is named has to be there, as for kubectl, also where HTTP or another kind of proof makes no use of it. */
+async function readFiles({ cluster, user }: Selected, secure: boolean): Promise<void> {
+  const certificate = user['client-certificate'];
+  const key = secure || certificate || user['client-certificate-data'] ? user['client-key'] : '';
+  const named = {
+    'certificate-authority': cluster['certificate-authority'],
+    'client-certificate': certificate,
+    'client-key': key,
+  };
+  for (const [what, path] of Object.entries(named)) if (path !== '') await reread(path, what)();
 }
 
 function tlsOf({ clusterName, cluster }: Selected, env: Surroundings['env']): () => Promise<TlsOptions> {

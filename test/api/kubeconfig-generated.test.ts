@@ -68,7 +68,47 @@ const mostly = (good: fc.Arbitrary<unknown>, ...bad: unknown[]) =>
   fc.oneof({ arbitrary: good, weight: 30 }, fc.constantFrom(...bad));
 const name = fc.oneof({ arbitrary: oneOf('a', 'b'), weight: 30 }, oneOf('', 'c'));
 
-function anyCase({ at, certificates: { authority, alice, bob } }: TwoClients): fc.Arbitrary<Made> {
+function anyCase(clients: TwoClients): fc.Arbitrary<Made> {
+  const file = fc.record({
+    path: oneOf('k1', 'one/k', 'two/deep/k', 'two/deep/.kube/config'),
+    text: fc.oneof(
+      { arbitrary: fc.tuple(anyConfig(clients), style).map(([value, write]) => write(value)), weight: 30 },
+      oneOf('', '# nothing', '~', '[', 'text'),
+    ),
+  });
+  return fc.record({
+    files: fc.uniqueArray(file, { minLength: 1, maxLength: 3, selector: ({ path }) => path }),
+    by: oneOf('KUBECONFIG', 'KUBECONFIG', 'KUBECONFIG', 'option', 'home'),
+    more: fc.array(oneOf('', 'missing', 'k1'), { maxLength: 2 }),
+    absolute: fc.boolean(),
+    cwd: oneOf('.', 'one', 'two/deep'),
+    context: some(name),
+  });
+}
+
+function anyConfig(clients: TwoClients): fc.Arbitrary<object> {
+  const entries = (key: string, value: fc.Arbitrary<unknown>) => {
+    const pair = fc.tuple(name, value);
+    const unique = fc.uniqueArray(pair, { minLength: 1, maxLength: 3, selector: ([name]) => name });
+    return fc
+      .oneof({ arbitrary: unique, weight: 30 }, fc.array(pair, { maxLength: 3 }))
+      .map((items) => items.map(([name, value]) => ({ name, [key]: value })));
+  };
+  const context = fc.record({ cluster: name, user: name, namespace: oneOf('team', '', undefined) });
+  return fc.record(
+    {
+      apiVersion: mostly(fc.constant('v1'), 'v2', null),
+      kind: mostly(fc.constant('Config'), 'Other', null),
+      'current-context': name,
+      clusters: entries('cluster', anyCluster(clients)),
+      users: entries('user', anyUser(clients)),
+      contexts: entries('context', context),
+    },
+    { requiredKeys: ['clusters', 'users', 'contexts', 'current-context'] },
+  );
+}
+
+function anyCluster({ at, certificates: { authority } }: TwoClients): fc.Arbitrary<object> {
   const { http, https, httpsV6 } = at.urls;
   const inData = { 'certificate-authority-data': base64(authority.certificate) };
   const trust = mostly(
@@ -80,7 +120,7 @@ function anyCase({ at, certificates: { authority, alice, bob } }: TwoClients): f
     { 'certificate-authority': 'authority.crt' },
     { ...inData, 'certificate-authority': '../../authority.crt' },
   );
-  const cluster = fc
+  return fc
     .record({
       server: mostly(oneOf(https, `${https}/path/`, httpsV6, http), '', 'not a url', http.slice(7), null, 7),
       trust,
@@ -91,6 +131,9 @@ function anyCase({ at, certificates: { authority, alice, bob } }: TwoClients): f
       }),
     })
     .map(({ server, trust, more }) => ({ server, ...Object(trust), ...more }));
+}
+
+function anyUser({ certificates: { alice, bob } }: TwoClients): fc.Arbitrary<object> {
   const proof = mostly(
     oneOf<object>(
       { token: 't' },
@@ -108,6 +151,8 @@ function anyCase({ at, certificates: { authority, alice, bob } }: TwoClients): f
     { token: 't', username: 'alice' },
     { 'client-certificate-data': base64(alice.certificate) },
     { 'client-certificate-data': base64(alice.certificate), 'client-key-data': base64(bob.key) },
+    { 'client-certificate-data': base64(alice.certificate), 'client-key': 'missing' },
+    { 'client-key': 'missing' },
     { 'auth-provider': { name: 'gcp' } },
   );
   const exec = fc.record({
@@ -124,42 +169,9 @@ function anyCase({ at, certificates: { authority, alice, bob } }: TwoClients): f
     'as-groups': some(fc.array(oneOf('g', 'h', 'i j'), { maxLength: 3 })),
     'as-user-extra': some(fc.dictionary(oneOf('a', 'B', 'c/d', 'e f'), fc.array(oneOf('1', 'ü'), { maxLength: 2 }))),
   });
-  const user = fc
+  return fc
     .tuple(proof, some(exec), fc.option(impersonated, { nil: {} }))
     .map(([proof, exec, impersonated]) => ({ ...Object(proof), ...(exec && { exec }), ...impersonated }));
-  const entries = (key: string, value: fc.Arbitrary<unknown>) =>
-    fc
-      .array(fc.tuple(name, value), { minLength: 1, maxLength: 4 })
-      // A fourth may bear a name that there is.
-      .map((items) => items.filter(([name], i) => i === 3 || items.findIndex(([other]) => other === name) === i))
-      .map((items) => items.map(([name, value]) => ({ name, [key]: value })));
-  const context = fc.record({ cluster: name, user: name, namespace: oneOf('team', '', undefined) });
-  const config = fc.record(
-    {
-      apiVersion: mostly(fc.constant('v1'), 'v2', null),
-      kind: mostly(fc.constant('Config'), 'Other', null),
-      'current-context': name,
-      clusters: entries('cluster', cluster),
-      users: entries('user', user),
-      contexts: entries('context', context),
-    },
-    { requiredKeys: ['clusters', 'users', 'contexts', 'current-context'] },
-  );
-  const file = fc.record({
-    path: oneOf('k1', 'one/k', 'two/deep/k', 'two/deep/.kube/config'),
-    text: fc.oneof(
-      { arbitrary: fc.tuple(config, style).map(([value, write]) => write(value)), weight: 30 },
-      oneOf('', '# nothing', '~', '[', 'text'),
-    ),
-  });
-  return fc.record({
-    files: fc.uniqueArray(file, { minLength: 1, maxLength: 3, selector: ({ path }) => path }),
-    by: oneOf('KUBECONFIG', 'KUBECONFIG', 'KUBECONFIG', 'option', 'home'),
-    more: fc.array(oneOf('', 'missing', 'k1'), { maxLength: 2 }),
-    absolute: fc.boolean(),
-    cwd: oneOf('.', 'one', 'two/deep'),
-    context: some(name),
-  });
 }
 
 type Write = (value: object) => string;
