@@ -90,7 +90,7 @@ async function credentialsOf(selected: Selected, maker: Maker): Promise<Make> {
   const secure = server.startsWith('https:');
   const problem = problemOf(selected, secure);
   if (problem !== undefined) throw new Error(problem);
-  await readFiles(selected, secure);
+  await readFiles(selected);
   const tls = secure ? tlsOf(selected, env) : async (): Promise<TlsOptions> => ({ rejectUnauthorized: true });
   await tls();
   const prove = await proofOf({
@@ -109,9 +109,9 @@ async function credentialsOf(selected: Selected, maker: Maker): Promise<Make> {
 }
 
 /** What is named has to be there, as for kubectl, also where HTTP or another kind of proof makes no use of it. */
-async function readFiles({ cluster, user }: Selected, secure: boolean): Promise<void> {
+async function readFiles({ cluster, user }: Selected): Promise<void> {
   const certificate = user['client-certificate'];
-  const key = secure || certificate || user['client-certificate-data'] ? user['client-key'] : '';
+  const key = certificate || user['client-certificate-data'] ? user['client-key'] : '';
   const named = {
     'certificate-authority': cluster['certificate-authority'],
     'client-certificate': certificate,
