@@ -75,7 +75,7 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
   const problem = json?.kind === 'Status' ? (json as Status) : undefined;
   if (!problem && status < 500 && status !== 429 && status !== 401) {
     const message = `${said} with ${nature(headers, body)}: is ${asked.server} a Kubernetes API server, and nothing in between?`;
-    return { kind: 'failed', message, applied: 'unknown' };
+    return { kind: 'failed', message, applied: 'unknown', ...(isElsewhere(status) && { unusable: true }) };
   }
   const why = problem?.message ?? nature(headers, body);
   switch (status) {
@@ -134,6 +134,9 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
       return refuse('invalid', status, `${said}: ${why}`);
   }
 }
+
+/** A web server that knows no such path, wants another protocol, or leads to a page to log in. */
+const isElsewhere = (status: number): boolean => (status >= 300 && status < 400) || [400, 403, 404, 405].includes(status);
 
 interface Status {
   message?: string;
