@@ -62,7 +62,7 @@ export function execPlugin(options: PluginOptions): Plugin {
     const undo = interactive ? () => {} : clock.at(later(clock.now(), LIMIT_MS), () => ended.abort(overdue(options)));
     const result = runPlugin(options, { interactive, signal: ended.signal }).finally(() => {
       undo();
-      run = undefined;
+      if (run === made) run = undefined;
     });
     result.then(
       (credentials) => {
@@ -70,12 +70,18 @@ export function execPlugin(options: PluginOptions): Plugin {
         failed = undefined;
       },
       (error) => {
+        if (error === GIVEN_UP) return;
         const times = (failed?.times ?? 0) + 1;
         failed = { times, until: later(clock.now(), Math.min(PAUSE_MS * 2 ** times, PAUSE_LIMIT_MS)), error };
-        if (error === GIVEN_UP) failed = undefined;
       },
     );
-    return { result, waiting: 0, giveUp: () => ended.abort(GIVEN_UP) };
+    const giveUp = () => {
+      // Whoever comes next starts another, even while this one is ending.
+      if (run === made) run = undefined;
+      ended.abort(GIVEN_UP);
+    };
+    const made: Run = { result, waiting: 0, giveUp };
+    return made;
   };
 
   return {
