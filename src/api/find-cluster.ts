@@ -40,7 +40,7 @@ export async function findCluster(options: ClusterOptions): Promise<ClusterResul
   if (!env.KUBERNETES_SERVICE_HOST)
     return { kind: 'refused', absent: true, message: `no cluster: ${found.message}, and this is not a Pod. ${NAME_ONE}` };
   // kubectl warns, too.
-  if (kubeconfig ?? kubeconfigText ?? env.KUBECONFIG) tell?.(`${found.message}: using the Pod that this runs in`);
+  if ((kubeconfig ?? kubeconfigText) !== undefined || env.KUBECONFIG) tell?.(`${found.message}: using the Pod that this runs in`);
   return await inPod(env.KUBERNETES_SERVICE_HOST, env.KUBERNETES_SERVICE_PORT || '443', options);
 }
 

@@ -220,3 +220,23 @@ test('an id says who it is: the Pod that the token claims, the prefix that was g
   for (const other of [undefined, 'opaque', 'a.b.c', `x.${Buffer.from('{}').toString('base64url')}.y`])
     assert.match(id(undefined, other), /^user\/a%20b%2Fc%25\/[a-z0-9]{10}$/);
 });
+
+test('in a Pod, kubeconfigs that name no cluster lead to the Pod, and what was named in vain is told', async (t) => {
+  const at = files(t, { empty: '', comments: '# nothing\n', 'pod/token': 'x', 'pod/ca.crt': authority, 'home/.kube/config': '' });
+  const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1', HOME: at('nowhere') };
+  const by = async (env: Record<string, string>, more: Partial<ClusterOptions> = {}) => {
+    const told: string[] = [];
+    const { server } = await found({ ...more, env: { ...pod, ...env }, podFiles: at('pod'), tell: (line) => told.push(line) });
+    return [server, ...told.map((line) => line.replaceAll(`${at('')}/`, ''))];
+  };
+  const inPod = 'https://10.0.0.1:443';
+  const using = 'using the Pod that this runs in';
+  assert.deepEqual(await by({}), [inPod]);
+  assert.deepEqual(await by({ HOME: at('home') }), [inPod]);
+  assert.deepEqual(await by({ KUBECONFIG: '' }), [inPod]);
+  assert.deepEqual(await by({ KUBECONFIG: at('gone') }), [inPod, `KUBECONFIG names no file that exists (gone): ${using}`]);
+  const named = `kubeconfig empty, comments: it has no contexts: ${using}`;
+  assert.deepEqual(await by({ KUBECONFIG: `${at('empty')}:${at('comments')}` }), [inPod, named]);
+  assert.deepEqual(await by({}, { kubeconfigText: '' }), [inPod, `the kubeconfig given: it has no contexts: ${using}`]);
+  assert.match(await refusal({ kubeconfig: at('gone'), env: pod, podFiles: at('pod') }), /gone: no such file/);
+});

@@ -9,11 +9,24 @@ import { contexts } from './kinds/contexts.ts';
 import { config, context, V1 } from './kinds/kind.ts';
 import { answersOfPlugins, plugins } from './kinds/plugins.ts';
 import { proxies } from './kinds/proxies.ts';
-import { authorities, servers } from './kinds/servers.ts';
+import { authorities, servers, systemAuthorities } from './kinds/servers.ts';
 import { shapes, texts, values } from './kinds/texts.ts';
 import { identities, users } from './kinds/users.ts';
 
-const GROUPS = { servers, authorities, users, identities, plugins, answersOfPlugins, proxies, texts, values, shapes, contexts };
+const GROUPS = {
+  servers,
+  authorities,
+  systemAuthorities,
+  users,
+  identities,
+  plugins,
+  answersOfPlugins,
+  proxies,
+  texts,
+  values,
+  shapes,
+  contexts,
+};
 
 for (const [name, kindsOf] of Object.entries(GROUPS)) {
   test(`${name}: the same request as kubectl's, or none`, { skip: incomparable }, async (t) => {

@@ -39,6 +39,7 @@ export interface TwoClients {
   certificates: Certificates;
   write(name: string, content: string | object): string;
   both(given: Given): Promise<{ kubectl: Outcome; ours: Outcome }>;
+  ours(given: Given): Promise<Outcome>;
 }
 
 /** Why it can't be compared, or false. */
@@ -66,15 +67,16 @@ export async function twoClients(t: TestContext): Promise<TwoClients> {
     return path;
   };
   writeFileSync(join(folder, 'plug'), PLUGIN, { mode: 0o755 });
+  const whole = ({ kubeconfig, context, env = {}, cwd = '.' }: Given) => {
+    return { kubeconfig, context, env: { PATH, HOME: folder, ...env }, cwd: join(folder, cwd) };
+  };
   return {
     folder,
     at: await startRecorder(t, certificates),
     certificates,
     write,
-    async both({ kubeconfig, context, env = {}, cwd = '.' }) {
-      const given = { kubeconfig, context, env: { PATH, HOME: folder, ...env }, cwd: join(folder, cwd) };
-      return { kubectl: await byKubectl(given), ours: await byUs(given) };
-    },
+    both: async (given) => ({ kubectl: await byKubectl(whole(given)), ours: await byUs(whole(given)) }),
+    ours: (given) => byUs(whole(given)),
   };
 }
 

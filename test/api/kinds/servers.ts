@@ -1,6 +1,6 @@
 /** How the server can be named, and its certificate authority. */
 import { base64, type TwoClients } from '../../harness/two-clients.ts';
-import { config, exec, type Kinds, kinds } from './kind.ts';
+import { config, exec, type Kind, type Kinds, kinds } from './kind.ts';
 
 export function servers({ at, certificates: { authority } }: TwoClients): Kinds {
   const ca = { 'certificate-authority-data': base64(authority.certificate) };
@@ -66,4 +66,28 @@ export function authorities({ at, certificates: { authority, stranger } }: TwoCl
     'a wrong name for TLS': config({ server, 'tls-server-name': 'other', ...data(base64(authority.certificate)) }),
     'a wrong name, not verified': config({ server, 'tls-server-name': 'other', 'insecure-skip-tls-verify': true }),
   });
+}
+
+/** Where the kubeconfig names none. */
+export function systemAuthorities({ at, folder, write, certificates: { authority, stranger } }: TwoClients): Kinds {
+  write('authorities/one', authority.certificate);
+  write('strangers/one', stranger.certificate);
+  const { https: server } = at.urls;
+  const by = (env: Record<string, string>): Kind => ({ content: config({ server }), given: { env } });
+  return {
+    'one that the system does not know': by({}),
+    'one in the file that SSL_CERT_FILE names': by({ SSL_CERT_FILE: `${folder}/authority.crt` }),
+    'others in the file that SSL_CERT_FILE names': by({ SSL_CERT_FILE: `${folder}/stranger.crt` }),
+    'one in a folder that SSL_CERT_DIR names': by({ SSL_CERT_DIR: `${folder}/strangers:${folder}/authorities` }),
+    'others in the folder that SSL_CERT_DIR names': by({ SSL_CERT_DIR: `${folder}/strangers` }),
+    'a file that is missing': by({ SSL_CERT_FILE: `${folder}/missing` }),
+    'another that the kubeconfig names': {
+      content: config({ server, 'certificate-authority': 'stranger.crt' }),
+      given: { env: { SSL_CERT_FILE: `${folder}/authority.crt` } },
+    },
+    'none that is needed': {
+      content: config({ server, 'insecure-skip-tls-verify': true }),
+      given: { env: { SSL_CERT_FILE: '/dev/null' } },
+    },
+  };
 }

@@ -1,6 +1,6 @@
 // kubectl's own reading of kubeconfigs, environment and options (cli-runtime and clientcmd), for tests that compare: it makes one request,
 // GET /probe, and prints what was answered, or why no request was made. Errors are part of the answer.
-// Usage: clientcmd [kubectl's options, such as --kubeconfig and --context] | clientcmd --yaml FILE | clientcmd --proxies < CASES
+// Usage: clientcmd [kubectl's options, such as --kubeconfig and --context] | clientcmd --yaml < CASES | clientcmd --proxies < CASES
 package main
 
 import (
@@ -32,7 +32,7 @@ type answer struct {
 
 func main() {
 	flags := pflag.NewFlagSet("clientcmd", pflag.ContinueOnError)
-	document := flags.String("yaml", "", "file of which to print what it says, as JSON")
+	documents := flags.Bool("yaml", false, "print what each of the texts on standard input says, as JSON")
 	proxies := flags.Bool("proxies", false, "print the proxy for each of the cases on standard input")
 	config := genericclioptions.NewConfigFlags(false)
 	config.AddFlags(flags)
@@ -42,8 +42,8 @@ func main() {
 	}
 	var out any
 	switch {
-	case *document != "":
-		out = jsonOf(*document)
+	case *documents:
+		out = jsonOf()
 	case *proxies:
 		out = proxiesOf()
 	default:
@@ -78,16 +78,22 @@ func request(flags *genericclioptions.ConfigFlags) answer {
 	return answer{Namespace: namespace, Body: body}
 }
 
-func jsonOf(file string) answer {
-	text, err := os.ReadFile(file)
-	if err != nil {
+// The texts are in base64, since not all of them are text.
+func jsonOf() []answer {
+	var texts [][]byte
+	if err := json.NewDecoder(os.Stdin).Decode(&texts); err != nil {
 		panic(err)
 	}
-	body, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return answer{Refused: err.Error()}
+	read := []answer{}
+	for _, text := range texts {
+		body, err := yaml.YAMLToJSON(text)
+		if err != nil {
+			read = append(read, answer{Refused: err.Error()})
+		} else {
+			read = append(read, answer{Body: body})
+		}
 	}
-	return answer{Body: body}
+	return read
 }
 
 type proxyCase struct {
