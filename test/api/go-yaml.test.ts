@@ -1,10 +1,11 @@
 /**
- * YAML as kubectl's own parser reads it: texts that were changed by chance, which both take for the same, or refuse. Where ours is stricter than that
- * parser, or takes what it refuses, is listed with the reason.
+ * YAML as kubectl's own parser reads it: texts that were changed by chance mean the same to both, or are refused by both; but for a few that no person
+ * and no program writes.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { readYaml } from '../../src/api/go-yaml.ts';
 import { clientcmd } from '../cluster/binaries.ts';
@@ -51,54 +52,85 @@ users:
     exec: {command: aws, args: [eks, 'get-token', --x=1], env: null}
 contexts: [{name: x, context: {cluster: x, user: x}}]
 `,
-  'a: &x {b: 1, c: [1,2]}\nd: *x\ne:\n  <<: *x\n  b: 3\nf: |\n  line\n    two\n\ng: >+\n  folded\n  text\n\nh: \'it\'\'s\'\n',
+  "a: &x {b: 1, c: [1,2]}\nd: *x\ne:\n  <<: *x\n  b: 3\nf: |\n  line\n    two\n\ng: >+\n  folded\n  text\n\nh: 'it''s'\n",
   '{"a": 1, "b": [true, null], "c": {"d": "e\\u00e9"}}',
   '---\na: 1\n...\n---\nb: 2\n',
   '%YAML 1.1\n---\na: !!str 1\nb: !!int "3"\nc: !!binary YWJj\n',
 ];
 const BITS = [
   ...['\t', ' ', '\n', '\r\n', ':', ': ', '- ', '#', ' #', '"', "'", '|', '>', '&a ', '*a', '<<: ', '{', '}', '[', ']', ',', '~'],
-  ...['yes', '0x1F', '017', '1_0', '.5', '-', '!!str ', '%', '@', '`', '---\n', '...\n', '\u0085', '\ufeff', '\0', 'é', '0b1', '1e3'],
+  ...[
+    'yes',
+    '0x1F',
+    '017',
+    '1_0',
+    '.5',
+    '-',
+    '!!str ',
+    '%',
+    '@',
+    '`',
+    '---\n',
+    '...\n',
+    '\u0085',
+    '\ufeff',
+    '\0',
+    'é',
+    '0b1',
+    '1e3',
+  ],
   ...['.inf', 'on', '=', 'null', '\\', 'x', '08', '+1', '0o7', '12:30', '2024-01-31', '1.', '-.5'],
 ];
 
 const changed: fc.Arbitrary<string> = fc
   .tuple(
     fc.constantFrom(...SEEDS),
-    fc.array(fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(2), fc.constantFrom('', ...BITS)), { maxLength: 2 }),
+    fc.array(fc.tuple(fc.noBias(fc.nat(999)), fc.nat(2), fc.constantFrom('', ...BITS)), { maxLength: 2 }),
   )
   .map(([seed, edits]) =>
     edits.reduce((text, [where, gone, bit]) => {
-      const at = Math.floor(where * text.length);
+      const at = Math.floor((where * text.length) / 1000);
       return text.slice(0, at) + bit + text.slice(at + gone);
     }, seed),
   );
 
-test('a text that anybody could have written says the same to both', {
+test('a text that anybody could have written says the same to both parsers', {
   skip: typeof program === 'string' ? false : program.missing,
 }, async (t) => {
   const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
   t.diagnostic(`SEED=${seed}`);
   const texts = fc.sample(changed, { numRuns: runsOf(3000), seed });
   const expected = await goReads(texts);
-  const kinds = { same: 0, refusedByBoth: 0, stricter: 0, differs: [] as string[] };
+  const found = { same: [] as string[], stricter: [] as string[], lenient: [] as string[], other: [] as string[] };
   texts.forEach((text, i) => {
     const [mine, theirs] = [ours(text), expected[i] as Read];
-    const both = `${JSON.stringify(text)}\n  go: ${JSON.stringify(theirs)}\n  us: ${JSON.stringify(mine)}`;
-    if ('refused' in mine && 'refused' in theirs) kinds.refusedByBoth += 1;
-    else if ('refused' in mine) kinds.stricter += 1;
-    else if ('refused' in theirs) kinds.differs.push(`LENIENT ${both}`);
-    else if (JSON.stringify(sorted(mine.body)) === JSON.stringify(sorted(theirs.body))) kinds.same += 1;
-    else kinds.differs.push(`DIFFERS ${both}`);
-    if ('refused' in mine && !('refused' in theirs)) console.log('STRICT', both);
+    found[compared(mine, theirs)].push([text, theirs, mine].map((each) => JSON.stringify(each)).join('\n'));
   });
-  console.log(kinds.same, kinds.refusedByBoth, kinds.stricter, kinds.differs.length);
-  console.log(kinds.differs.join('\n'));
+  // A block scalar that is the whole document, and a key that ends in two colons within braces, are read otherwise; nobody writes them.
+  assert.ok(found.other.length <= texts.length / 500, found.other.join('\n\n'));
+  // Broken directives and tags, quotes over several lines.
+  assert.ok(
+    found.lenient.length + found.stricter.length <= texts.length / 20,
+    [...found.lenient, ...found.stricter].join('\n\n'),
+  );
+  assert.ok(found.same.filter((each) => !each.includes('refused')).length > texts.length / 3);
 });
 
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  const entries = Object.entries(value).map(([key, item]) => [key, sorted(item)] as const);
-  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+function compared(mine: Read, theirs: Read): 'same' | 'stricter' | 'lenient' | 'other' {
+  if ('refused' in mine) return 'refused' in theirs ? 'same' : 'stricter';
+  if ('refused' in theirs) return 'lenient';
+  return isDeepStrictEqual(mine.body, theirs.body) ? 'same' : 'other';
 }
+
+test('what a text without quotes means: the same to both parsers', {
+  skip: typeof program === 'string' ? false : program.missing,
+}, async () => {
+  const texts = fc.sample(fc.stringMatching(/^[-+]?[\dxXbo_.eE]{1,6}$|^[yYnNoOtTfF][a-zA-Z]{0,4}$|^[\d:-]{1,10}$/), {
+    numRuns: runsOf(3000),
+  });
+  const expected = await goReads(texts);
+  texts.forEach((text, i) => {
+    assert.deepEqual(Object.keys(ours(text)), Object.keys(expected[i] as Read), text);
+    if ('body' in (expected[i] as Read)) assert.deepEqual(ours(text), expected[i], text);
+  });
+});
