@@ -1,10 +1,10 @@
 /** Credentials that change or come from elsewhere: they count from the next request on. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT } from '../../image/exit-codes.ts';
-import { BUNDLE, guard, reach, tempFolder } from '../harness/guards.ts';
+import { BUNDLE, guard, PROGRAM, reach, tempFolder } from '../harness/guards.ts';
 import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
@@ -117,4 +117,32 @@ real('in a Pod three files are enough, and what reads kubeconfigs is not even th
   const args = ['-m', 'sh', '-c', script, 'sh', join(folder, 'files'), process.execPath, join(bundle, 'index.js'), ...command];
   const printed = execFileSync('unshare', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   assert.match(printed, new RegExp(`^${ns} user/\\S+\n$`));
+});
+
+real('a plugin asks on the terminal, once, where interactiveMode allows it; its words are shown as they come', async (t) => {
+  const { url, caFile, adminToken, namespace } = await realCluster();
+  const folder = tempFolder(t);
+  const kubeconfig = join(folder, 'kubeconfig');
+  const apiVersion = 'client.authentication.k8s.io/v1';
+  const answer = `{"apiVersion": "${apiVersion}", "kind": "ExecCredential", "status": {"token": "'$token'"}}`;
+  writeFileSync(join(folder, 'plug'), `#!/bin/sh\necho code >&2\nread token </dev/tty\necho '${answer}'\n`, { mode: 0o755 });
+  const exec = { apiVersion, interactiveMode: 'IfAvailable', command: './plug' };
+  const cluster = { server: url, 'certificate-authority': caFile };
+  writeFileSync(kubeconfig, kubeconfigText({ cluster, user: { exec }, namespace: await namespace('terminal') }));
+  const run = `${PROGRAM.join(' ')} run --kubeconfig ${kubeconfig} --name deploy -- echo ran`;
+  const child = spawn('script', ['-qe', '/dev/null', '-c', run], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  const shown = (pattern: RegExp) =>
+    until(
+      () => pattern.test(screen),
+      () => `the screen shows ${pattern}: ${screen}`,
+    );
+  await shown(/code/);
+  child.stdin.write(`${adminToken}\n`);
+  await shown(/^ran/m);
+  assert.equal(screen.match(/code/g)?.length, 1);
 });
