@@ -1,7 +1,9 @@
 /**
  * Kubeconfigs as kubectl's library (clientcmd) reads them: the fields and types of its API, several files of which the first that has a name wins,
  * paths relative to the file in which they stand. What one context says in the end; whether that makes sense is for kubeconfig-problems.ts. No
- * message quotes a value: it may be a secret.
+ * message quotes a value: it may be a secret. client-node's KubeConfig is not used, since hardly a field would have remained to it: it drops tokenFile,
+ * as-uid, as-groups and as-user-extra, tells plugins nothing (KUBERNETES_EXEC_INFO) and hides their words, cannot refresh OIDC tokens where a refresh
+ * token is good once, refuses empty files, sends credentials without TLS, and reads another YAML than go-yaml.
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
