@@ -2,9 +2,11 @@
 import { isSea } from 'node:sea';
 import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
+import { visible } from '../src/visible.ts';
 /** The command line: which command it is. Each has a file of its own under commands/, loaded only when it is the one. */
 import { EXIT } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
+import { printLine, write } from './stdout.ts';
 
 type Run = (argv: readonly string[], env: NodeJS.ProcessEnv) => Promise<number>;
 
@@ -102,13 +104,13 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case '-V':
     case '--version':
     case 'version':
-      process.stdout.write(`${VERSION}\n`);
+      await printLine(VERSION);
       return 0;
     case '-h':
     case '--help':
     case 'help':
       if (argv[0] !== undefined) return await runNamed(argv[0], ['--help']);
-      process.stdout.write(USAGE);
+      await write(USAGE);
       return 0;
     case undefined:
       process.stderr.write(USAGE);
@@ -122,9 +124,8 @@ async function runNamed(name: string, argv: readonly string[]): Promise<number> 
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command) return await command.run(argv, process.env);
   const near = nearest(name, Object.keys(COMMANDS));
-  process.stderr.write(
-    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${USAGE}`,
-  );
+  const unknown = `unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}`;
+  process.stderr.write(`k8s-lease-lock: ${visible(unknown)}\n\n${USAGE}`);
   return EXIT.usage.code;
 }
 

@@ -11,6 +11,7 @@ import type { Env } from '../command-line.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
 /** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */
@@ -46,7 +47,7 @@ const SHAPE = {
 export async function demo(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('demo', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const { read } = line;
     const given = CLUSTER.map((name) => [name, read.text(name)] as const);

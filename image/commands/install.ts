@@ -9,6 +9,7 @@ import { type Env, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 const SHAPE = {
   usage:
@@ -21,7 +22,7 @@ const SHAPE = {
 export async function install(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('install', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const [to] = line.operands;
     if (to === undefined)

@@ -3,6 +3,7 @@ import { type Env, readCommandLine } from '../command-line.ts';
 import { pick } from '../option-table.ts';
 import { askHeld, STATUS_PORT } from '../pod/status-server.ts';
 import { complain, reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 const PATIENCE_MS = 1000;
 const USAGE =
@@ -12,7 +13,7 @@ const OPTIONS = pick(['status-port'], { 'status-port': { default: String(STATUS_
 export async function probe(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('probe', async () => {
     const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const port = line.read.integer('status-port', { from: 1, to: 65_535 }) ?? STATUS_PORT;
     const { held, message } = await askHeld(port, PATIENCE_MS);

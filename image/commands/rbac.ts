@@ -5,6 +5,7 @@ import { problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
+import { write } from '../stdout.ts';
 
 const OPTIONS = pick(['name', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } });
 
@@ -12,9 +13,9 @@ const USAGE =
   'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.';
 
 export async function rbac(argv: readonly string[], env: Env): Promise<number> {
-  return await reportUsage('rbac', () => {
+  return await reportUsage('rbac', async () => {
     const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
-    process.stdout.write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
+    await write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
     return 0;
   });
 }
