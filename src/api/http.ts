@@ -31,6 +31,7 @@ export interface Connection {
   send(request: Request): Promise<Reply>;
   /** Resolves with the answer's head; its body goes to `onData` until `onEnd`, which is called once. The deadline is that of the head. */
   stream(request: Request, listener: StreamListener): Promise<Reply>;
+  /** Ends all that is under way. Whoever sends again, as to release a lock that was abandoned, gets a new connection. */
   close(): void;
 }
 
@@ -46,7 +47,7 @@ const BODY_LIMIT = 8 * 1024 * 1024;
 
 export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock: Clock, userAgent: string): Connection {
   const { server } = cluster;
-  const closed = new AbortController();
+  let closed = new AbortController();
   let last: Credentials | undefined;
   let route: Route | undefined;
 
@@ -90,6 +91,7 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
     close() {
       route?.close();
       closed.abort(new Error('the connection was closed'));
+      closed = new AbortController();
     },
   };
 }

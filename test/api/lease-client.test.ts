@@ -5,6 +5,7 @@ import type { Answer } from '../../src/api/answers.ts';
 import type { Cluster } from '../../src/api/cluster.ts';
 import { badServer, respond, silence, status } from '../harness/bad-server.ts';
 import { manualClock } from '../harness/manual-clock.ts';
+import { until } from '../harness/until.ts';
 import { clientOf, lease, timeoutMs } from './client.ts';
 
 test('a Lease is read as it is; whose clock the Date header is says nothing', async (t) => {
@@ -49,6 +50,17 @@ test('where nothing listens nothing was done', async (t) => {
   const client = clientOf(server.url.replace(/\d+$/, '1'));
   const answer = await client.write(lease, { as: 'holder', timeoutMs });
   assert.deepEqual(answer.kind === 'failed' && [answer.applied, /connection was refused/.test(answer.message)], ['no', true]);
+});
+
+test('a client that was closed ends what is under way, and can be used again', async (t) => {
+  const server = await badServer(t, silence, respond(200, lease));
+  const client = clientOf(server.url);
+  t.after(() => client.close());
+  const answer = client.read({ timeoutMs: 60_000 });
+  await until(() => server.requests.length === 1, 'it is asked');
+  client.close();
+  assert.equal((await answer).kind, 'failed');
+  assert.equal((await client.read({ timeoutMs })).kind, 'lease');
 });
 
 test('after a 401 the credentials are read again, once, and the request is sent again', async (t) => {
