@@ -111,8 +111,8 @@ function resolved(text: string): unknown {
   if (NO_NUMBER.test(text)) throw new Error('it is not a kubeconfig: it contains an infinite number');
   const number = /^[-+.\d]/.test(text) ? text.replaceAll('_', '') : '';
   if (INTEGER.test(number)) {
-    const digits = number.replace(/^[-+]/, '').replace(/^0(?=\d)/, '0o');
-    return Number(/^0o.*[89]/.test(digits) ? number : digits) * (number.startsWith('-') ? -1 : 1);
+    const digits = number.replace(/^[-+]/, '').replace(/^0(?=[0-7]+$)/, '0o');
+    return Number(digits) * (number.startsWith('-') ? -1 : 1);
   }
   return FLOAT.test(number) ? Number(number) : text;
 }

@@ -65,6 +65,7 @@ test('what is asked for comes first, then KUBECONFIG, then ~/.kube/config, then 
   assert.equal((await found({ env: home, podFiles })).server, 'https://home');
   const inPod = await found({ env: pod, podFiles });
   assert.deepEqual([inPod.server, inPod.namespace], ['https://10.0.0.1:6443', 'pods']);
+  assert.equal((await found({ env: { ...pod, POD_NAMESPACE: 'named' }, podFiles })).namespace, 'named');
   assert.deepEqual(await inPod.credentials(request), {
     headers: { authorization: 'Bearer pod-token' },
     tls: { ca: authority, rejectUnauthorized: true },

@@ -125,12 +125,17 @@ function compared(mine: Read, theirs: Read): 'same' | 'stricter' | 'lenient' | '
 test('what a text without quotes means: the same to both parsers', {
   skip: typeof program === 'string' ? false : program.missing,
 }, async () => {
-  const texts = fc.sample(fc.stringMatching(/^[-+]?[\dxXbo_.eE]{1,6}$|^[yYnNoOtTfF][a-zA-Z]{0,4}$|^[\d:-]{1,10}$/), {
+  const forms = [
+    ...[/^[-+]?0[0-9_]{1,5}$/, /^[-+]?0[xobXOB][\da-fA-F_]{1,4}$/, /^[-+]?\d{0,3}[._]\d{0,3}([eE][-+]?\d{1,2})?$/],
+    ...[/^[-+]?[\dxXbo_.eE]{1,6}$/, /^[yYnNoOtTfF][a-zA-Z]{0,4}$/, /^[\d:-]{1,10}$/],
+  ].map((form) => fc.stringMatching(form));
+  const texts = fc.sample(fc.oneof(...forms, fc.constantFrom('true', 'Yes', 'NO', 'off', 'On', 'n', '~', 'Null', '.5')), {
     numRuns: runsOf(3000),
   });
   const expected = await goReads(texts);
   texts.forEach((text, i) => {
     assert.deepEqual(Object.keys(ours(text)), Object.keys(expected[i] as Read), text);
-    if ('body' in (expected[i] as Read)) assert.deepEqual(ours(text), expected[i], text);
+    // Zero has no sign in JSON.
+    if ('body' in (expected[i] as Read)) assert.equal(JSON.stringify(ours(text)), JSON.stringify(expected[i]), text);
   });
 });

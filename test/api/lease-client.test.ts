@@ -52,6 +52,16 @@ test('where nothing listens nothing was done', async (t) => {
   assert.deepEqual(answer.kind === 'failed' && [answer.applied, /connection was refused/.test(answer.message)], ['no', true]);
 });
 
+test('after a 5xx the next request uses a new connection', async (t) => {
+  const server = await badServer(t, respond(200, lease), respond(503, status(503, 'ServiceUnavailable')), respond(200, lease));
+  const client = clientOf(server.url);
+  t.after(() => client.close());
+  for (const connections of [1, 1, 2]) {
+    await client.read({ timeoutMs });
+    assert.equal(server.connections(), connections);
+  }
+});
+
 test('a client that was closed ends what is under way, and can be used again', async (t) => {
   const server = await badServer(t, silence, respond(200, lease));
   const client = clientOf(server.url);
@@ -77,6 +87,7 @@ test('after a 401 the credentials are read again, once, and the request is sent 
   const client = clientOf(server.url, { credentials });
   t.after(() => client.close());
   assert.equal((await client.read({ timeoutMs })).kind, 'lease');
+  assert.equal(server.connections(), 2, 'an API server that is being removed answers 401 on old connections');
   assert.deepEqual(refusals, [undefined, 'Bearer old']);
   assert.deepEqual(
     server.headers.map(({ authorization }) => authorization),

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { findCluster } from '../../src/api/find-cluster.ts';
+import { systemClock } from '../../src/clock.ts';
 import { base64, incomparable, twoClients } from '../harness/two-clients.ts';
 
 /** Takes a refresh token once, and gives another with each ID token. `life`: of ID tokens, in seconds. */
@@ -68,6 +70,16 @@ test('a refresh token that is good once: it is written back for whoever comes ne
   assert.deepEqual(asked, ['refresh-1', 'refresh-2', 'refresh-3', 'refresh-4']);
   assert.match(text(), /refresh-token: refresh-5/);
   assert.ok(!existsSync(`${kubeconfig}.lock`));
+});
+
+test('one that goes on takes the tokens that another has got meanwhile', async (t) => {
+  const { kubeconfig, asked, ours } = await shared(t, { life: 3600, refresh: 'refresh-1' });
+  const alice = await findCluster({ kubeconfig, env: {} });
+  assert.equal((await ours({ kubeconfig })).kind, 'reached');
+  if (alice.kind === 'refused') throw new Error(alice.message);
+  const { headers } = await alice.cluster.credentials({ clock: systemClock(), signal: new AbortController().signal });
+  assert.match(String(headers.authorization), /^Bearer e30\./);
+  assert.deepEqual(asked, ['refresh-1']);
 });
 
 test('what is not a token stays as it is written, and a token that is good is not refreshed', async (t) => {
