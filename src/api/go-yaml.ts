@@ -109,10 +109,11 @@ function resolved(text: string): unknown {
   if (YES.test(text)) return true;
   if (NO.test(text)) return false;
   if (NO_NUMBER.test(text)) throw new Error('it is not a kubeconfig: it contains an infinite number');
-  const number = /^[-+\d]/.test(text) ? text.replaceAll('_', '') : text;
+  const number = /^[-+.\d]/.test(text) ? text.replaceAll('_', '') : '';
   if (INTEGER.test(number)) {
     const digits = number.replace(/^[-+]/, '').replace(/^0(?=[0-7]+$)/, '0o');
     return Number(digits) * (number.startsWith('-') ? -1 : 1);
   }
-  return FLOAT.test(number) ? Number(number) : text;
+  // What is too large for a number stays text.
+  return FLOAT.test(number) && Number.isFinite(Number(number)) ? Number(number) : text;
 }

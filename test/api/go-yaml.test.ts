@@ -125,10 +125,11 @@ function compared(mine: Read, theirs: Read): 'same' | 'stricter' | 'lenient' | '
 test('what a text without quotes means: the same to both parsers', {
   skip: typeof program === 'string' ? false : program.missing,
 }, async () => {
+  // What the marks of documents are made of is left out, and underscores behind a point.
   const forms = [
-    ...[/^[-+]?0[0-9_]{1,5}$/, /^[-+]?0[xobXOB][\da-fA-F_]{1,4}$/, /^[-+]?\d{0,3}[._]\d{0,3}([eE][-+]?\d{1,2})?$/],
-    ...[/^[-+]?[\dxXbo_.eE]{1,6}$/, /^[yYnNoOtTfF][a-zA-Z]{0,4}$/, /^[\d:-]{1,10}$/],
-  ].map((form) => fc.stringMatching(form));
+    ...[/^[-+]?0[0-9_]{1,5}$/, /^[-+]?0[xobXOB][\da-fA-F_]{1,4}$/, /^[-+]?\d{0,3}\.\d{0,3}([eE][-+]?\d{1,2})?$/],
+    ...[/^[-+]?[\dxXbo.eE]{1,6}$/, /^[yYnNoOtTfF][a-zA-Z]{0,4}$/, /^[\d:-]{1,10}$/],
+  ].map((form) => fc.stringMatching(form).filter((text) => !/^(?:---|\.\.\.)/.test(text)));
   const texts = fc.sample(fc.oneof(...forms, fc.constantFrom('true', 'Yes', 'NO', 'off', 'On', 'n', '~', 'Null', '.5')), {
     numRuns: runsOf(3000),
   });
