@@ -41,6 +41,13 @@ interface Known {
   renewAt: number;
 }
 
+interface Failed {
+  times: number;
+  /** It is not started before. */
+  until: Monotonic;
+  error: unknown;
+}
+
 interface Run {
   result: Promise<PluginCredentials>;
   waiting: number;
@@ -50,29 +57,26 @@ interface Run {
 export function execPlugin(options: PluginOptions): Plugin {
   let known: Known | undefined;
   let run: Run | undefined;
-  let failed: { times: number; until: Monotonic; error: unknown } | undefined;
-  let started = 0;
+  let failed: Failed | undefined;
+  let interactive = options.terminal === true && options.entry.interactiveMode !== 'Never';
 
   const start = (clock: Clock): Run => {
     const ended = new AbortController();
     const startedAt = clock.wall().getTime();
-    // Later it would share the terminal with the command.
-    const interactive = options.terminal === true && started === 0;
-    started += 1;
     const undo = interactive ? () => {} : clock.at(later(clock.now(), LIMIT_MS), () => ended.abort(overdue(options)));
     const result = runPlugin(options, { interactive, signal: ended.signal }).finally(() => {
       undo();
       if (run === made) run = undefined;
     });
+    // From now on it would share the terminal with the command.
+    interactive = false;
     result.then(
       (credentials) => {
         known = { credentials, at: clock.now(), renewAt: renewAt(credentials, startedAt) };
         failed = undefined;
       },
       (error) => {
-        if (error === GIVEN_UP) return;
-        const times = (failed?.times ?? 0) + 1;
-        failed = { times, until: later(clock.now(), Math.min(PAUSE_MS * 2 ** times, PAUSE_LIMIT_MS)), error };
+        if (error !== GIVEN_UP) failed = failedAgain(failed, error, clock);
       },
     );
     const giveUp = () => {
@@ -99,6 +103,11 @@ export function execPlugin(options: PluginOptions): Plugin {
       return await resultFor(run, signal);
     },
   };
+}
+
+function failedAgain(before: Failed | undefined, error: unknown, clock: Clock): Failed {
+  const times = (before?.times ?? 0) + 1;
+  return { times, error, until: later(clock.now(), Math.min(PAUSE_MS * 2 ** times, PAUSE_LIMIT_MS)) };
 }
 
 function renewAt({ expiresAt }: PluginCredentials, startedAt: number): number {

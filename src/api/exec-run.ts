@@ -37,8 +37,7 @@ export async function runPlugin(options: PluginOptions, { interactive, signal }:
   const { entry, env } = options;
   const name = nameOf(entry);
   const fail = (problem: string): Unusable => new Unusable(`${name} ${problem}`);
-  const mayRead = interactive && entry.interactiveMode !== 'Never';
-  if (entry.interactiveMode === 'Always' && !mayRead)
+  if (entry.interactiveMode === 'Always' && !interactive)
     throw fail(
       'needs a terminal (interactiveMode: Always), and there is none that it may use: log in first, or use another plugin',
     );
@@ -47,19 +46,19 @@ export async function runPlugin(options: PluginOptions, { interactive, signal }:
   const info = {
     kind: 'ExecCredential',
     apiVersion: entry.apiVersion,
-    spec: { ...(entry.provideClusterInfo && { cluster: await options.clusterInfo() }), interactive: mayRead },
+    spec: { ...(entry.provideClusterInfo && { cluster: await options.clusterInfo() }), interactive },
   };
   const own = Object.fromEntries(entry.env.map(({ name: variable, value }) => [variable, value]));
   const child = spawn(file, entry.args, {
     env: { ...env, ...own, KUBERNETES_EXEC_INFO: JSON.stringify(info) },
-    stdio: [mayRead ? 'inherit' : 'ignore', 'pipe', mayRead ? 'inherit' : 'pipe'],
+    stdio: [interactive ? 'inherit' : 'ignore', 'pipe', interactive ? 'inherit' : 'pipe'],
     // A group of its own, so that all of it can be ended; but a terminal reads for the group in the foreground alone.
-    detached: !mayRead,
+    detached: !interactive,
     windowsHide: true,
   });
   const { end, output, lastWords } = await outcomeOf(child, {
     signal,
-    group: !mayRead,
+    group: !interactive,
     tell: (line) => options.tell?.(`${name}: ${line}`),
   });
   if (signal.aborted) throw signal.reason;

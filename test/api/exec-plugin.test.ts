@@ -14,7 +14,7 @@ const VERSION = 'client.authentication.k8s.io/v1';
 const { signal } = new AbortController();
 
 /** A plugin that is a shell script, in a folder of its own, where it counts its starts in `starts`. */
-function plugin(t: TestContext, script: string) {
+function plugin(t: TestContext, script: string, { interactiveMode = 'IfAvailable', terminal = false } = {}) {
   const folder = tempFolder(t);
   const command = join(folder, 'plug');
   const count = `echo started >> ${folder}/starts`;
@@ -26,7 +26,8 @@ function plugin(t: TestContext, script: string) {
     said,
     starts: () => contentOf(join(folder, 'starts')).split('\n').length - 1,
     ...execPlugin({
-      entry: { ...entry, interactiveMode: 'IfAvailable' },
+      entry: { ...entry, interactiveMode },
+      terminal,
       clusterInfo: async () => ({}),
       env: { PATH: process.env.PATH },
       tell: (line) => said.push(line),
@@ -103,6 +104,15 @@ test('a plugin that was given up is started again by whoever comes next', async 
   const clock = systemClock();
   await assert.rejects(credentials({ clock, signal: AbortSignal.timeout(300) }));
   assert.equal((await credentials({ clock, signal })).token, '2');
+});
+
+test('a plugin that may not use the terminal, though there is one, is ended, too, and has no standard input', async (t) => {
+  const clock = manualClock();
+  const { credentials, starts } = plugin(t, 'read x; exec sleep 600', { interactiveMode: 'Never', terminal: true });
+  const asked = assert.rejects(credentials({ clock, signal }), /"plug" did not end within 1m/);
+  await until(() => starts() === 1, 'it runs');
+  await clock.advance(60 * SECOND);
+  await asked;
 });
 
 test('a plugin that hangs is ended after a minute', async (t) => {
