@@ -2,7 +2,7 @@
  * From the inputs to a cluster, and to a participant for one look or one change. An OIDC token is requested again before it expires, and after a 401.
  * The API server gives no reason for refusing one, so its claims are put beside what can be wrong.
  */
-import type { Cluster, ClusterResult } from '../src/api/cluster.ts';
+import type { Cluster, ClusterOptions, ClusterResult } from '../src/api/cluster.ts';
 import { findCluster } from '../src/api/find-cluster.ts';
 import { claimsOf } from '../src/api/jwt.ts';
 import { type Clock, later, type Monotonic, systemClock } from '../src/clock.ts';
@@ -17,7 +17,12 @@ export interface Found {
   explain401(): string;
 }
 
-export async function findClusterFor(access: Access, clock: Clock, env: NodeJS.ProcessEnv): Promise<Found> {
+interface Surroundings extends Pick<ClusterOptions, 'tell'> {
+  clock: Clock;
+  env: NodeJS.ProcessEnv;
+}
+
+export async function findClusterFor(access: Access, { clock, env, tell }: Surroundings): Promise<Found> {
   const { kubeconfig, kubeconfigText, context, server, certificateAuthorityData, token, oidcAudience } = access;
   const oidc = oidcAudience === undefined ? undefined : oidcTokens(oidcAudience, clock);
   const given = token === undefined ? undefined : async () => token;
@@ -29,6 +34,7 @@ export async function findClusterFor(access: Access, clock: Clock, env: NodeJS.P
     certificateAuthorityData,
     token: oidc?.token ?? given,
     env,
+    tell,
   });
   return { cluster, explain401: () => (oidc ? explain(oidc.last()) : '') };
 }
@@ -40,7 +46,7 @@ export type Connected =
 /** A participant in this process, without a keeper. */
 export async function connect(inputs: Inputs, identity: Identity, env: NodeJS.ProcessEnv): Promise<Connected> {
   const clock = systemClock();
-  const { cluster, explain401 } = await findClusterFor(inputs.access, clock, env);
+  const { cluster, explain401 } = await findClusterFor(inputs.access, { clock, env });
   if (cluster.kind === 'refused') return cluster;
   const participant = newParticipant({
     ...inputs,

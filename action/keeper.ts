@@ -66,11 +66,11 @@ interface Keeper {
 }
 
 async function acquireAndHold(the: Keeper): Promise<void> {
-  const { task, clock, report } = the;
+  const { task, clock, log, report } = the;
   const { inputs, identity } = task;
   const ending = endOf(the);
   report('starting');
-  const found = await findClusterFor(inputs.access, clock, process.env);
+  const found = await findClusterFor(inputs.access, { clock, env: process.env, tell: (line) => log('info', line) });
   if (found.cluster.kind === 'refused')
     return report('refused', { message: found.cluster.message, noCredentials: found.cluster.absent === true });
   const participant = newParticipant({

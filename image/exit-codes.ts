@@ -26,8 +26,8 @@ export const EXIT = {
   configuration: {
     code: 78,
     when:
-      'bad configuration: durations that leave no time to stop the command, no cluster found, unknown namespace, or a Lease ' +
-      "used by the API server's own leader election",
+      'bad configuration: durations that leave no time to stop the command, no cluster found, a server, certificate, proxy or ' +
+      "credential plugin that cannot work, unknown namespace, or a Lease used by the API server's own leader election",
   },
   stopped: {
     code: 79,
@@ -102,7 +102,7 @@ export function reportNotAcquired(
     case 'stopped':
       return EXIT.stopped.code;
     case 'unreachable':
-      return EXIT.unreachable.code;
+      return acquisition.unusable ? EXIT.configuration.code : EXIT.unreachable.code;
     case 'refused':
       return acquisition.status === 401 || acquisition.status === 403 ? EXIT.refused.code : EXIT.configuration.code;
     default:

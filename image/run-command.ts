@@ -100,7 +100,8 @@ async function withContext<Settings extends ConnectSettings & Pick<JoinSettings,
   const clock = systemClock();
   const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR, columns: columnsOf(env) });
   try {
-    const found = await findCluster({ ...settings, env });
+    const tell = (line: string) => log('info', line);
+    const found = await findCluster({ ...settings, env, terminal: process.stdin.isTTY === true, tell });
     if (found.kind === 'cluster') {
       const { cluster } = found;
       return await act(settings, { clock, log, cluster, podToken: await cluster.podToken() });

@@ -97,12 +97,35 @@ test('time is read and timers are set in src/clock.ts alone', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('client-node is imported in one file, and only by a dynamic import', () => {
-  const users = sources.filter((path) => importsOf(path).some((name) => name.startsWith('@kubernetes/')));
-  assert.deepEqual(users, ['src/api/kubeconfig.ts']);
-  const statics = /^import (?!type)[^;]*'@kubernetes|^import (?!type)[^;]*\/kubeconfig\.ts'/m;
+/** Static imports of more than types: what is loaded with a file, however it is used. */
+const loadedWith = (path: string): string[] =>
+  [...textOf(path).matchAll(/^(?:import|export) (?!type\b)[^;]*?from '([^']+)';|^import '([^']+)';/gm)].map(
+    ([, from, bare]) => from ?? bare ?? '',
+  );
+
+test('no package is loaded to find a cluster, to talk to it, or to guard a command', () => {
+  const seen = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (path: string) => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const name of loadedWith(path)) {
+      if (name.startsWith('.') && name.endsWith('.ts')) visit(relative(root, join(root, dirname(path), name)));
+      else if (!name.startsWith('.') && !name.startsWith('node:')) packages.add(name);
+    }
+  };
+  for (const path of ['src/api/find-cluster.ts', 'src/guard/guard.ts', 'src/library/index.ts']) visit(path);
+  assert.ok(seen.has('src/api/route.ts') && seen.has('src/lock/acquire.ts'));
+  assert.deepEqual([...packages], []);
+  const lazy = ['src/api/clientcmd.ts', 'src/api/kubeconfig.ts', 'src/api/exec-run.ts', 'src/api/oidc.ts'];
   assert.deepEqual(
-    sources.filter((path) => statics.test(textOf(path))),
+    lazy.filter((path) => seen.has(path)),
     [],
   );
+});
+
+test('client-node is known by its types alone, in the one file that takes an object of it', () => {
+  const users = sources.filter((path) => importsOf(path).some((name) => name.startsWith('@kubernetes/')));
+  assert.deepEqual(users, ['src/api/kubeconfig-object.ts']);
+  assert.ok(!loadedWith('src/api/kubeconfig-object.ts').some((name) => name.startsWith('@kubernetes/')));
 });

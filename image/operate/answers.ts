@@ -5,8 +5,8 @@ import { EXIT } from '../exit-codes.ts';
 
 export function reportAnswer(answer: Failed, log: Log, server: string): number {
   if (answer.kind === 'failed') {
-    log('error', `no answer from the API server ${server}: ${answer.message}`);
-    return EXIT.unreachable.code;
+    log('error', answer.unusable ? answer.message : `no answer from the API server ${server}: ${answer.message}`);
+    return answer.unusable ? EXIT.configuration.code : EXIT.unreachable.code;
   }
   log('error', answer.message);
   if (answer.reason === 'absent') return EXIT.no.code;

@@ -51,7 +51,7 @@ export async function examine(examined: Examined): Promise<Finding[]> {
     const user = await reviewSelf(cluster, clock, TIMEOUT_MS);
     return [
       ...found,
-      await proxyFinding(cluster),
+      await proxyFinding(cluster, clock),
       clockFinding(clock, version),
       callerFinding(user),
       ...(await rightsFindings(examined, user, (body) => post(ACCESS_REVIEWS, body))),
@@ -71,7 +71,7 @@ function serverFinding({ server }: Cluster, reply: Reply): Finding {
     return {
       check: 'server',
       result: 'problem',
-      kind: 'unreachable',
+      ...(!reply.unusable && { kind: 'unreachable' }),
       message: `no answer from ${server}: ${reply.message}`,
       fix: `check the address, the network and the proxy (${documentAt('clusters.md')})`,
     };
@@ -87,8 +87,8 @@ function serverFinding({ server }: Cluster, reply: Reply): Finding {
   return { check: 'server', result: 'ok', message: gitVersion ? `Kubernetes ${gitVersion}` : `answers ${reply.status}` };
 }
 
-async function proxyFinding(cluster: Cluster): Promise<Finding> {
-  const { proxy } = await cluster.credentials(false);
+async function proxyFinding(cluster: Cluster, clock: Clock): Promise<Finding> {
+  const { proxy } = await cluster.credentials({ clock, signal: new AbortController().signal });
   // Without its credentials.
   return { check: 'proxy', result: 'ok', message: proxy ? `through ${proxy.replace(/\/\/[^@/]*@/, '//')}` : 'none' };
 }

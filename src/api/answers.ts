@@ -18,9 +18,18 @@ export type Answer =
   | { kind: 'refused'; reason: Refusal; status: number; message: string }
   /**
    * No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. `comeBack`: it lives, and asks to be asked
-   * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over.
+   * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over. `unusable`: no request can be
+   * made, however often it is tried; the message says what to change.
    */
-  | { kind: 'failed'; message: string; retryAfterMs?: number; applied: 'no' | 'unknown'; comeBack?: true; notExpired?: true };
+  | {
+      kind: 'failed';
+      message: string;
+      retryAfterMs?: number;
+      applied: 'no' | 'unknown';
+      comeBack?: true;
+      notExpired?: true;
+      unusable?: true;
+    };
 
 /** `lease` undefined: the Lease was deleted, or may have been: read it. */
 export type WatchEvent = { lease: RawLease | undefined };
@@ -42,7 +51,12 @@ const DOING = { read: 'reading', create: 'creating', update: 'updating', watch: 
 export function answerOf(reply: Reply, asked: Asked): Answer {
   const subject = `${DOING[asked.verb]} ${describeLease(asked)}`;
   if (reply.kind === 'broken')
-    return { kind: 'failed', message: `${subject}: ${reply.message}`, applied: reply.sent ? 'unknown' : 'no' };
+    return {
+      kind: 'failed',
+      message: `${subject}: ${reply.message}`,
+      applied: reply.sent ? 'unknown' : 'no',
+      ...(reply.unusable && { unusable: true }),
+    };
   const { status, headers, body } = reply;
   const json = readJson(body);
   const said = `${subject}: the API server answered ${status}`;
@@ -53,7 +67,7 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
   const problem = json?.kind === 'Status' ? (json as Status) : undefined;
   if (!problem && status < 500 && status !== 429 && status !== 401) {
     const message = `${said} with ${nature(headers, body)}: is ${asked.server} a Kubernetes API server, and nothing in between?`;
-    return { kind: 'failed', message, applied: 'unknown' };
+    return { kind: 'failed', message, applied: 'unknown', ...(isElsewhere(status) && { unusable: true }) };
   }
   const why = problem?.message ?? nature(headers, body);
   const forbid = ({ reason, fix }: Refused) => refuse(reason, status, `${subject}: ${status}: ${why}. ${fix}`);
@@ -108,6 +122,9 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
       return refuse('invalid', status, `${said}: ${why}`);
   }
 }
+
+/** A web server that knows no such path, wants another protocol, or leads to a page to log in. */
+const isElsewhere = (status: number): boolean => (status >= 300 && status < 400) || [400, 403, 404, 405].includes(status);
 
 interface Status {
   message?: string;

@@ -1,22 +1,28 @@
 /**
  * One kept-alive connection to one API server. It knows requests, deadlines and credentials, and nothing of Leases: it returns what came
- * back, or why nothing did. Nothing is retried here, except once after a 401, with credentials read anew.
+ * back, or why nothing did. Nothing is retried here, except once after a 401, with credentials made anew. After a 401, a 5xx or a failure the next
+ * request uses a new connection: the old one may lead to a server that is being removed, and answers nothing else any more.
  */
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { type Clock, later } from '../clock.ts';
 import { formatDuration } from '../durations.ts';
-import type { Cluster, Credentials } from './cluster.ts';
+import type { Cluster, Credentials, TlsOptions } from './cluster.ts';
+import { whyBroken } from './failures.ts';
+import { type Route, routeTo } from './route.ts';
 
 export type Reply =
   | { kind: 'reply'; status: number; headers: http.IncomingHttpHeaders; body: string }
-  /** `sent`: whether the API server may have seen the request. */
-  | { kind: 'broken'; message: string; sent: boolean };
+  /** `sent`: whether the API server may have seen the request. `unusable`: it can't work, however often it is tried. */
+  | { kind: 'broken'; message: string; sent: boolean; unusable?: true };
 
 export interface Request {
   method: 'GET' | 'PUT' | 'POST';
   path: string;
   body?: string | undefined;
+  /** Of the body; JSON where it is not said. */
+  contentType?: string | undefined;
+  /** From when there are credentials, which have deadlines of their own. */
   timeoutMs: number;
   signal?: AbortSignal | undefined;
 }
@@ -25,6 +31,7 @@ export interface Connection {
   send(request: Request): Promise<Reply>;
   /** Resolves with the answer's head; its body goes to `onData` until `onEnd`, which is called once. The deadline is that of the head. */
   stream(request: Request, listener: StreamListener): Promise<Reply>;
+  /** Ends all that is under way. Whoever sends again, as to release a lock that was abandoned, gets a new connection. */
   close(): void;
 }
 
@@ -33,68 +40,93 @@ export interface StreamListener {
   onEnd(): void;
 }
 
+/** Somebody may have to log in first, in a browser. Sources of credentials that need nobody have shorter limits of their own. */
+const CREDENTIALS_MS = 600_000;
 /** A Lease is at most 1.5 MB in etcd; whatever is longer is no answer of an API server. */
 const BODY_LIMIT = 8 * 1024 * 1024;
-/** First probe of an idle connection: a half-open one is found before the next renewal needs it. */
-const KEEP_ALIVE_MS = 10_000;
 
-export function connect(cluster: Cluster, clock: Clock, userAgent: string): Connection {
-  let agent: http.Agent | undefined;
-  let agentFor = '';
+export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock: Clock, userAgent: string): Connection {
+  const { server } = cluster;
+  let closed = new AbortController();
+  let last: Credentials | undefined;
+  let route: Route | undefined;
 
-  const agentOf = async ({ tls, proxy }: Credentials): Promise<http.Agent> => {
+  const routeFor = (credentials: Credentials): Route => {
     // A rotated certificate or CA means a new connection, nothing else does.
-    const wanted = JSON.stringify([tls, proxy]);
-    if (agent && agentFor === wanted) return agent;
-    agent?.destroy();
-    agent = await newAgent(cluster.server, tls, proxy);
-    agentFor = wanted;
-    return agent;
+    if (route && last && last.proxy === credentials.proxy && sameTls(last.tls, credentials.tls)) return route;
+    route?.close();
+    route = routeTo(server, credentials.tls, credentials.proxy);
+    return route;
   };
 
-  const attempt = async (request: Request, renew: boolean, listener?: StreamListener): Promise<Reply> => {
-    const aborted = new AbortController();
-    const undo = clock.at(later(clock.now(), request.timeoutMs), () =>
-      aborted.abort(new Error(`no answer within ${formatDuration(request.timeoutMs)}`)),
-    );
-    const signal = request.signal ? AbortSignal.any([request.signal, aborted.signal]) : aborted.signal;
+  const attempt = async (request: Request, refused: Credentials | undefined, listener?: StreamListener): Promise<Reply> => {
+    const over = new AbortController();
+    const limit = (ms: number, problem: string) =>
+      clock.at(later(clock.now(), ms), () => over.abort(new Error(`${problem} within ${formatDuration(ms)}`)));
+    const signal = AbortSignal.any([over.signal, closed.signal, ...(request.signal ? [request.signal] : [])]);
+    let undo = limit(CREDENTIALS_MS, 'no credentials');
     try {
-      const credentials = await unlessAborted(cluster.credentials(renew), signal);
-      const agent = await unlessAborted(agentOf(credentials), signal);
-      const headers = { ...credentials.headers, accept: 'application/json', 'user-agent': userAgent };
-      return await exchange({ ...request, signal, url: cluster.server + request.path, headers, agent }, listener);
+      const credentials = await unlessAborted(cluster.credentials({ refused, clock, signal }), signal);
+      undo();
+      undo = limit(request.timeoutMs, 'no answer');
+      const { options, secure } = routeFor(credentials);
+      last = credentials;
+      const headers = { ...bytesOf(credentials.headers), accept: 'application/json', 'user-agent': userAgent };
+      return await exchange({ ...request, signal, server, to: options(request.path), secure, headers }, listener);
     } catch (error) {
-      return { kind: 'broken', message: sentence(error), sent: false };
+      return { kind: 'broken', sent: false, ...whyBroken(error, server) };
     } finally {
       undo();
     }
   };
 
   const twice = async (request: Request, listener?: StreamListener): Promise<Reply> => {
-    const reply = await attempt(request, false, listener);
-    return reply.kind === 'reply' && reply.status === 401 ? await attempt(request, true, listener) : reply;
+    const reply = await attempt(request, undefined, listener);
+    return reply.kind === 'reply' && reply.status === 401 ? await attempt(request, last, listener) : reply;
   };
 
-  return { send: (request) => twice(request), stream: twice, close: () => agent?.destroy() };
+  return {
+    send: (request) => twice(request),
+    stream: twice,
+    close() {
+      route?.close();
+      closed.abort(new Error('the connection was closed'));
+      closed = new AbortController();
+    },
+  };
+}
+
+function sameTls(one: TlsOptions, other: TlsOptions): boolean {
+  const fields = ['ca', 'cert', 'key', 'servername', 'rejectUnauthorized'] as const;
+  return fields.every((field) => one[field] === other[field]);
+}
+
+/** Node writes headers as latin1, the API server reads them as UTF-8. */
+function bytesOf(headers: Credentials['headers']): Credentials['headers'] {
+  const bytes = (value: string) => Buffer.from(value).toString('latin1');
+  const entries = Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.map(bytes) : bytes(value)]);
+  return Object.fromEntries(entries);
 }
 
 interface Exchange extends Request {
-  url: string;
+  server: string;
+  to: http.RequestOptions;
+  secure: boolean;
   headers: http.OutgoingHttpHeaders;
-  agent: http.Agent;
   signal: AbortSignal;
 }
 
-function exchange({ url, method, headers, agent, body, signal }: Exchange, listener: StreamListener | undefined): Promise<Reply> {
+function exchange(asked: Exchange, listener: StreamListener | undefined): Promise<Reply> {
+  const { method, to, secure, headers, body, contentType = 'application/json', signal, server } = asked;
   return new Promise((resolve) => {
     let sent = false;
     const broken = (error: unknown) => {
       signal.removeEventListener('abort', onAbort);
-      resolve({ kind: 'broken', message: sentence(error), sent });
+      resolve({ kind: 'broken', sent, ...whyBroken(error, server) });
     };
-    const length = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
-    const secure = url.startsWith('https:');
-    const request = (secure ? https : http).request(url, { method, agent, headers: { ...headers, ...length } });
+    const length = body === undefined ? {} : { 'content-type': contentType, 'content-length': Buffer.byteLength(body) };
+    const options = { ...to, method, headers: { ...to.headers, ...headers, ...length } };
+    const request = (secure ? https : http).request(options);
     // Destroying is what frees the connection: the next request must not wait behind one that is never answered.
     const onAbort = () => {
       request.destroy();
@@ -105,14 +137,17 @@ function exchange({ url, method, headers, agent, body, signal }: Exchange, liste
     if (signal.aborted) return onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     request.on('socket', (socket) => {
-      // Connected already: used before, or by a proxy's agent. Then the request is on its way from now on.
+      // Connected already: used before, or by a proxy. Then the request is on its way from now on.
       if (!socket.connecting) sent = true;
       else socket.once(secure ? 'secureConnect' : 'connect', () => (sent = true));
     });
     request.on('response', (response) => {
       sent = true;
-      const head = { kind: 'reply' as const, status: response.statusCode ?? 0, headers: response.headers };
-      if (listener && response.statusCode === 200) {
+      const { statusCode: status = 0, headers } = response;
+      const head = { kind: 'reply' as const, status, headers };
+      // The next request makes a new connection.
+      if (status === 401 || status >= 500) request.shouldKeepAlive = false;
+      if (listener && status === 200) {
         signal.removeEventListener('abort', onAbort);
         follow(response, request, listener);
         return resolve({ ...head, body: '' });
@@ -120,7 +155,7 @@ function exchange({ url, method, headers, agent, body, signal }: Exchange, liste
       collect(response, (text, complete) => {
         signal.removeEventListener('abort', onAbort);
         if (complete) resolve({ ...head, body: text });
-        else broken(new Error(`the answer (${head.status}) broke off after ${text.length} characters`));
+        else broken(new Error(`the answer (${status}) broke off after ${text.length} characters`));
       });
     });
     request.end(body);
@@ -148,20 +183,6 @@ function follow(response: http.IncomingMessage, request: http.ClientRequest, { o
   });
 }
 
-async function newAgent(server: string, tls: Credentials['tls'], proxy: string | undefined): Promise<http.Agent> {
-  const options = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS, maxSockets: 1, ...tls };
-  const secure = server.startsWith('https:');
-  if (proxy?.startsWith('socks')) {
-    const { SocksProxyAgent } = await import('socks-proxy-agent');
-    return new SocksProxyAgent(proxy, options) as unknown as http.Agent;
-  }
-  if (proxy) {
-    const { HttpProxyAgent, HttpsProxyAgent } = await import('hpagent');
-    return secure ? new HttpsProxyAgent({ ...options, proxy }) : new HttpProxyAgent({ ...options, proxy });
-  }
-  return secure ? new https.Agent(options) : new http.Agent(options);
-}
-
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
@@ -169,25 +190,4 @@ function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
     signal.addEventListener('abort', onAbort, { once: true });
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
-}
-
-const SENTENCES: Record<string, string> = {
-  ECONNREFUSED: 'the connection was refused: nothing listens there',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was closed',
-  ENOTFOUND: 'host name not found (DNS)',
-  EAI_AGAIN: 'the host name could not be looked up (DNS)',
-  ETIMEDOUT: 'the connection timed out',
-  EHOSTUNREACH: 'the host cannot be reached',
-  ENETUNREACH: 'the network cannot be reached',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed and not trusted: name its certificate authority',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is not trusted: name its certificate authority',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is not trusted: name its certificate authority',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is not trusted: name its certificate authority',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-};
-
-function sentence(error: unknown): string {
-  const { code = '', message = String(error) } = error as NodeJS.ErrnoException;
-  return SENTENCES[code] ?? message;
 }

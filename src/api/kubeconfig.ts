@@ -1,154 +1,176 @@
 /**
- * A cluster from a kubeconfig. KubeConfig of @kubernetes/client-node reads it and applies every form of credentials that kubectl takes
- * (exec plugins, client certificates, OIDC, token files); the connection itself stays ours. It is imported here and nowhere else.
+ * A cluster from a kubeconfig: what clientcmd.ts has read becomes a server, and credentials that are made anew for each request, since files rotate,
+ * tokens end and plugins have more to say. Imported only where there is a kubeconfig.
  */
-import { existsSync } from 'node:fs';
-import type { KubeConfig } from '@kubernetes/client-node';
-import { type Cluster, type ClusterOptions, type ClusterResult, type Credentials, DEFAULT_NAMESPACE } from './cluster.ts';
+import type { Clock } from '../clock.ts';
+import { readKubeconfig, type Selected, type Source } from './clientcmd.ts';
+import { type Cluster, type ClusterOptions, type ClusterResult, type Credentials, type TlsOptions, Unusable } from './cluster.ts';
+import { execPlugin, type Plugin, type PluginRequest } from './exec-plugin.ts';
+import type { PluginCredentials } from './exec-run.ts';
+import { dataOrFile, problemOfAuthority, reread } from './files.ts';
+import { problemOf } from './kubeconfig-problems.ts';
+import { oidcTokens } from './oidc.ts';
+import { writeTokens } from './oidc-file.ts';
 import { proxyFor } from './proxy.ts';
-import { serverUrl } from './server-url.ts';
+import { authorizationIn, serverUrl } from './server-url.ts';
+import { systemAuthorities } from './system-authorities.ts';
+import { proofOf } from './user.ts';
 
+export interface Surroundings extends Pick<ClusterOptions, 'env' | 'terminal' | 'tell'> {
+  context?: string | undefined;
+  /** Of a context that names none. */
+  namespace: string;
+}
+
+/** `nothing`: it names no cluster, and why. */
 export async function fromKubeconfig(
-  paths: string[],
-  context: string | undefined,
-  env: ClusterOptions['env'],
-): Promise<ClusterResult> {
-  const named = `kubeconfig ${paths.join(', ')}`;
-  return await fromLoaded({ named, env }, async () => {
-    const configs: KubeConfig[] = [];
-    for (const path of readable(paths)) {
-      const config = await newKubeConfig();
-      config.loadFromFile(path);
-      configs.push(config);
-    }
-    return merged(configs, context);
-  });
-}
-
-/** From the text of one. Files that it names are read relative to the working directory. */
-export async function fromText(text: string, context: string | undefined, env: ClusterOptions['env']): Promise<ClusterResult> {
-  return await fromLoaded({ named: 'the kubeconfig given', env }, async () => {
-    const config = await newKubeConfig();
-    config.loadFromString(text);
-    return merged([config], context);
-  });
-}
-
-/** From a KubeConfig that somebody else has loaded, of any version of the package. */
-export async function fromKubeConfigObject(config: KubeConfig, env: ClusterOptions['env']): Promise<ClusterResult> {
-  return await fromLoaded({ named: 'the KubeConfig given', env }, async () => config);
-}
-
-async function fromLoaded(source: Omit<Source, 'reload'>, load: () => Promise<KubeConfig>): Promise<ClusterResult> {
+  source: Source,
+  around: Surroundings,
+): Promise<ClusterResult | { kind: 'nothing'; message: string }> {
+  const named = 'text' in source ? 'the kubeconfig given' : `kubeconfig ${source.paths.join(', ')}`;
+  const read = () => readKubeconfig(source, around.context);
   try {
-    return clusterOf(await load(), { ...source, reload: load });
+    const selected = await read();
+    if ('nothing' in selected) return { kind: 'nothing', message: `${named}: ${selected.nothing}` };
+    const server = serverOf(selected);
+    const credentials = await renewable(selected, { ...around, server, read, plugins: new Map() });
+    return {
+      kind: 'cluster',
+      cluster: {
+        server,
+        source: `${named}, context ${selected.context}`,
+        namespace: selected.namespace || around.namespace,
+        credentials,
+        podToken: async () => undefined,
+      },
+    };
   } catch (error) {
-    return { kind: 'refused', message: `${source.named}: ${(error as Error).message}` };
+    return { kind: 'refused', message: `${named}: ${(error as Error).message}` };
   }
 }
 
-async function newKubeConfig(): Promise<KubeConfig> {
-  // The one file with KubeConfig in it: the package's index costs ten times as much to load.
-  const { KubeConfig } = (await import('@kubernetes/client-node/dist/config.js')) as typeof import('@kubernetes/client-node');
-  return new KubeConfig();
+/** As Go reads it: without a scheme it is HTTP. */
+function serverOf({ clusterName, cluster: { server } }: Selected): string {
+  if (server === '') throw new Error(`the cluster "${clusterName}" has no server: add its URL, such as https://host:6443`);
+  const bare = /^[^/]+\/?$/.test(server) ? serverUrl(`http://${server}`) : undefined;
+  const url = serverUrl(server) ?? bare;
+  if (url !== undefined) return url;
+  throw new Error(`the cluster "${clusterName}" has no usable server URL ("${server}"): write it as https://host:port`);
 }
 
-/** Of several files kubectl passes over those that do not exist; a single one has to be there. */
-function readable(paths: string[]): string[] {
-  const existing = paths.filter((path) => existsSync(path));
-  return existing.length > 0 ? existing : paths;
+interface Maker extends Surroundings {
+  server: string;
+  read(): Promise<Selected | { nothing: string }>;
+  /** Those that have run, by what they were told: a kubeconfig that is read again goes on with them. */
+  plugins: Map<string, Plugin>;
 }
 
-/** As kubectl merges: whoever comes first wins, and the first current context that is set. */
-function merged(configs: KubeConfig[], context: string | undefined): KubeConfig {
-  const [config, ...others] = configs;
-  if (!config) throw new Error('no file is named');
-  const firstOfEach = <T extends { name: string }>(of: (config: KubeConfig) => T[]): T[] => {
-    const entries = configs.flatMap(of);
-    return entries.filter(({ name }, i) => entries.findIndex((entry) => entry.name === name) === i);
+/** All of it is read again when the API server has not accepted what came of it. */
+async function renewable(first: Selected, maker: Maker): Promise<Cluster['credentials']> {
+  const saidBy = new WeakMap<Credentials, PluginCredentials>();
+  let make = await credentialsOf(first, maker);
+  return async ({ refused, ...request }) => {
+    if (refused) {
+      // What it was read from may be gone, as after a job's clean-up: what is in memory is then the best there is.
+      const next = await maker.read().catch(() => undefined);
+      if (next && !('nothing' in next)) make = await credentialsOf(next, maker).catch(() => make);
+    }
+    const { plugin, ...credentials } = await make({ ...request, refused: refused && saidBy.get(refused) });
+    if (plugin) saidBy.set(credentials, plugin);
+    return credentials;
   };
-  config.clusters = firstOfEach(({ clusters }) => clusters);
-  config.contexts = firstOfEach(({ contexts }) => contexts);
-  config.users = firstOfEach(({ users }) => users);
-  config.currentContext ||= others.find(({ currentContext }) => currentContext)?.currentContext ?? '';
-  if (context !== undefined) config.setCurrentContext(context);
-  return config;
 }
 
-const ANONYMOUS = 'anonymous';
+type Make = (request: PluginRequest) => Promise<Credentials & { plugin?: PluginCredentials | undefined }>;
 
-interface Source {
-  /** For messages. */
-  named: string;
-  env: ClusterOptions['env'];
-  /** Reads everything again, forgetting every cached token. */
-  reload(): Promise<KubeConfig>;
-}
-
-function clusterOf(config: KubeConfig, { named, env, reload }: Source): ClusterResult {
-  const name = config.getCurrentContext();
-  const found = config.getCurrentCluster();
-  const refused = (message: string): ClusterResult => ({
-    kind: 'refused',
-    message: `${named}: ${message}`,
+/** Rejects with a sentence, also for files that can't be read now. */
+async function credentialsOf(selected: Selected, maker: Maker): Promise<Make> {
+  const { cluster, userName, user } = selected;
+  const { server, env } = maker;
+  const secure = server.startsWith('https:');
+  const problem = problemOf(selected, secure);
+  if (problem !== undefined) throw new Error(problem);
+  await readFiles(selected);
+  const tls = secure ? tlsOf(selected, env) : async (): Promise<TlsOptions> => ({ rejectUnauthorized: true });
+  await tls();
+  const prove = await proofOf({
+    name: userName,
+    user,
+    secure,
+    plugin: () => pluginOf(selected, maker, async () => (await tls()).ca ?? ''),
+    oidc: () => oidcOf(selected, maker),
   });
-  if (!config.getContextObject(name)) {
-    const known = config.contexts.map((known) => known.name).join(', ') || 'none';
-    return refused(
-      name
-        ? `it has no context "${name}" (it has: ${known})`
-        : 'no current context is set: set one with "kubectl config use-context", or name a context',
-    );
-  }
-  if (!found) return refused(`the context "${name}" names a cluster that it does not have`);
-  const server = serverUrl(found.server);
-  if (!server) return refused(`the cluster of context "${name}" has no usable server URL ("${found.server}")`);
-  const proxy = found.proxyUrl ?? proxyFor(server, env);
-  let current = config;
-  const credentials: Cluster['credentials'] = async (renew) => {
-    // What it was read from may be gone, as after a job's clean-up: what is in memory is then the best there is.
-    if (renew) current = await reload().catch(() => current);
-    return await credentialsOf(current, proxy);
-  };
-  const namespace = config.getContextObject(name)?.namespace || DEFAULT_NAMESPACE;
-  return {
-    kind: 'cluster',
-    cluster: { server, source: `${named}, context ${name}`, namespace, credentials, podToken: async () => undefined },
+  const proxy = cluster['proxy-url'] || proxyFor(server, env);
+  const ofUrl = authorizationIn(cluster.server);
+  return async (request) => {
+    const { headers, pair, plugin } = await prove(request);
+    return { headers: { ...headers, ...ofUrl }, tls: { ...(await tls()), ...pair }, proxy, plugin };
   };
 }
 
-async function credentialsOf(config: KubeConfig, proxy: string | undefined): Promise<Credentials> {
-  // Without a user applyOptions leaves out the cluster's CA, too.
-  if (!config.getCurrentUser()) {
-    config.users = [...config.users, { name: ANONYMOUS }];
-    config.contexts = config.contexts.map((known) =>
-      known.name === config.currentContext ? { ...known, user: ANONYMOUS } : known,
-    );
-  }
-  const options: {
-    headers?: Record<string, string>;
-    ca?: Buffer;
-    cert?: Buffer;
-    key?: Buffer;
-    servername?: string;
-    rejectUnauthorized?: boolean;
-  } = {};
-  await (config as unknown as { applyOptions(options: object): Promise<void> }).applyOptions(options);
-  const user = config.getCurrentUser();
-  const basic = user?.username
-    ? { authorization: `Basic ${Buffer.from(`${user.username}:${user.password}`).toString('base64')}` }
-    : {};
-  const { headers = {}, ca, cert, key, servername, rejectUnauthorized = true } = options;
-  const named = config.getCurrentCluster()?.tlsServerName ?? servername;
-  return {
-    headers: { ...basic, ...headers },
-    tls: {
-      ...(ca && { ca }),
-      ...(cert && { cert }),
-      ...(key && { key }),
-      ...(named && { servername: named }),
-      rejectUnauthorized,
-    },
-    proxy,
+/** What is named has to be there, as for kubectl, also where HTTP or another kind of proof makes no use of it. */
+async function readFiles({ cluster, user }: Selected): Promise<void> {
+  const certificate = user['client-certificate'];
+  const key = certificate || user['client-certificate-data'] ? user['client-key'] : '';
+  const named = {
+    'certificate-authority': cluster['certificate-authority'],
+    'client-certificate': certificate,
+    'client-key': key,
   };
+  for (const [what, path] of Object.entries(named)) if (path !== '') await reread(path, what)();
+}
+
+function tlsOf({ clusterName, cluster }: Selected, env: Surroundings['env']): () => Promise<TlsOptions> {
+  const insecure = cluster['insecure-skip-tls-verify'];
+  const servername = cluster['tls-server-name'];
+  const read = dataOrFile(cluster['certificate-authority-data'], cluster['certificate-authority'], 'certificate-authority');
+  return async () => {
+    const ca = insecure ? undefined : await (read?.() ?? systemAuthorities(env));
+    const why = ca === undefined || !read ? undefined : problemOfAuthority(ca);
+    if (why !== undefined) throw new Unusable(`cluster "${clusterName}": the certificate-authority ${why}`);
+    return { ...(ca !== undefined && { ca }), ...(servername !== '' && { servername }), rejectUnauthorized: !insecure };
+  };
+}
+
+/** The extension of a cluster that is for its plugins. */
+const EXEC_EXTENSION = 'client.authentication.k8s.io/exec';
+
+function pluginOf({ cluster, user }: Selected, { plugins, ...maker }: Maker, authority: () => Promise<string>): Plugin {
+  const entry = user.exec;
+  if (!entry) throw new Error('it has no plugin');
+  const own = cluster['certificate-authority'] !== '' || cluster['certificate-authority-data'] !== '';
+  const clusterInfo = async () => ({
+    // Where it has a path Go leaves out what comes behind it.
+    server: cluster.server.replace(/^(\w+:\/\/[^/]+\/[^?#]+)[?#].*$/, '$1'),
+    ...Object.fromEntries(INFO.filter((field) => cluster[field]).map((field) => [field, cluster[field]])),
+    ...(own && { 'certificate-authority-data': Buffer.from(await authority()).toString('base64') }),
+    config: cluster.extensions.get(EXEC_EXTENSION) ?? null,
+  });
+  const key = JSON.stringify([entry, cluster.server, [...cluster.extensions]]);
+  const plugin = plugins.get(key) ?? execPlugin({ ...maker, entry, clusterInfo });
+  plugins.set(key, plugin);
+  return plugin;
+}
+
+const INFO = ['tls-server-name', 'insecure-skip-tls-verify', 'proxy-url', 'disable-compression'] as const;
+
+function oidcOf({ userName, user, userFile }: Selected, { env, tell, read }: Maker): (clock: Clock) => Promise<string> {
+  const provider = user['auth-provider'];
+  if (!provider) throw new Error('it has no auth-provider');
+  return oidcTokens(provider.config, {
+    env,
+    tell,
+    async reread() {
+      const now = await read().catch(() => undefined);
+      return now && !('nothing' in now) && now.userName === userName ? now.user['auth-provider']?.config : undefined;
+    },
+    async persist(tokens) {
+      if (userFile !== undefined) await writeTokens(userFile, userName, tokens);
+    },
+    async authorities(config) {
+      const data = Buffer.from(config.get('idp-certificate-authority-data') ?? '', 'base64').toString();
+      const file = config.get('idp-certificate-authority') ?? '';
+      return await (dataOrFile(data, file, 'idp-certificate-authority')?.() ?? systemAuthorities(env));
+    },
+  });
 }

@@ -5,7 +5,8 @@ import type { LockHolder } from './types.ts';
 /**
  * What went wrong.
  *
- * - `configuration`: an option is wrong, or no cluster is found. Nothing was asked of the API server.
+ * - `configuration`: an option is wrong, no cluster is found, or no request can be made to it: a certificate, a host name,
+ *   a credential plugin. Nothing was asked of the API server.
  * - `refused`: the API server said no (see `status`), or this Lease can't be a lock. Trying again changes nothing.
  * - `unreachable`: no answer from the API server for too long. Trying again may help.
  * - `busy`: somebody else has the lock (see `heldBy`), and the time for waiting is over.

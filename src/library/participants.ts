@@ -84,12 +84,12 @@ function listenerOf({ me: { namespace, name, id } }: Participant, onEvent: Parti
 }
 
 /** Asked for no more than KubeConfigLike has, and for what every version of it does inside. */
-type AnyKubeConfig = Parameters<typeof import('../api/kubeconfig.ts').fromKubeConfigObject>[0];
+type AnyKubeConfig = Parameters<typeof import('../api/kubeconfig-object.ts').fromKubeConfigObject>[0];
 
 async function clusterOf({ kubeConfig, ...access }: ClusterAccess): Promise<Cluster> {
   const { env } = processInfo();
   const result = kubeConfig
-    ? await (await import('../api/kubeconfig.ts')).fromKubeConfigObject(kubeConfig as AnyKubeConfig, env)
+    ? (await import('../api/kubeconfig-object.ts')).fromKubeConfigObject(kubeConfig as AnyKubeConfig, env)
     : await findCluster({ ...access, env });
   if (result.kind === 'refused') throw new LockError('configuration', result.message);
   return result.cluster;

@@ -1,6 +1,7 @@
 /** What the Lease of a lock says just now, for those who only look. It changes nothing. */
 
 import type { Participant } from '../lock/index.ts';
+import { unreachable } from '../lock/wait.ts';
 import { describeLease } from '../names.ts';
 import { parseLease } from '../protocol/document.ts';
 import { whoHolds } from '../protocol/rules.ts';
@@ -13,10 +14,10 @@ export async function statusOf(participant: Participant): Promise<LockStatus> {
   const { client, clock, me, timings } = participant;
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs }).finally(() => client.close());
   if (answer.kind === 'absent') return { exists: false, held: false, holders: [], waiters: [], transitions: 0 };
+  if (answer.kind === 'refused') throw errorOf(answer, participant, undefined);
   if (answer.kind !== 'lease') {
-    const failed =
-      answer.kind === 'refused' ? answer : { kind: 'unreachable' as const, message: messageOf(answer, client.server) };
-    throw errorOf(failed, participant, undefined);
+    const why = answer.kind === 'failed' ? answer : { message: 'it said nothing of the Lease' };
+    throw errorOf(unreachable(why, client.server), participant, undefined);
   }
   const parsed = parseLease(answer.lease);
   if (parsed.kind === 'refused') throw new LockError('refused', parsed.message);
@@ -36,8 +37,4 @@ export async function statusOf(participant: Participant): Promise<LockStatus> {
     waiters: state.waiters.map(waiterOf),
     transitions: state.transitions,
   };
-}
-
-function messageOf(answer: object, server: string): string {
-  return `no answer from the API server ${server}: ${'message' in answer ? answer.message : 'it said nothing of the Lease'}`;
 }

@@ -25,7 +25,7 @@ export function errorOf(acquisition: NotAcquired, { me, clock }: Participant, si
     case 'refused':
       return new LockError('refused', acquisition.message, { status: acquisition.status });
     case 'unreachable':
-      return new LockError('unreachable', acquisition.message);
+      return new LockError(acquisition.unusable ? 'configuration' : 'unreachable', acquisition.message);
     default:
       return acquisition satisfies never;
   }
@@ -34,7 +34,7 @@ export function errorOf(acquisition: NotAcquired, { me, clock }: Participant, si
 /** The error for a look at the lock, or a change of it, that failed. */
 export const failureOf = (failed: Failed): LockError =>
   failed.kind === 'failed'
-    ? new LockError('unreachable', failed.message)
+    ? new LockError(failed.unusable ? 'configuration' : 'unreachable', failed.message)
     : new LockError('refused', failed.message, { status: failed.status });
 
 export function lostError({ me }: Participant, cause: unknown): LockError {

@@ -45,7 +45,8 @@ export type NotAcquired =
   /** Somebody has asked it to leave the queue. */
   | { kind: 'stopped'; request: StopRequest }
   | Refused
-  | { kind: 'unreachable'; message: string };
+  /** `unusable`: no request can be made, however often it is tried. */
+  | { kind: 'unreachable'; message: string; unusable?: true };
 
 /** Trying again changes nothing: the API server refused, or the Lease cannot be this lock. */
 export interface Refused {

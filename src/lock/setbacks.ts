@@ -86,7 +86,9 @@ async function onFailure(
   if (answer.comeBack) requests.silentSince = undefined;
   else requests.silentSince ??= clock.now();
   const silentUntil = later(requests.silentSince ?? clock.now(), SILENCE_MS);
-  if (wait.oneTry || clock.now() >= silentUntil) return unreachable(answer.message, client.server);
+  // What could never work ends a wait of which nothing was ever answered; else it may be a file that is being replaced.
+  const neverWorked = answer.unusable && known.view === undefined;
+  if (wait.oneTry || neverWorked || clock.now() >= silentUntil) return unreachable(answer, client.server);
   const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
   wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting: unanswered(wait) });
   await pause(wait, retryInMs);

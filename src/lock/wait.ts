@@ -5,7 +5,7 @@ import { isMe } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { stamped, type View } from '../protocol/sightings.ts';
 import type { Emit, Lasting, Outlook } from './events.ts';
-import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
+import { type AcquireRequest, type Acquisition, momentOf, type NotAcquired, type Participant } from './participant.ts';
 import { type QueueWatch, watchQueue } from './queue-watch.ts';
 
 /** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
@@ -140,13 +140,14 @@ export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisit
   const { view } = wait.known;
   const { lastFailure } = wait.requests;
   // Who is asked to come back later still knows what it was shown before.
-  if (lastFailure && !(lastFailure.comeBack && view)) return unreachable(lastFailure.message, client.server);
+  if (lastFailure && !(lastFailure.comeBack && view)) return unreachable({ message: lastFailure.message }, client.server);
   const decision = view && decide(view, { me, ...wait.known }, momentOf(wait.participant));
   const last = decision && 'heldBy' in decision ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
 }
 
-export function unreachable(message: string, server: string): Acquisition {
+export function unreachable({ message, unusable }: { message: string; unusable?: true }, server: string): NotAcquired {
+  if (unusable) return { kind: 'unreachable', message, unusable };
   return { kind: 'unreachable', message: `no answer from the API server ${server}: ${message}` };
 }
 

@@ -105,7 +105,7 @@ real(
     assert.match(message, /^kubeconfig: neither a kubeconfig, nor one in base64, nor a file that can be read \(ENOENT\)/);
     assert.doesNotMatch(job.text, /c2VjcmV0/);
     const broken = await runJob(t, [{ uses: ACTION, with: { name: 'deploy', kubeconfig: kubeconfigOf(at), context: 'broken' } }]);
-    assert.match(onlyError(broken), /the context "broken" names a cluster that it does not have/);
+    assert.match(onlyError(broken), /the context "broken" names the cluster "nowhere", which it does not have/);
     const other = await runJob(t, [{ uses: ACTION, with: { name: 'deploy', kubeconfig: kubeconfigOf(at), context: 'other' } }]);
     assert.match(onlyError(other), /it has no context "other" \(it has: test, broken\)/);
     for (const text of ['clusters: [', 'clusters: 7\nusers: 3\n', `token: ${at.token}\nclusters:\n- nonsense`]) {

@@ -1,7 +1,7 @@
 /** A Lease client as the product makes it, for one server of a test, and the Lease that it is about. */
 import type { Cluster } from '../../src/api/cluster.ts';
 import { type LeaseClient, leaseClient } from '../../src/api/lease-client.ts';
-import { systemClock } from '../../src/clock.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 import { newLease } from '../../src/protocol/lease.ts';
 
 export const lease = {
@@ -10,7 +10,12 @@ export const lease = {
 };
 export const timeoutMs = 2000;
 
-export function clientOf(url: string, { credentials }: { credentials?: Cluster['credentials'] } = {}): LeaseClient {
+interface ClientOptions {
+  credentials?: Cluster['credentials'];
+  clock?: Clock;
+}
+
+export function clientOf(url: string, { credentials, clock = systemClock() }: ClientOptions = {}): LeaseClient {
   const anonymous = async () => ({ headers: {}, tls: { rejectUnauthorized: true }, proxy: undefined });
   const cluster: Cluster = {
     server: url,
@@ -23,7 +28,7 @@ export function clientOf(url: string, { credentials }: { credentials?: Cluster['
     cluster,
     namespace: 'team',
     name: 'deploy',
-    clock: systemClock(),
+    clock,
     userAgent: 'test/1',
     random: () => 0.5,
   });

@@ -3,12 +3,17 @@ import assert from 'node:assert/strict';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { rootCertificates } from 'node:tls';
 import fc from 'fast-check';
 import type { Cluster, ClusterOptions } from '../../src/api/cluster.ts';
 import { findCluster } from '../../src/api/find-cluster.ts';
 import { serverUrl } from '../../src/api/server-url.ts';
+import { systemClock } from '../../src/clock.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { tempFolder } from '../harness/guards.ts';
+
+const [authority = ''] = rootCertificates;
+const request = { clock: systemClock(), signal: new AbortController().signal };
 
 async function found(options: ClusterOptions): Promise<Cluster> {
   const result = await findCluster(options);
@@ -47,7 +52,7 @@ test('what is asked for comes first, then KUBECONFIG, then ~/.kube/config, then 
     variable: config('https://variable'),
     'home/.kube/config': config('https://home'),
     'pod/token': 'pod-token\n',
-    'pod/ca.crt': 'PEM',
+    'pod/ca.crt': authority,
     'pod/namespace': 'pods\n',
   });
   const podFiles = at('pod');
@@ -60,22 +65,23 @@ test('what is asked for comes first, then KUBECONFIG, then ~/.kube/config, then 
   assert.equal((await found({ env: home, podFiles })).server, 'https://home');
   const inPod = await found({ env: pod, podFiles });
   assert.deepEqual([inPod.server, inPod.namespace], ['https://10.0.0.1:6443', 'pods']);
-  assert.deepEqual(await inPod.credentials(false), {
+  assert.equal((await found({ env: { ...pod, POD_NAMESPACE: 'named' }, podFiles })).namespace, 'named');
+  assert.deepEqual(await inPod.credentials(request), {
     headers: { authorization: 'Bearer pod-token' },
-    tls: { ca: 'PEM', rejectUnauthorized: true },
+    tls: { ca: authority, rejectUnauthorized: true },
     proxy: undefined,
   });
 });
 
 test('an IPv6 service address is written in brackets', async (t) => {
-  const podFiles = files(t, { 'pod/token': 'x', 'pod/ca.crt': 'y' })('pod');
+  const podFiles = files(t, { 'pod/token': 'x', 'pod/ca.crt': authority })('pod');
   assert.equal((await found({ env: { KUBERNETES_SERVICE_HOST: 'fd00::1' }, podFiles })).server, 'https://[fd00::1]:443');
 });
 
 test('a token is read again for each request, and what was read last serves while it can not be', async (t) => {
   const at = files(t, { token: 'first' });
   const { credentials } = await found({ server: 'https://x', tokenFile: at('token'), env: {} });
-  const token = async () => (await credentials(false)).headers.authorization;
+  const token = async () => (await credentials(request)).headers.authorization;
   assert.equal(await token(), 'Bearer first');
   writeFileSync(at('token'), 'second');
   assert.equal(await token(), 'Bearer second');
@@ -98,12 +104,12 @@ test('every refusal says what is wrong and what to do', async (t) => {
     [{ server: 'https://x', context: 'y', env: {} }, /a server cannot be combined with a kubeconfig or a context/],
     [{ tokenFile: '/x', env: {} }, /requires a server/],
     [{ context: 'x', env: {} }, /there is no kubeconfig to find the context "x" in/],
-    [{ kubeconfig: at('missing'), env: {} }, /kubeconfig \S+missing: ENOENT/],
-    [{ kubeconfig: at('empty'), env: {} }, /kubeconfig \S+empty: /],
+    [{ kubeconfig: at('missing'), env: {} }, /kubeconfig \S+missing: no such file/],
+    [{ kubeconfig: at('empty'), env: {} }, /no cluster: kubeconfig \S+empty: it has no contexts, and this is not a Pod/],
     [{ kubeconfig: at('nonsense'), env: {} }, /kubeconfig \S+nonsense: /],
     [{ kubeconfig: at('no-context'), env: {} }, /it has no context "other" \(it has: x\)/],
     [{ kubeconfig: at('no-current'), env: {} }, /no current context is set: set one/],
-    [{ kubeconfig: at('no-cluster'), env: {} }, /names a cluster that it does not have/],
+    [{ kubeconfig: at('no-cluster'), env: {} }, /names the cluster "c", which it does not have: add it under clusters/],
     [{ kubeconfig: at('bad-server'), env: {} }, /no usable server URL \("not a url"\)/],
     [
       { env: { KUBERNETES_SERVICE_HOST: 'h' }, podFiles: files(t, { 'pod/token': 'x' })('pod') },
@@ -123,17 +129,17 @@ test('basic credentials, a cluster without a user, TLS that is switched off, and
     anonymous: config('https://x', {
       contexts: [{ name: 'x', context: { cluster: 'c' } }],
       clusters: [
-        { name: 'c', cluster: { server: 'https://x', 'certificate-authority-data': Buffer.from('PEM').toString('base64') } },
+        { name: 'c', cluster: { server: 'https://x', 'certificate-authority-data': Buffer.from(authority).toString('base64') } },
       ],
     }),
     insecure: config('https://x', {
       clusters: [{ name: 'c', cluster: { server: 'https://x', 'insecure-skip-tls-verify': true, 'tls-server-name': 'named' } }],
     }),
   });
-  const credentials = async (name: string) => await (await found({ kubeconfig: at(name), env: {} })).credentials(false);
+  const credentials = async (name: string) => await (await found({ kubeconfig: at(name), env: {} })).credentials(request);
   assert.equal((await credentials('basic')).headers.authorization, `Basic ${Buffer.from('me:pass').toString('base64')}`);
   const anonymous = await credentials('anonymous');
-  assert.deepEqual([anonymous.headers, String(anonymous.tls.ca), anonymous.tls.rejectUnauthorized], [{}, 'PEM', true]);
+  assert.deepEqual([anonymous.headers, String(anonymous.tls.ca), anonymous.tls.rejectUnauthorized], [{}, authority, true]);
   const { tls } = await credentials('insecure');
   assert.deepEqual([tls.rejectUnauthorized, tls.servername], [false, 'named']);
 });
@@ -167,7 +173,7 @@ test('of several files whoever names a thing first has named it, as with kubectl
       const result = await findCluster({ env: { KUBECONFIG: paths.join(':') } });
       if (current === undefined || !context || owner < 0) return assert.equal(result.kind, 'refused');
       assert.equal(result.kind === 'cluster' && result.cluster.server, `https://${current}-${owner}`);
-      assert.equal(result.kind === 'cluster' && (await result.cluster.credentials(false)).headers.Authorization, 'Bearer t0');
+      assert.equal(result.kind === 'cluster' && (await result.cluster.credentials(request)).headers.authorization, 'Bearer t0');
     }),
     { numRuns: 60 },
   );
@@ -194,7 +200,7 @@ test('whatever stands in a kubeconfig, the answer is a cluster or a sentence', a
       async (text) => {
         writeFileSync(path, text);
         const result = await findCluster({ kubeconfig: path, env: {} });
-        if (result.kind === 'refused') assert.match(result.message, /^kubeconfig /);
+        if (result.kind === 'refused') assert.match(result.message, /^(?:no cluster: )?kubeconfig /);
       },
     ),
   );
@@ -214,4 +220,24 @@ test('an id says who it is: the Pod that the token claims, the prefix that was g
   assert.match(id('mine', token), /^mine\/[a-z0-9]{10}$/);
   for (const other of [undefined, 'opaque', 'a.b.c', `x.${Buffer.from('{}').toString('base64url')}.y`])
     assert.match(id(undefined, other), /^user\/a%20b%2Fc%25\/[a-z0-9]{10}$/);
+});
+
+test('in a Pod, kubeconfigs that name no cluster lead to the Pod, and what was named in vain is told', async (t) => {
+  const at = files(t, { empty: '', comments: '# nothing\n', 'pod/token': 'x', 'pod/ca.crt': authority, 'home/.kube/config': '' });
+  const pod = { KUBERNETES_SERVICE_HOST: '10.0.0.1', HOME: at('nowhere') };
+  const by = async (env: Record<string, string>, more: Partial<ClusterOptions> = {}) => {
+    const told: string[] = [];
+    const { server } = await found({ ...more, env: { ...pod, ...env }, podFiles: at('pod'), tell: (line) => told.push(line) });
+    return [server, ...told.map((line) => line.replaceAll(`${at('')}/`, ''))];
+  };
+  const inPod = 'https://10.0.0.1:443';
+  const using = 'using the Pod that this runs in';
+  assert.deepEqual(await by({}), [inPod]);
+  assert.deepEqual(await by({ HOME: at('home') }), [inPod]);
+  assert.deepEqual(await by({ KUBECONFIG: '' }), [inPod]);
+  assert.deepEqual(await by({ KUBECONFIG: at('gone') }), [inPod, `KUBECONFIG names no file that exists (gone): ${using}`]);
+  const named = `kubeconfig empty, comments: it has no contexts: ${using}`;
+  assert.deepEqual(await by({ KUBECONFIG: `${at('empty')}:${at('comments')}` }), [inPod, named]);
+  assert.deepEqual(await by({}, { kubeconfigText: '' }), [inPod, `the kubeconfig given: it has no contexts: ${using}`]);
+  assert.match(await refusal({ kubeconfig: at('gone'), env: pod, podFiles: at('pod') }), /gone: no such file/);
 });

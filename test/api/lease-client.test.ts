@@ -1,8 +1,11 @@
 /** One request of the Lease client: on which connection, how long it may take, and with which credentials. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Answer } from '../../src/api/answers.ts';
 import type { Cluster } from '../../src/api/cluster.ts';
 import { badServer, respond, silence, status } from '../harness/bad-server.ts';
+import { manualClock } from '../harness/manual-clock.ts';
+import { until } from '../harness/until.ts';
 import { clientOf, lease, timeoutMs } from './client.ts';
 
 test('a Lease is read as it is; whose clock the Date header is says nothing', async (t) => {
@@ -49,13 +52,34 @@ test('where nothing listens nothing was done', async (t) => {
   assert.deepEqual(answer.kind === 'failed' && [answer.applied, /connection was refused/.test(answer.message)], ['no', true]);
 });
 
+test('after a 5xx the next request uses a new connection', async (t) => {
+  const server = await badServer(t, respond(200, lease), respond(503, status(503, 'ServiceUnavailable')), respond(200, lease));
+  const client = clientOf(server.url);
+  t.after(() => client.close());
+  for (const connections of [1, 1, 2]) {
+    await client.read({ timeoutMs });
+    assert.equal(server.connections(), connections);
+  }
+});
+
+test('a client that was closed ends what is under way, and can be used again', async (t) => {
+  const server = await badServer(t, silence, respond(200, lease));
+  const client = clientOf(server.url);
+  t.after(() => client.close());
+  const answer = client.read({ timeoutMs: 60_000 });
+  await until(() => server.requests.length === 1, 'it is asked');
+  client.close();
+  assert.equal((await answer).kind, 'failed');
+  assert.equal((await client.read({ timeoutMs })).kind, 'lease');
+});
+
 test('after a 401 the credentials are read again, once, and the request is sent again', async (t) => {
   const server = await badServer(t, respond(401, status(401, 'Unauthorized')), respond(200, lease));
-  const renewals: boolean[] = [];
-  const credentials: Cluster['credentials'] = async (renew) => {
-    renewals.push(renew);
+  const refusals: unknown[] = [];
+  const credentials: Cluster['credentials'] = async ({ refused }) => {
+    refusals.push(refused?.headers.authorization);
     return {
-      headers: { authorization: renew ? 'Bearer new' : 'Bearer old' },
+      headers: { authorization: refused ? 'Bearer new' : 'Bearer old' },
       tls: { rejectUnauthorized: true },
       proxy: undefined,
     };
@@ -63,7 +87,8 @@ test('after a 401 the credentials are read again, once, and the request is sent 
   const client = clientOf(server.url, { credentials });
   t.after(() => client.close());
   assert.equal((await client.read({ timeoutMs })).kind, 'lease');
-  assert.deepEqual(renewals, [false, true]);
+  assert.equal(server.connections(), 2, 'an API server that is being removed answers 401 on old connections');
+  assert.deepEqual(refusals, [undefined, 'Bearer old']);
   assert.deepEqual(
     server.headers.map(({ authorization }) => authorization),
     ['Bearer old', 'Bearer new'],
@@ -71,10 +96,15 @@ test('after a 401 the credentials are read again, once, and the request is sent 
 });
 
 test('credentials that do not come in time are a failed request, not a hang', async (t) => {
-  const client = clientOf((await badServer(t, silence)).url, { credentials: () => new Promise(() => {}) });
-  assert.deepEqual(await client.read({ timeoutMs: 100 }), {
-    kind: 'failed',
-    message: 'reading Lease team/deploy: no answer within 0.1s',
-    applied: 'no',
+  const clock = manualClock();
+  const client = clientOf((await badServer(t, silence)).url, { credentials: () => new Promise(() => {}), clock });
+  let answer: Answer | undefined;
+  const answered = client.read({ timeoutMs: 100 }).then((each) => {
+    answer = each;
   });
+  await clock.advance(599_000);
+  assert.equal(answer, undefined, 'somebody may have to log in');
+  await clock.advance(1000);
+  await answered;
+  assert.deepEqual(answer, { kind: 'failed', message: 'reading Lease team/deploy: no credentials within 10m', applied: 'no' });
 });

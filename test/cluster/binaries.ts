@@ -40,11 +40,17 @@ export async function clusterBinaries(): Promise<ClusterBinaries | { missing: st
 }
 
 /** A program that leads by client-go's own leader election (leader/main.go): its path, or why there is none. */
-export async function leaderElector(): Promise<string | { missing: string }> {
-  const source = readFileSync(join(moduleDir, 'leader', 'main.go'));
-  const name = `leader-${createHash('sha256').update(source).digest('hex').slice(0, 8)}`;
-  const dir = await goPrograms(MODULE, { [name]: './leader' });
-  return dir === undefined ? { missing: 'no client-go leader election: there is no Go to build it' } : join(dir, name);
+export const leaderElector = (): Promise<string | { missing: string }> => ownProgram('leader', 'client-go leader election');
+
+/** kubectl's own reading of kubeconfigs, environment and options (clientcmd/main.go): its path, or why there is none. */
+export const clientcmd = (): Promise<string | { missing: string }> => ownProgram('clientcmd', "kubectl's reading of kubeconfigs");
+
+/** A program of this folder, built again when its source has changed. */
+async function ownProgram(folder: string, what: string): Promise<string | { missing: string }> {
+  const source = readFileSync(join(moduleDir, folder, 'main.go'));
+  const name = `${folder}-${createHash('sha256').update(source).digest('hex').slice(0, 8)}`;
+  const dir = await goPrograms(MODULE, { [name]: `./${folder}` });
+  return dir === undefined ? { missing: `no ${what}: there is no Go to build it` } : join(dir, name);
 }
 
 function namedFolder(dir: string): ClusterBinaries | { missing: string } {

@@ -1,9 +1,11 @@
 /** Credentials that change or come from elsewhere: they count from the next request on. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { BUNDLE, guard, reach, tempFolder } from '../harness/guards.ts';
+import { EXIT } from '../../image/exit-codes.ts';
+import { BUNDLE, guard, PROGRAM, reach, tempFolder } from '../harness/guards.ts';
+import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
@@ -31,15 +33,62 @@ real('a certificate authority that is replaced in its file counts from the next 
   const cluster = await realCluster();
   const { url, ca, adminTokenFile: tokenFile, clientCertificate, namespace } = cluster;
   const caFile = join(tempFolder(t), 'ca.crt');
-  cpSync(clientCertificate.certificate, caFile);
-  const args = ['-n', await namespace('ca'), '--name', 'deploy', '--', 'true'];
-  const alice = guard(t, ['run', ...reach({ url, caFile, tokenFile }), ...args]);
-  await alice.says(/certificate.*trying again/);
   writeFileSync(caFile, ca);
+  const args = ['-n', await namespace('ca'), '--name', 'deploy', '--', 'sh', '-c', 'echo ready; cat'];
+  const alice = guard(t, [
+    'run',
+    ...reach({ url, caFile, tokenFile }),
+    '-v',
+    '--lease-duration',
+    '6s',
+    '--kill-grace',
+    '1s',
+    ...args,
+  ]);
+  await alice.prints(/ready/);
+  cpSync(clientCertificate.certificate, caFile);
+  await alice.says(/certificate.*trying again/);
+  const renewals = () => alice.stderr.match(/renewed Lease/g)?.length ?? 0;
+  const before = renewals();
+  writeFileSync(caFile, ca);
+  await until(() => renewals() > before, `it renews again: ${alice.stderr}`);
+  alice.input('');
   assert.equal((await alice.finished).code, 0);
 });
 
-real('in a Pod three files are enough, and @kubernetes/client-node is not even there', async (t) => {
+real('what can never work is said immediately, and ends with 78: a certificate, a host name, a port, a plugin', async (t) => {
+  const { url, caFile, adminTokenFile: tokenFile, clientCertificate } = await realCluster();
+  const { port } = new URL(url);
+  const run = ['--name', 'deploy', '--', 'echo', 'ran'];
+  const by = (server: string, authority = caFile) => ['run', ...reach({ url: server, caFile: authority, tokenFile }), ...run];
+  const kubeconfig = (user: object) => {
+    const file = join(tempFolder(t), 'kubeconfig');
+    writeFileSync(file, kubeconfigText({ cluster: { server: url, 'certificate-authority': caFile }, user }));
+    return ['run', '--kubeconfig', file, ...run];
+  };
+  const exec = { apiVersion: 'client.authentication.k8s.io/v1', interactiveMode: 'Never' };
+  const cases: [string[], RegExp][] = [
+    [by(url, clientCertificate.certificate), /its certificate is not trusted|is not from the certificate authority/],
+    [by(`https://api.invalid:${port}`), /host name not found \(DNS\)/],
+    [by(url.replace('https:', 'http:')), /400 with .*Client sent an HTTP request to an HTTPS server/],
+    [by(`${url}/k8s/clusters/c-1`), /404 with .*: is \S+ a Kubernetes API server, and nothing in between/],
+    [
+      kubeconfig({ exec: { ...exec, command: 'absent', installHint: 'Get it from example.com.' } }),
+      /"absent" was not found.*Get it from/,
+    ],
+    [kubeconfig({ exec: { ...exec, command: 'false' } }), /"false" failed \(exit code 1\)/],
+    [kubeconfig({ exec: { ...exec, command: 'echo', args: ['{}'] } }), /"echo" printed no ExecCredential that can be used/],
+    [kubeconfig({ tokenFile: 'absent' }), /can't read the token file \S+absent \(ENOENT\)/],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, stdout, stderr } = await guard(t, args).finished;
+    assert.deepEqual([code, stdout], [EXIT.configuration.code, ''], stderr);
+    assert.match(stderr, expected);
+    assert.doesNotMatch(stderr, /trying again/);
+  }
+});
+
+real('in a Pod three files are enough, and what reads kubeconfigs is not even there', async (t) => {
   if (process.getuid?.() !== 0) {
     if (process.env.CI) throw new Error('the Pod files are mounted in a namespace of their own: that takes root');
     return t.skip('the Pod files are mounted in a namespace of their own: that takes root');
@@ -55,9 +104,9 @@ real('in a Pod three files are enough, and @kubernetes/client-node is not even t
   const bundle = join(folder, 'cli');
   cpSync(dirname(BUNDLE), bundle, { recursive: true });
   const chunks = readdirSync(bundle).filter(
-    (name) => name.endsWith('.js') && readFileSync(join(bundle, name), 'utf8').includes('loadFromClusterAndUser'),
+    (name) => name.endsWith('.js') && /it is not YAML|BAD_INDENT|SocksClient=/.test(readFileSync(join(bundle, name), 'utf8')),
   );
-  assert.equal(chunks.length, 1, 'client-node is a chunk of its own');
+  assert.ok(chunks.length >= 3 && !chunks.includes('index.js'), `chunks of their own: ${chunks}`);
   for (const chunk of chunks) rmSync(join(bundle, chunk));
   const { hostname, port } = new URL(url);
   const mount =
@@ -68,4 +117,32 @@ real('in a Pod three files are enough, and @kubernetes/client-node is not even t
   const args = ['-m', 'sh', '-c', script, 'sh', join(folder, 'files'), process.execPath, join(bundle, 'index.js'), ...command];
   const printed = execFileSync('unshare', args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   assert.match(printed, new RegExp(`^${ns} user/\\S+\n$`));
+});
+
+real('a plugin asks on the terminal, once, where interactiveMode allows it; its words are shown as they come', async (t) => {
+  const { url, caFile, adminToken, namespace } = await realCluster();
+  const folder = tempFolder(t);
+  const kubeconfig = join(folder, 'kubeconfig');
+  const apiVersion = 'client.authentication.k8s.io/v1';
+  const answer = `{"apiVersion": "${apiVersion}", "kind": "ExecCredential", "status": {"token": "'$token'"}}`;
+  writeFileSync(join(folder, 'plug'), `#!/bin/sh\necho code >&2\nread token </dev/tty\necho '${answer}'\n`, { mode: 0o755 });
+  const exec = { apiVersion, interactiveMode: 'IfAvailable', command: './plug' };
+  const cluster = { server: url, 'certificate-authority': caFile };
+  writeFileSync(kubeconfig, kubeconfigText({ cluster, user: { exec }, namespace: await namespace('terminal') }));
+  const run = `${PROGRAM.join(' ')} run --kubeconfig ${kubeconfig} --name deploy -- echo ran`;
+  const child = spawn('script', ['-qe', '/dev/null', '-c', run], { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text;
+  });
+  const shown = (pattern: RegExp) =>
+    until(
+      () => pattern.test(screen),
+      () => `the screen shows ${pattern}: ${screen}`,
+    );
+  await shown(/code/);
+  child.stdin.write(`${adminToken}\n`);
+  await shown(/^ran/m);
+  assert.equal(screen.match(/code/g)?.length, 1);
 });

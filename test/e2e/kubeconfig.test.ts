@@ -30,7 +30,7 @@ real(
       NODE_TLS_REJECT_UNAUTHORIZED: '0',
     });
     const switched = 'an environment variable must not switch TLS off';
-    assert.deepEqual([untrusted.code, untrusted.stdout], [EXIT.unreachable.code, ''], switched);
+    assert.deepEqual([untrusted.code, untrusted.stdout], [EXIT.configuration.code, ''], switched);
     assert.match(untrusted.stderr, /its certificate is not trusted: name its certificate authority/);
     const unknown = await run(['--context', 'other', '--', 'true']);
     assert.equal(unknown.code, EXIT.configuration.code);
@@ -122,6 +122,6 @@ real('HTTPS_PROXY, NO_PROXY and proxy-url lead the way that they lead kubectl', 
   assert.ok(asked.length > 0, 'a proxy-url counts for loopback, too');
   asked.length = 0;
   const excluded = await guard(t, config({}), { env: { HTTPS_PROXY: proxy, NO_PROXY: '.lock.test' } }).finished;
-  assert.equal(excluded.code, EXIT.unreachable.code);
+  assert.equal(excluded.code, EXIT.configuration.code);
   assert.deepEqual(asked, []);
 });

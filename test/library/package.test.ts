@@ -46,7 +46,7 @@ async function installed(t: TestContext): Promise<{ folder: string; tarball: str
   mkdirSync(join(modules, '@kubernetes'));
   mkdirSync(join(modules, '.bin'));
   renameSync(join(folder, 'package'), join(modules, OURS));
-  for (const name of ['@kubernetes/client-node', 'hpagent', 'socks-proxy-agent', '@types'])
+  for (const name of [...Object.keys(manifest.dependencies), '@kubernetes/client-node', '@types'])
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
   for (const [name, path] of Object.entries(manifest.bin)) symlinkSync(join('..', OURS, path), join(modules, '.bin', name));
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'clean', private: true, dependencies: { [OURS]: '*' } }));
