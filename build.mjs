@@ -4,10 +4,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { buildSync, transformSync } from 'esbuild';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const run = (command, ...args) =>
   execFileSync(`${root}node_modules/.bin/${command}`, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 
@@ -44,23 +46,44 @@ function bundle(entry, folder, ...options) {
   cpSync(`${root}src/guard/supervisor/bin`, `${root}${folder}/supervisor`, { recursive: true });
 }
 
-/** dist/lib: plain ES modules, and one file of types with nothing in it but what the library shows. Dependencies stay outside. */
+/** As package.json says; an older Node would stop at something that it does not know. */
+const [major, minor] = manifest.engines.node.match(/\d+/g);
+const tooOld = `const node = process.versions.node.split('.').map(Number); if (node[0] < ${major} || (node[0] === ${major} && node[1] < ${minor}))`;
+const sentence = (name) => `'${name} requires Node ${major}.${minor} or later, and this is Node ' + process.versions.node`;
+
+/** What npm links to: the bundle itself could not even be read by an older Node. */
+function writeBin() {
+  const complaint = `process.stderr.write(${sentence('k8s-lease-lock')} + '\\n'); process.exit(78);`;
+  writeFileSync(`${root}dist/cli/bin.js`, `#!/usr/bin/env node\n${tooOld} { ${complaint} }\nawait import('./index.js');\n`, {
+    mode: 0o755,
+  });
+}
+
+/**
+ * dist/lib: one CommonJS file, since test runners and programs that require it cannot all require ES modules; a module that exports the same, so that both
+ * have one LockError; and the types for either. Dependencies stay outside.
+ */
 function bundleLibrary() {
   rmSync(`${root}dist/lib`, { recursive: true, force: true });
   buildSync({
     absWorkingDir: root,
     entryPoints: ['build/src/library/index.js'],
-    outdir: 'dist/lib',
+    outfile: 'dist/lib/index.cjs',
     bundle: true,
-    splitting: true,
-    format: 'esm',
+    format: 'cjs',
+    // Jest has no import() in CommonJS.
+    supported: { 'dynamic-import': false },
     platform: 'node',
     target: 'node22',
     packages: 'external',
     legalComments: 'none',
+    banner: { js: `{ ${tooOld} throw new Error(${sentence(manifest.name)}); }` },
   });
+  const names = Object.keys(createRequire(import.meta.url)('./dist/lib/index.cjs')).sort();
+  writeFileSync(`${root}dist/lib/index.js`, `export { ${names.join(', ')} } from './index.cjs';\n`);
   tsc('tsconfig.library.json');
   orExit(process.execPath, 'api-report.mjs', '--types');
+  cpSync(`${root}dist/lib/index.d.ts`, `${root}dist/lib/index.d.cts`);
 }
 
 /** The processes that the Action consists of; each starts the one bundle at its own function. */
@@ -99,6 +122,7 @@ compile();
 if (option === '--check') checkAction();
 else {
   bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
+  writeBin();
   if (!(option === '--only' && part === 'cli')) {
     bundleAction('action/dist');
     bundleLibrary();

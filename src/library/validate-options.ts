@@ -95,14 +95,14 @@ export function accessOf(options: ClusterAccess): ClusterAccess {
 export function timingsFor(durationMs: number, stopWithinMs: number, renewEveryMs?: number): Timings {
   const result = timings(durationMs, stopWithinMs, renewEveryMs);
   if (result.kind === 'timings') return result.timings;
-  throw wrong(
-    describeTimings(result, {
-      duration: 'lease duration',
-      grace: `a stopWithin of ${formatDuration(stopWithinMs)}`,
-      shorterGrace: 'stopWithin',
-      stopping: 'stopping the work',
-    }),
-  );
+  const message = describeTimings(result, {
+    duration: 'lease duration',
+    grace: `a stopWithin of ${formatDuration(stopWithinMs)}`,
+    shorterGrace: 'stopWithin',
+    stopping: 'stopping the work',
+  });
+  // A number that is meant as seconds is far too short.
+  throw wrong(durationMs < 1000 ? `${message}. Numbers are milliseconds: write ${durationMs}000, or "${durationMs}s"` : message);
 }
 
 function shown(value: unknown): string {
