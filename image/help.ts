@@ -44,7 +44,8 @@ function epilogue(options: readonly Option[]): string {
 
 function wrapped(text: string, width: number, indent: string): string {
   const lines: string[] = [''];
-  for (const word of text.split(' ')) {
+  // The spaces at its beginning, and those between columns, belong to the word that follows.
+  for (const word of text.split(/(?<=\S) /)) {
     const line = lines.at(-1) ?? '';
     if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
     else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;

@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { startLeaseServer } from '../../src/server/server.ts';
-import type { Env } from '../command-line.ts';
+import type { CommandLineShape, Env } from '../command-line.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
@@ -33,7 +33,7 @@ interface Contender extends Row {
 
 /** No variables: one that is meant for other commands must not bring the demo to a real cluster. */
 const CLUSTER = ['kubeconfig', 'context', 'namespace'] as const;
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage: 'Usage: k8s-lease-lock demo [options]\n\nThree guards and one lock, on a Lease server of its own or on your cluster.',
   options: pick(CLUSTER, {
     kubeconfig: { noVariable: true, meaning: 'run it on the cluster of this kubeconfig' },
@@ -41,7 +41,7 @@ const SHAPE = {
     namespace: { noVariable: true, meaning: 'run it on your cluster, in this namespace' },
   }),
   operands: 'none',
-} as const;
+};
 
 export async function demo(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('demo', async () => {

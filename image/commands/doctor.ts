@@ -1,7 +1,7 @@
 /** `k8s-lease-lock doctor`: why a lock does not work from here, each finding with its fix. It changes nothing. */
 import { problemOfName } from '../../src/names.ts';
 import { visible } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { type Colour, paintFor } from '../operate/colour.ts';
@@ -18,13 +18,14 @@ interface DoctorSettings extends ConnectSettings {
   output: (typeof OUTPUTS)[number];
 }
 
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock doctor [NAME] [options]\n\n' +
     'Checks whether a lock can work from here: cluster, credentials, each right, the Lease, clocks, policy. It changes nothing.',
   options: pick([...CONNECTING, 'output'], { output: { choices: OUTPUTS, default: 'text' } }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 export async function doctor(argv: readonly string[], env: Env): Promise<number> {
   const line = readInterleaved(SHAPE, argv, env);

@@ -3,7 +3,7 @@ import { leaseReader } from '../../src/api/lease-list.ts';
 import { moveWaiter, type QueueEdited, removeWaiter } from '../../src/lock/edit-queue.ts';
 import { describeLease } from '../../src/names.ts';
 import { visible } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
@@ -20,17 +20,16 @@ interface QueueSettings extends LockSettings {
   wish: Wish;
 }
 
-export const QUEUE_OPTIONS = pick(['name', ...CONNECTING, 'remove', 'move', 'to'], {
-  name: { meaning: 'name of the lock, in place of NAME' },
-});
-
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock queue NAME [--remove KEY | --move KEY --to PLACE] [options]\n\n' +
     'Shows who waits for a lock, removes a waiter that is dead, or gives a waiter another place among those of its priority.',
-  options: QUEUE_OPTIONS,
+  options: pick(['name', ...CONNECTING, 'remove', 'move', 'to'], {
+    name: { meaning: 'name of the lock, in place of NAME' },
+  }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 const PLACES = { from: 1, to: 1000 };
 

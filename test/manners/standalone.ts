@@ -1,5 +1,5 @@
 /** The standalone executable, built from the bundle of this run, on an embedded server; and its peers. */
-import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { after } from 'node:test';
@@ -60,12 +60,6 @@ export function flock(): string[] {
   const file = tempFile(`lock-${++locks}`);
   writeFileSync(file, '');
   return ['flock', '-o', file];
-}
-
-/** Why a test is left out here: a program is missing. In CI that is a failure of the test itself. */
-export function without(...programs: string[]): string | false {
-  const missing = programs.find((name) => spawnSync('sh', ['-c', 'command -v "$0"', name]).status !== 0);
-  return missing !== undefined && !process.env.CI && `it takes ${missing}`;
 }
 
 /** As a word of a shell's line. */
