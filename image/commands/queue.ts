@@ -113,10 +113,17 @@ function report(
     case 'several':
       return refuse(`${named} names several waiters: give the key of one`);
     case 'no-such-place':
-      return refuse(
-        `a waiter keeps its priority (${result.waiter.priority}), so its place is one from ${result.from} to ${result.to}`,
-      );
+      return refuse(describeNoPlace(result, wish.kind === 'move' ? wish.place : 0));
     default:
       return reportAnswer({ ...result, message: `the queue of ${subject} was not changed: ${result.message}` }, log, server);
   }
+}
+
+/** A higher priority is served first, whatever the places are. */
+function describeNoPlace({ waiter, from, to }: QueueEdited & { kind: 'no-such-place' }, place: number): string {
+  const places = from === to ? `place ${from} alone is` : `places ${from} to ${to} are`;
+  return (
+    `${visible(waiter.id)} cannot be moved to place ${place}: ${places} for its priority (${waiter.priority}), which --move does not change. ` +
+    'To give it another priority, end it where it runs, and start it again with --priority'
+  );
 }

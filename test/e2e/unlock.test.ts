@@ -107,6 +107,13 @@ for (const target of await targets()) {
       const moved = (await command(t, 'queue', 'queued')).stdout;
       assert.match(moved, /\n1 .* dead\/\w+ .*\n2 .* bob\/\w+ /);
       const [, id = ''] = / (bob\/\w+)/.exec(moved) ?? [];
+      await waiting(t, 'queued', '--holder', 'urgent', '--priority', '5');
+      const [, place] =
+        / (bob\/\w+ cannot be moved .*)\n/.exec((await command(t, 'queue', 'queued', '--move', id, '--to', '1')).stderr) ?? [];
+      assert.match(
+        place ?? '',
+        /to place 1: places 2 to 3 are for its priority \(0\), which --move does not change\. To give it/,
+      );
       const living = await command(t, 'queue', 'queued', '--remove', id);
       assert.deepEqual(
         [living.code, /bob\/\w+ was removed, is alive, and has put itself back/.test(living.stderr)],
