@@ -5,17 +5,10 @@ import { VERSION } from '../src/version.ts';
 /** The command line: which command it is. */
 import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
+import { overviewOf } from './help.ts';
 import { nearest } from './nearest.ts';
 
-const USAGE = `Usage: k8s-lease-lock COMMAND [options]
-
-${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(12)}${summary}`)
-  .join('\n')}
-
-  k8s-lease-lock help COMMAND      show the options of a command (also COMMAND --help)
-  k8s-lease-lock version           show the version (also -V, --version)
-`;
+const overview = () => overviewOf(Object.fromEntries(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary])));
 
 /** Not for people: for the scripts of shells, and for kubectl (commands/complete.ts). */
 const COMPLETE = '__complete';
@@ -37,10 +30,10 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case '--help':
     case 'help':
       if (argv[0] !== undefined) return await runNamed(argv[0], ['--help']);
-      process.stdout.write(USAGE);
+      process.stdout.write(overview());
       return 0;
     case undefined:
-      process.stderr.write(USAGE);
+      process.stderr.write(overview());
       return EXIT.usage.code;
     default:
       return await runNamed(command, argv);
@@ -52,7 +45,7 @@ async function runNamed(name: string, argv: readonly string[]): Promise<number> 
   if (command) return await command.run(argv, process.env);
   const near = nearest(name, Object.keys(COMMANDS));
   process.stderr.write(
-    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${USAGE}`,
+    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${overview()}`,
   );
   return EXIT.usage.code;
 }

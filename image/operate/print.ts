@@ -31,7 +31,8 @@ export async function printLocks(locks: readonly Lock[], { output, single, names
       return [JSON.stringify(valuesOf(locks, single), undefined, 2)];
     case 'yaml': {
       const { stringify } = await import('yaml');
-      return [stringify(valuesOf(locks, single)).trimEnd()];
+      // With quotes around what older parsers take for a time, or for true.
+      return [stringify(valuesOf(locks, single), { version: '1.1' }).trimEnd()];
     }
     case 'name':
       return locks.filter(({ kind }) => kind !== 'absent').map(({ name }) => `lease.coordination.k8s.io/${name}`);
@@ -108,9 +109,11 @@ function holderLines(report: HolderReport): string[] {
   ];
 }
 
-function stopLines({ stop }: LockReport): string[] {
+function stopLines({ stop, holders }: LockReport): string[] {
   if (!stop) return [];
-  const { by, kind, reason, at, holder } = stop;
+  const { by, kind, reason, at } = stop;
+  // The request may name the key.
+  const holder = holders.find((each) => each.holder.key === stop.holder)?.holder.id ?? stop.holder;
   const why = [kind && `(${kind})`, reason].filter(Boolean).join(' ');
   return [
     line('Stop', visible(`asked of ${holder} by ${by || 'an unnamed client'}${at ? ` at ${at}` : ''}${why ? `: ${why}` : ''}`)),

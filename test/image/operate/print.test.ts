@@ -82,7 +82,7 @@ test('the dead, the cleared and the asked are told with what follows', async () 
   );
   assert.match(
     (await next({ writtenAt: '11:00:00' })) ?? '',
-    /the next that asks acquires the lock after it has seen for 25s that/,
+    /user\/runner-9\/x8c1 acquires the lock after it has seen for 25s that the holder is silent$/,
   );
   assert.match(
     (await next({ holder: '' })) ?? '',
