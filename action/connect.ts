@@ -2,7 +2,7 @@
  * From the inputs to a cluster, and to a participant for one look or one change. An OIDC token is requested again before it expires, and after a 401.
  * The API server gives no reason for refusing one, so its claims are put beside what can be wrong.
  */
-import type { ClusterResult } from '../src/api/cluster.ts';
+import type { Cluster, ClusterResult } from '../src/api/cluster.ts';
 import { findCluster } from '../src/api/find-cluster.ts';
 import { claimsOf } from '../src/api/jwt.ts';
 import { type Clock, later, type Monotonic, systemClock } from '../src/clock.ts';
@@ -34,7 +34,7 @@ export async function findClusterFor(access: Access, clock: Clock, env: NodeJS.P
 }
 
 export type Connected =
-  | { kind: 'participant'; participant: Participant; clock: Clock; explain401(): string }
+  | { kind: 'participant'; participant: Participant; cluster: Cluster; clock: Clock; explain401(): string }
   | { kind: 'refused'; message: string };
 
 /** A participant in this process, without a keeper. */
@@ -51,7 +51,7 @@ export async function connect(inputs: Inputs, identity: Identity, env: NodeJS.Pr
     createIfAbsent: true,
     legacyExpiry: false,
   });
-  return { kind: 'participant', participant, clock, explain401 };
+  return { kind: 'participant', participant, cluster: cluster.cluster, clock, explain401 };
 }
 
 /** A fifth of a token's life is left for the requests made with it. GitHub's live for five minutes. */

@@ -7,6 +7,7 @@ import { getInput } from '@actions/core';
 import { parseDuration } from '../src/durations.ts';
 import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
+import { FORCES } from '../src/lock/unlock.ts';
 import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 
@@ -23,6 +24,7 @@ export interface Inputs {
   timings: Timings;
   holder: string | undefined;
   reason: string | undefined;
+  force: (typeof FORCES)[number] | undefined;
   acquireIn: 'main' | 'pre';
   onLost: 'fail' | 'cancel' | 'warn';
   githubToken: string | undefined;
@@ -47,6 +49,8 @@ export class InputError extends Error {}
 const KILL_GRACE_MS = 5000;
 /** A job that waits costs its runner: it must not wait indefinitely. */
 const DEFAULT_TIMEOUT_MS = 3_600_000;
+/** How long a holder that is asked to release the lock has for stopping. */
+const UNLOCK_TIMEOUT_MS = 120_000;
 
 /**
  * In `pre` an input may still be empty, or name a file that a step has yet to write, and in `post` the file may be gone: then only what is there is
@@ -62,6 +66,7 @@ export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEn
   const onLost = choice('on-lost', ['fail', 'cancel', 'warn']);
   const acquireIn = choice('acquire-in', ['main', 'pre']);
   const githubToken = text('github-token');
+  const force = text('force') === undefined ? undefined : choice('force', FORCES);
   const name = valid('name', problemOfName);
   if (name === undefined && due) throw new InputError('name: required: the name of the lock, and of its Lease');
   if ((mode === 'acquire' || mode === 'release') && holder === undefined && due)
@@ -71,6 +76,8 @@ export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEn
       'lease-duration: required by mode acquire: the lock is not renewed between jobs, so it must outlast them',
     );
   if (mode !== 'hold' && run !== undefined) throw new InputError(`run: cannot be combined with mode ${mode}: use mode hold`);
+  if (force !== undefined && mode !== 'release')
+    throw new InputError('force: requires mode release: it clears the holder of a lock');
   if (acquireIn === 'pre' && (mode !== 'hold' || run !== undefined))
     throw new InputError('acquire-in: pre requires mode hold, without run: the lock is then held for the whole job');
   if (onLost === 'cancel' && githubToken === undefined && due)
@@ -83,12 +90,13 @@ export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEn
     run,
     shell: text('shell') ?? 'bash',
     workingDirectory: text('working-directory'),
-    timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? (mode === 'release' ? UNLOCK_TIMEOUT_MS : DEFAULT_TIMEOUT_MS),
     onBusy,
     priority: integer('priority', 1_000_000),
     timings,
     holder,
     reason: text('reason'),
+    force,
     acquireIn,
     onLost,
     githubToken,

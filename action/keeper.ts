@@ -6,18 +6,18 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
-import { eventLog } from '../src/guard/event-log.ts';
+import { type EventLog, eventLog } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
 import { describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
   acquire,
-  type Emit,
   endedOnceQueued,
   type HeldLock,
   holdsAlready,
   type Identity,
   type NotAcquired,
   newParticipant,
+  type Participant,
   stopRequestOf,
 } from '../src/lock/index.ts';
 import { type Log, logOf, logTo } from '../src/log.ts';
@@ -66,7 +66,7 @@ interface Keeper {
 }
 
 async function acquireAndHold(the: Keeper): Promise<void> {
-  const { task, clock, log, session, report } = the;
+  const { task, clock, report } = the;
   const { inputs, identity } = task;
   const ending = endOf(the);
   report('starting');
@@ -83,22 +83,12 @@ async function acquireAndHold(the: Keeper): Promise<void> {
     legacyExpiry: false,
   });
   report('starting', { namespace: participant.me.namespace });
-  const lines = eventLog(
-    participant,
-    logOf(log, participant.me),
-    inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '',
-  );
-  const onEvent: Emit = (event) => {
-    lines.onEvent(event);
-    if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
-    if (event.type === 'renewed')
-      report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
-  };
+  const lines = linesOf(the, participant);
   const startedAt = clock.now();
   // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
   const extended = inputs.mode === 'acquire' && (await holdsAlready(participant));
   if (extended) report('starting', { extended });
-  const request = { timeoutMs: inputs.timeoutMs, signal: ending, onEvent };
+  const request = { timeoutMs: inputs.timeoutMs, signal: ending, onEvent: lines.onEvent };
   const acquisition = await acquire(participant, extended ? endedOnceQueued(request) : request).finally(lines.close);
   if (acquisition.kind !== 'held') {
     const { phase, ...why } = whyNot(acquisition, found.explain401);
@@ -118,6 +108,21 @@ async function acquireAndHold(the: Keeper): Promise<void> {
   });
   if (inputs.mode === 'acquire') return lock.abandon();
   await holdUntilEnd(lock, ending, the);
+}
+
+/** Each event goes to the log, and what the step waits for to its folder, too. */
+function linesOf({ task: { inputs }, clock, log, session, report }: Keeper, participant: Participant): EventLog {
+  const onLoss = inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '';
+  const { onEvent, close } = eventLog(participant, logOf(log, participant.me), onLoss);
+  return {
+    close,
+    onEvent(event) {
+      onEvent(event);
+      if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
+      if (event.type === 'renewed')
+        report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
+    },
+  };
 }
 
 async function holdUntilEnd(lock: HeldLock, ending: AbortSignal, { task, clock, log, session, report }: Keeper): Promise<void> {
@@ -182,6 +187,11 @@ function whyNot(acquisition: NotAcquired, explain401: () => string): { phase: Ph
       return acquisition.reason === 'credentials'
         ? { phase: 'refused', message: acquisition.message + explain401(), noCredentials: true }
         : { phase: 'refused', message: acquisition.message };
+    case 'stopped':
+      return {
+        phase: 'refused',
+        message: `the wait for the lock was ended: ${describeStop(acquisition.request, 'leave the queue')}`,
+      };
     case 'unreachable':
       return { phase: 'unreachable', message: acquisition.message };
     default:

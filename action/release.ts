@@ -5,9 +5,13 @@
 import { endGroup, getState, info, setOutput, startGroup } from '@actions/core';
 import { systemClock } from '../src/clock.ts';
 import { documentAt } from '../src/documents.ts';
+import { describeUnlocked } from '../src/lock/describe-unlock.ts';
 import { release, sharedIdentity } from '../src/lock/index.ts';
+import { unlock } from '../src/lock/unlock.ts';
 import { describeLease } from '../src/names.ts';
-import { connect } from './connect.ts';
+import { visible } from '../src/visible.ts';
+import { type Connected, connect } from './connect.ts';
+import { aboutOf } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
 import { isCurrent, isFinal, logOf, type Session, type Status, untilEnded } from './job-state.ts';
 import { isAlive } from './process-name.ts';
@@ -97,17 +101,43 @@ async function releaseForKeeper(
   else if (held) info(`${subject}: ${cause}; released without it, in time`);
 }
 
-/** `mode: release`: releases what another job has acquired under a holder that both know. */
+/** `mode: release`: releases what another job has acquired under a holder that both know; or asks whoever else holds the lock under that id. */
 export async function releaseShared(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
   const holder = inputs.holder ?? '';
   const connected = await connect(inputs, sharedIdentity(holder), env);
-  if (connected.kind === 'refused') return fail('k8s-lease-lock: not released', connected.message);
+  if (connected.kind === 'refused') return fail(NOT_RELEASED, connected.message);
   const { participant, explain401 } = connected;
   const released = await release(participant, undefined);
-  participant.client.close();
   setOutput('acquired', false);
-  if (released.kind === 'failed')
-    fail('k8s-lease-lock: not released', released.message + (released.reason === 'credentials' ? explain401() : ''));
-  else if (released.kind === 'gone')
-    note('k8s-lease-lock: nothing to release', `${describeLease(participant.me)} was not held by ${holder}`);
+  if (released.kind === 'failed') fail(NOT_RELEASED, released.message + (released.reason === 'credentials' ? explain401() : ''));
+  else if (released.kind === 'gone') await unlockHolder(holder, connected, inputs, env);
+  participant.client.close();
+}
+
+const NOT_RELEASED = 'k8s-lease-lock: not released';
+
+async function unlockHolder(
+  holder: string,
+  { participant, cluster, clock }: Connected & { kind: 'participant' },
+  inputs: Inputs,
+  env: NodeJS.ProcessEnv,
+): Promise<void> {
+  const { me } = participant;
+  const { force, timeoutMs } = inputs;
+  const { who, reason, url, host } = aboutOf(inputs, env);
+  const result = await unlock(cluster, participant, {
+    holder,
+    reason: [reason, url].filter(Boolean).join(', '),
+    force,
+    timeoutMs,
+    caller: { host: host ?? '', user: who },
+    onAsked: ({ id }) => info(`k8s-lease-lock: asked ${visible(id)} to release ${describeLease(me)}`),
+  });
+  if (result.kind === 'not-held' || (result.kind === 'refused' && result.reason === 'absent'))
+    return note('k8s-lease-lock: nothing to release', `${describeLease(me)} was not held by ${holder}`);
+  if (result.kind === 'failed' || result.kind === 'refused') return fail(NOT_RELEASED, `${describeLease(me)}: ${result.message}`);
+  const words = { force: 'force: silent', forceLive: 'force: live', status: `k8s-lease-lock status ${me.name}` };
+  const message = describeUnlocked(result, { me, holder, timeoutMs, now: clock.wall(), words });
+  if (result.kind === 'unlocked') info(`k8s-lease-lock: ${message}`);
+  else fail(NOT_RELEASED, message);
 }

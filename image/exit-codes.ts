@@ -28,7 +28,10 @@ export const EXIT = {
       'bad configuration: durations that leave no time to stop the command, no cluster found, unknown namespace, or a Lease ' +
       "used by the API server's own leader election",
   },
-  stopped: { code: 79, when: 'the holder was asked to stop, and the command was stopped' },
+  stopped: {
+    code: 79,
+    when: 'the holder was asked to stop, and the command was stopped; or the waiter was asked to leave the queue',
+  },
   cannotExecute: { code: 126, when: 'the command was found but cannot be executed' },
   notFound: { code: 127, when: 'the command was not found' },
 } as const;
@@ -95,6 +98,8 @@ export function reportNotAcquired(
   switch (acquisition.kind) {
     case 'busy':
       return conflictExitCode;
+    case 'stopped':
+      return EXIT.stopped.code;
     case 'unreachable':
       return EXIT.unreachable.code;
     case 'refused':

@@ -2,14 +2,15 @@
  * The options of every command, each once, with its default and meaning: help, the documents and completion print this table, and settings are read by it.
  * Each command picks its own (commands/).
  */
+
 import { ON_BUSY } from '../src/lock/index.ts';
+import { FORCES } from '../src/lock/unlock.ts';
 import { DEFAULT_KILL_GRACE, DEFAULT_LEASE_DURATION } from '../src/protocol/timings.ts';
 import type { Option } from './option.ts';
 
 export const HOLD_FOLDER = '/run/lease-lock';
 export const ON_LOST = ['stop', 'warn'] as const;
 export const ORPHANS = ['stop', 'wait'] as const;
-export const FORCES = ['silent', 'live'] as const;
 export const LOG_FORMATS = ['text', 'json'] as const;
 export const OUTPUTS = ['text', 'table', 'wide', 'json', 'yaml', 'name'] as const;
 /** Selects the Leases that this program has made. */

@@ -10,6 +10,8 @@ import { EXIT } from './exit-codes.ts';
 import type { ConnectSettings, JoinSettings, Line } from './options.ts';
 
 const STDERR = 2;
+/** Of a terminal that does not say its width. */
+const NARROW_COLUMNS = 80;
 
 export interface CommandContext {
   clock: Clock;
@@ -77,6 +79,10 @@ export async function operate<Settings extends ConnectSettings>(
   });
 }
 
+/** Of the terminal, where stderr is one that can erase a line. */
+const columnsOf = (env: Env) =>
+  process.stderr.isTTY && env.TERM !== 'dumb' ? () => process.stderr.columns || NARROW_COLUMNS : undefined;
+
 export function complain(message: string, code: number): number {
   process.stderr.write(`k8s-lease-lock: ${message}\n`);
   return code;
@@ -88,7 +94,7 @@ async function withContext<Settings extends ConnectSettings & Pick<JoinSettings,
   act: Act<Settings>,
 ): Promise<number> {
   const clock = systemClock();
-  const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR });
+  const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR, columns: columnsOf(env) });
   try {
     const found = await findCluster({ ...settings, env });
     if (found.kind === 'cluster') {

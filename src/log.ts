@@ -3,7 +3,6 @@
  * is closed, costs lines and nothing else, since a guard's deadlines must not wait for its words.
  */
 import { write } from 'node:fs';
-import { isatty } from 'node:tty';
 import { type Clock, later, waitUntil } from './clock.ts';
 import { describeLease } from './names.ts';
 import { visible } from './visible.ts';
@@ -25,6 +24,8 @@ export interface LogOptions {
   /** Least important level that is still written. */
   level: Level;
   fd: number;
+  /** How many columns there are, where people look at it: a terminal that can erase a line. */
+  columns?: (() => number) | undefined;
 }
 
 /** How many writes are under way in threads of this process: one to a pipe that nobody reads never ends, and the end of the process waits for it. */
@@ -39,7 +40,7 @@ const AGAIN_MS = 50;
 const PREFIX = 'k8s-lease-lock: ';
 const ERASE = '\r\x1b[K';
 
-export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
+export function logTo({ clock, format, level: least, fd, columns }: LogOptions): Log {
   let backlog: string[] = [];
   let writing = false;
   let written = () => {};
@@ -51,23 +52,12 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
     if (writing) return;
     if (backlog.length === 0 && shown === wanted) return written();
     writing = true;
-    put(Buffer.from(`${shown && ERASE}${backlog.join('')}${wanted}`));
+    writeAll({ fd, clock }, Buffer.from(`${shown && ERASE}${backlog.join('')}${wanted}`), () => {
+      writing = false;
+      pump();
+    });
     backlog = [];
     shown = wanted;
-  };
-  const put = (bytes: Buffer) => {
-    underWay++;
-    write(fd, bytes, (error, count) => {
-      underWay--;
-      if (error?.code === 'EAGAIN') {
-        clock.at(later(clock.now(), AGAIN_MS), () => put(bytes));
-      } else if (!error && count < bytes.length) {
-        put(bytes.subarray(count));
-      } else {
-        writing = false; // Any other error: nobody can be told, and the next line may find a reader again.
-        pump();
-      }
-    });
   };
   const log = (level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}) => {
     if (RANK[level] > RANK[least]) return;
@@ -82,13 +72,25 @@ export function logTo({ clock, format, level: least, fd }: LogOptions): Log {
     pump();
     if (writing) await waitUntil(clock, later(clock.now(), FLUSH_MS), done.signal);
   };
-  const live = (line: string | undefined) => {
-    wanted = line === undefined ? '' : cut(`${PREFIX}${visible(line)}`, process.stderr.columns || 80);
+  const live = (columns: () => number) => (line: string | undefined) => {
+    wanted = line === undefined ? '' : cut(`${PREFIX}${visible(line)}`, columns());
     // What is said in the same turn goes along in the same write, before a command that is started now says anything.
     queueMicrotask(pump);
   };
-  const lives = format === 'text' && RANK.info <= RANK[least] && isatty(fd) && process.env.TERM !== 'dumb';
-  return Object.assign(log, { flush, live: lives ? live : undefined });
+  const lives = format === 'text' && RANK.info <= RANK[least];
+  return Object.assign(log, { flush, live: lives && columns ? live(columns) : undefined });
+}
+
+/** `done` also where it can't be written: nobody can be told, and the next line may find a reader again. */
+function writeAll(to: { fd: number; clock: Clock }, bytes: Buffer, done: () => void): void {
+  const { fd, clock } = to;
+  underWay++;
+  write(fd, bytes, (error, count) => {
+    underWay--;
+    if (error?.code === 'EAGAIN') clock.at(later(clock.now(), AGAIN_MS), () => writeAll(to, bytes, done));
+    else if (!error && count < bytes.length) writeAll(to, bytes.subarray(count), done);
+    else done();
+  });
 }
 
 /** One column less than there are: a full line would wrap on some terminals. What is not ASCII may take two. */

@@ -15,7 +15,6 @@ const FUNCTION_LINES = 50;
 const TABLES: Record<string, string> = {
   'test/protocol/rules.test.ts': 'the law: one row for each situation, with the decision that follows',
   'src/api/answers.ts': 'answerOf: one case for each status, with what it means',
-  'src/guard/event-log.ts': 'logEvents: one line of the log for each event',
 };
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -1,20 +1,27 @@
 /** `k8s-lease-lock queue`: shows the queue of a lock, removes a waiter from it, or gives it another place. */
 import { leaseReader } from '../../src/api/lease-list.ts';
+import { formatDuration } from '../../src/durations.ts';
 import { moveWaiter, type QueueEdited, removeWaiter } from '../../src/lock/edit-queue.ts';
+import type { Participant } from '../../src/lock/index.ts';
 import { describeLease } from '../../src/names.ts';
+import type { Waiter } from '../../src/protocol/lock-state.ts';
 import { visible } from '../../src/visible.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
 import { describeAbsent, readLocks } from '../operate/locks.ts';
-import { type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
+import { callerOf, type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
 import { printQueue } from '../operate/print.ts';
 import { printLine } from '../operate/stdout.ts';
 import { CONNECTING, pick } from '../option-table.ts';
+import { given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
 
-type Wish = { kind: 'show' } | { kind: 'remove'; named: string } | { kind: 'move'; named: string; place: number };
+type Wish =
+  | { kind: 'show' }
+  | { kind: 'remove'; named: string; reason: string | undefined; timeoutMs: number }
+  | { kind: 'move'; named: string; place: number };
 
 interface QueueSettings extends LockSettings {
   wish: Wish;
@@ -23,9 +30,11 @@ interface QueueSettings extends LockSettings {
 export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock queue NAME [--remove KEY | --move KEY --to PLACE] [options]\n\n' +
-    'Shows who waits for a lock, removes a waiter that is dead, or gives a waiter another place among those of its priority.',
-  options: pick(['name', ...CONNECTING, 'remove', 'move', 'to'], {
+    'Shows who waits for a lock, removes a waiter from it, or gives a waiter another place among those of its priority.',
+  options: pick(['name', ...CONNECTING, 'remove', 'move', 'to', 'reason', 'timeout'], {
     name: { meaning: 'name of the lock, in place of NAME' },
+    reason: { meaning: 'why, for the log of the waiter that is removed' },
+    timeout: { default: '30s', meaning: 'how long a waiter that is asked to leave may take before it counts as dead' },
   }),
   operands: 'one',
   operand: { names: 'locks' },
@@ -46,7 +55,10 @@ function readSettings(read: Reader, operands: readonly string[]): QueueSettings 
   if (remove !== undefined && move !== undefined) throw new UsageError('--remove and --move cannot be combined');
   if ((move === undefined) !== (place === undefined))
     throw new UsageError('--move and --to belong together: --move KEY --to PLACE');
-  if (remove !== undefined) return { ...lock, wish: { kind: 'remove', named: remove } };
+  if (remove !== undefined) {
+    const [reason, timeoutMs] = [read.text('reason'), given(read.duration('timeout'))];
+    return { ...lock, wish: { kind: 'remove', named: remove, reason, timeoutMs } };
+  }
   if (move !== undefined && place !== undefined) return { ...lock, wish: { kind: 'move', named: move, place } };
   return { ...lock, wish: { kind: 'show' } };
 }
@@ -57,13 +69,20 @@ async function editQueue(settings: QueueSettings, context: OperateContext): Prom
   const participant = operatorOf(settings, context);
   try {
     const result =
-      wish.kind === 'remove'
-        ? await removeWaiter(participant, wish.named)
-        : await moveWaiter(participant, wish.named, wish.place);
+      wish.kind === 'remove' ? await remove(participant, wish, context) : await moveWaiter(participant, wish.named, wish.place);
     return report(result, settings, context, describeLease(participant.me), participant.client.server);
   } finally {
     participant.client.close();
   }
+}
+
+async function remove(participant: Participant, wish: Wish & { kind: 'remove' }, context: OperateContext): Promise<QueueEdited> {
+  const { named: waiter, reason, timeoutMs } = wish;
+  const by = await callerOf(context, participant.timings.requestTimeoutMs);
+  const subject = describeLease(participant.me);
+  const onAsked = ({ id }: Waiter) =>
+    context.log('info', `asked ${visible(id)} to leave the queue of ${subject}; waiting for up to ${formatDuration(timeoutMs)}`);
+  return await removeWaiter(participant, { waiter, by, reason }, { timeoutMs, onAsked });
 }
 
 async function showQueue({ name, namespace }: QueueSettings, { cluster, clock, log }: OperateContext): Promise<number> {
@@ -97,17 +116,22 @@ function report(
     return EXIT.no.code;
   };
   switch (result.kind) {
+    case 'left':
+      log('info', `${visible(result.waiter.id)} has left the queue of ${subject}`);
+      return 0;
     case 'removed':
       log(
         'info',
-        `removed ${visible(result.waiter.id)} from the queue of ${subject}. If it is alive, it puts itself back within a minute`,
+        `removed ${visible(result.waiter.id)} from the queue of ${subject}: it did not answer. If it is alive, it puts itself back`,
       );
       return 0;
     case 'moved':
       log('info', `moved ${visible(result.waiter.id)} in the queue of ${subject}`);
       return 0;
-    case 'returned':
-      return refuse(`${visible(result.waiter.id)} was removed, is alive, and has put itself back: end it where it runs`);
+    case 'holds':
+      return refuse(
+        `${visible(result.waiter.id)} has acquired the lock meanwhile: "k8s-lease-lock unlock ${name}" asks it to stop`,
+      );
     case 'not-waiting':
       return refuse(`${named} is not in it ("k8s-lease-lock queue ${name}" shows who is)`);
     case 'several':

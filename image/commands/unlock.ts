@@ -4,8 +4,11 @@
  */
 import { documentAt } from '../../src/documents.ts';
 import { formatDuration } from '../../src/durations.ts';
-import { describeHolders } from '../../src/lock/describe.ts';
-import { askToUnlock, forceUnlock, type Unlocked, type UnlockRequest } from '../../src/lock/operate.ts';
+import { hostInfo } from '../../src/host.ts';
+import { describeUnlocked } from '../../src/lock/describe-unlock.ts';
+import type { Participant } from '../../src/lock/index.ts';
+import type { Unlocked } from '../../src/lock/operate.ts';
+import { FORCES, unlock as unlockLock } from '../../src/lock/unlock.ts';
 import type { Log } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import type { Holder } from '../../src/protocol/lock-state.ts';
@@ -14,9 +17,8 @@ import { type CommandLineShape, type Env, type Reader, UsageError } from '../com
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
-import { sendLeaseEvent } from '../operate/lease-event.ts';
-import { callerOf, type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
-import { CONNECTING, FORCES, pick } from '../option-table.ts';
+import { type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
+import { CONNECTING, pick } from '../option-table.ts';
 import { given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
 
@@ -62,80 +64,32 @@ function readSettings(read: Reader, operands: readonly string[]): UnlockSettings
 }
 
 async function unlockForOthers(settings: UnlockSettings, context: OperateContext): Promise<number> {
-  const { log, clock, cluster } = context;
+  const { log, cluster } = context;
   const participant = operatorOf(settings, context);
-  const { client, me, timings } = participant;
-  const { force, holder, reason, timeoutMs } = settings;
-  const by = await callerOf(context, timings.requestTimeoutMs);
-  const request: UnlockRequest = { holder, by, reason };
-  const subject = describeLease(me);
+  const onAsked = ({ id }: Holder) =>
+    log(
+      'info',
+      `asked ${visible(id)} to release ${describeLease(participant.me)}; waiting for up to ${formatDuration(settings.timeoutMs)}`,
+    );
   try {
-    if (force === undefined) {
-      const onAsked = ({ id }: Holder) =>
-        log('info', `asked ${visible(id)} to release ${subject}; waiting for up to ${formatDuration(timeoutMs)}`);
-      const result = await askToUnlock(participant, request, { timeoutMs, onAsked });
-      return report(result, { subject, settings, log, server: client.server, now: clock.wall() });
-    }
-    const result = await forceUnlock(participant, { ...request, living: force === 'live' });
-    if (result.kind === 'unlocked') {
-      const note = `${by} cleared the holder ${visible(result.holder.id)} of ${subject}${reason ? `: ${visible(reason)}` : ''}`;
-      await sendLeaseEvent(cluster, clock, { ...me, uid: undefined, reason: 'LockForceUnlocked', action: 'Unlock', note });
-    }
-    return report(result, { subject, settings, log, server: client.server, now: clock.wall() });
+    const result = await unlockLock(cluster, participant, { ...settings, caller: hostInfo(), onAsked });
+    return report(result, settings, participant, log);
   } finally {
-    client.close();
+    participant.client.close();
   }
 }
 
-interface Reporting {
-  subject: string;
-  settings: UnlockSettings;
-  log: Log;
-  server: string;
-  now: Date;
-}
-
-/** Every refusal names the lock, why, and what to do instead. */
-function report(result: Unlocked, { subject, settings, log, server, now }: Reporting): number {
-  const refuse = (why: string, code: number = EXIT.no.code): number => {
-    log('error', `${subject} was not unlocked: ${why}`);
-    return code;
-  };
-  const { name, timeoutMs } = settings;
-  switch (result.kind) {
-    case 'unlocked': {
-      const id = visible(result.holder.id);
-      log('info', result.forced ? `cleared ${id}: ${subject} is free. ${STILL_RUNNING}` : `${id} has released ${subject}`);
-      return 0;
-    }
-    case 'not-held':
-      return refuse(`${visible(settings.holder)} does not hold it; ${describeHolders(result.heldBy, now)}`);
-    case 'several':
-      return refuse(`${visible(settings.holder)} names several holders: give the key of one ("k8s-lease-lock status ${name}")`);
-    case 'cannot-be-asked':
-      return refuse(
-        `${visible(result.holder.id)} is a client of another kind, which cannot be asked: stop it where it runs, or use --force`,
-      );
-    case 'renewed-lately':
-      return refuse(`${describeAgo(result)}, so its command may be running: ask it without --force, or use --force=live`);
-    case 'still-held':
-      return refuse(
-        `${visible(result.holder.id)} has not released it within ${formatDuration(timeoutMs)}. The request remains in the Lease. ` +
-          `See whether the holder is alive ("k8s-lease-lock status ${name}"); if it is not, use --force`,
-        EXIT.notAcquired.code,
-      );
-    default:
-      return reportAnswer({ ...result, message: `${subject} was not unlocked: ${result.message}` }, log, server);
-  }
-}
-
-const STILL_RUNNING =
-  'A holder that was alive has lost the lock, and stops its command when it learns of that; until then the command may still be running. ' +
-  'Nothing stops what runs under a lock taken by "acquire"';
-
-function describeAgo({ holder, agoMs }: { holder: Holder; agoMs: number | undefined }): string {
-  const id = visible(holder.id);
-  return agoMs === undefined
-    ? `the Lease does not say when ${id} last renewed it`
-    : `${id} renewed it ${formatDuration(agoMs)} ago`;
+function report(
+  result: Unlocked,
+  { name, holder, timeoutMs }: UnlockSettings,
+  { me, client, clock }: Participant,
+  log: Log,
+): number {
+  if (result.kind === 'failed' || result.kind === 'refused')
+    return reportAnswer({ ...result, message: `${describeLease(me)} was not unlocked: ${result.message}` }, log, client.server);
+  const words = { force: '--force', forceLive: '--force=live', status: `"k8s-lease-lock status ${name}"` };
+  const message = describeUnlocked(result, { me, holder, timeoutMs, now: clock.wall(), words });
+  log(result.kind === 'unlocked' ? 'info' : 'error', message);
+  if (result.kind === 'unlocked') return 0;
+  return result.kind === 'still-held' ? EXIT.notAcquired.code : EXIT.no.code;
 }

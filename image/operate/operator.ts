@@ -1,5 +1,5 @@
 /** What every command needs that changes a lock of others: the lock that it is about, a participant to ask and write as, and who is asking. */
-import { reviewSelf } from '../../src/api/self-subject-review.ts';
+import { nameCaller } from '../../src/api/self-subject-review.ts';
 import { hostInfo } from '../../src/host.ts';
 import { newIdentity, newParticipant, type Participant } from '../../src/lock/index.ts';
 import { problemOfName } from '../../src/names.ts';
@@ -47,8 +47,5 @@ export function operatorOf({ name, namespace }: LockSettings, { cluster, clock, 
 }
 
 /** As the API server knows the caller; else the user and the host. */
-export async function callerOf({ cluster, clock }: OperateContext, timeoutMs: number): Promise<string> {
-  const { host, user } = hostInfo();
-  const { username } = (await reviewSelf(cluster, clock, timeoutMs)) ?? {};
-  return username ?? [user, host].filter(Boolean).join('@');
-}
+export const callerOf = async ({ cluster, clock }: OperateContext, timeoutMs: number): Promise<string> =>
+  await nameCaller(cluster, clock, timeoutMs, hostInfo());

@@ -10,6 +10,17 @@ export interface UserInfo {
   extra?: Record<string, string[]>;
 }
 
+/** Who asks, for people: as the API server knows the caller; else the user and the host. */
+export async function nameCaller(
+  cluster: Cluster,
+  clock: Clock,
+  timeoutMs: number,
+  { host, user }: { host: string; user: string | undefined },
+): Promise<string> {
+  const { username } = (await reviewSelf(cluster, clock, timeoutMs)) ?? {};
+  return username ?? [user, host].filter(Boolean).join('@');
+}
+
 const PATH = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
 const BODY = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' });
 

@@ -96,6 +96,29 @@ export interface LockStatus {
   transitions: number;
 }
 
+/** Whom to free a lock from. @public */
+export interface UnlockOptions {
+  /** The holder: its id, as `status` says it, or the key of its entry in the Lease. */
+  holder: string;
+  /** Why, for the log of the holder. */
+  reason?: string | undefined;
+  /** How long to wait until a holder that was asked has released the lock. Default: `2m`. */
+  timeout?: Duration | undefined;
+  /**
+   * Clear the holder instead of asking it: `silent`, one that has not renewed lately; `live`, any. Its command may still be running. Default: it is
+   * asked to stop.
+   */
+  force?: 'silent' | 'live' | undefined;
+}
+
+/**
+ * How that went, with a sentence for people. `unlocked`: the holder has released the lock, or was cleared. `still-held`: it was asked, and has not
+ * released it in time. `refused`: nothing was written, since nobody of that name holds it, it renewed lately, or it cannot be asked.
+ *
+ * @public
+ */
+export type UnlockResult = { kind: 'unlocked' | 'still-held' | 'refused'; message: string };
+
 /** A lock: it holds nothing itself, and may be acquired from several places, which exclude each other. @public */
 export interface Lock {
   /** Waits for the lock. Rejects with a `LockError`: `busy`, `aborted`, `refused`, `unreachable` or `configuration`. */
@@ -107,6 +130,11 @@ export interface Lock {
    * and with a `LockError` of code `lost` where it ended well but the lock was lost meanwhile.
    */
   withLock<T>(work: (held: Held) => T | PromiseLike<T>, options?: AcquireOptions): Promise<T>;
+  /**
+   * Frees the lock from somebody else: asks the holder to stop, and waits until it has released the lock; or clears it. Rejects with a `LockError`:
+   * `refused`, `unreachable` or `configuration`.
+   */
+  unlock(options: UnlockOptions): Promise<UnlockResult>;
   /** Reads the Lease, and changes nothing. Rejects with a `LockError`: `refused`, `unreachable` or `configuration`. */
   status(): Promise<LockStatus>;
 }

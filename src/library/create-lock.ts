@@ -10,8 +10,9 @@ import type { AcquireOptions, CreateLockOptions, Held, Lock } from './create-loc
 import { LockError } from './lock-error.ts';
 import { identityWith, type Participants, participantsOf } from './participants.ts';
 import { statusOf } from './status.ts';
-import { errorOf, lostError, requestOf } from './translate.ts';
+import { errorOf, failureOf, lostError, requestOf } from './translate.ts';
 import type { Duration, ReleaseResult } from './types.ts';
+import { unlockFor } from './unlock.ts';
 import {
   ACCESS_OPTIONS,
   accessOf,
@@ -72,6 +73,7 @@ export function createLock(options: CreateLockOptions): Lock {
         await held.release();
       }
     },
+    unlock: async (request) => await unlockFor(participants, request),
     status: async () => await statusOf((await participants.create(priority)).participant),
   };
 }
@@ -143,8 +145,7 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
       if (released !== undefined || lock.isLost()) return false;
       const { holder, token, transitions } = lock;
       const verified = await verify(participant, { holder, token, transitions });
-      if (verified.kind === 'failed') throw new LockError('unreachable', verified.message);
-      if (verified.kind === 'refused') throw new LockError('refused', verified.message, { status: verified.status });
+      if (verified.kind === 'failed' || verified.kind === 'refused') throw failureOf(verified);
       return verified.kind === 'held' && !lock.isLost();
     },
     release,

@@ -4,7 +4,16 @@
  * @packageDocumentation
  */
 export { createLock } from './create-lock.ts';
-export type { AcquireOptions, CreateLockOptions, Held, Lock, LockStatus, TryAcquireOptions } from './create-lock-types.ts';
+export type {
+  AcquireOptions,
+  CreateLockOptions,
+  Held,
+  Lock,
+  LockStatus,
+  TryAcquireOptions,
+  UnlockOptions,
+  UnlockResult,
+} from './create-lock-types.ts';
 export { K8SLock } from './k8slock.ts';
 export type { K8SLockOptions, LockInfo } from './k8slock-options.ts';
 export { LockError, type LockErrorCode, type LockErrorDetails } from './lock-error.ts';

@@ -9,11 +9,12 @@ import type { LockHolder } from './types.ts';
  * - `unreachable`: no answer from the API server for too long. Trying again may help.
  * - `busy`: somebody else has the lock (see `heldBy`), and the time for waiting is over.
  * - `aborted`: waiting was ended by the signal that was given; its reason is the `cause`.
+ * - `stopped`: somebody has asked this participant to leave the queue.
  * - `lost`: the lock was held, and is not any more. Another may run now: stop the work.
  *
  * @public
  */
-export type LockErrorCode = 'configuration' | 'refused' | 'unreachable' | 'busy' | 'aborted' | 'lost';
+export type LockErrorCode = 'configuration' | 'refused' | 'unreachable' | 'busy' | 'aborted' | 'stopped' | 'lost';
 
 /** More about an error, for programs. @public */
 export interface LockErrorDetails {

@@ -36,6 +36,8 @@ export interface Joined {
 export interface Participants {
   /** A participant of its own for each acquisition: two of one process exclude each other like any others. Rejects with a LockError. */
   create(priority: number): Promise<Joined>;
+  /** The cluster that they are on. Rejects with a LockError. */
+  cluster(): Promise<Cluster>;
 }
 
 export function participantsOf(options: ParticipantOptions): Participants {
@@ -59,6 +61,7 @@ export function participantsOf(options: ParticipantOptions): Participants {
       const participant = newParticipant({ ...options, cluster: at, clock, identity, about, priority });
       return { participant, onEvent: listenerOf(participant, options.onEvent) };
     },
+    cluster,
   };
 }
 

@@ -1,11 +1,14 @@
 /** From what the core says to the values and errors that users of the library see. */
+
+import { describeNotAcquired } from '../lock/describe.ts';
 import type { LockEvent as CoreEvent, NotAcquired, Participant } from '../lock/index.ts';
+import type { Failed } from '../lock/operate.ts';
 import type { Holder, StopRequest, Waiter } from '../protocol/lock-state.ts';
 import { LockError } from './lock-error.ts';
 import type { LockEvent, LockHolder, LockStopRequest, LockWaiter } from './types.ts';
 
 /** The error for an acquisition that failed. */
-export function errorOf(acquisition: NotAcquired, { me }: Participant, signal: AbortSignal | undefined): LockError {
+export function errorOf(acquisition: NotAcquired, { me, clock }: Participant, signal: AbortSignal | undefined): LockError {
   const lock = `${me.namespace}/${me.name}`;
   switch (acquisition.kind) {
     case 'busy': {
@@ -17,6 +20,8 @@ export function errorOf(acquisition: NotAcquired, { me }: Participant, signal: A
     }
     case 'aborted':
       return new LockError('aborted', `waiting for the lock ${lock} was ended by its signal`, { cause: signal?.reason });
+    case 'stopped':
+      return new LockError('stopped', describeNotAcquired(acquisition, me, clock.wall()));
     case 'refused':
       return new LockError('refused', acquisition.message, { status: acquisition.status });
     case 'unreachable':
@@ -25,6 +30,12 @@ export function errorOf(acquisition: NotAcquired, { me }: Participant, signal: A
       return acquisition satisfies never;
   }
 }
+
+/** The error for a look at the lock, or a change of it, that failed. */
+export const failureOf = (failed: Failed): LockError =>
+  failed.kind === 'failed'
+    ? new LockError('unreachable', failed.message)
+    : new LockError('refused', failed.message, { status: failed.status });
 
 export function lostError({ me }: Participant, cause: unknown): LockError {
   const why = cause instanceof Error ? cause.message : String(cause);

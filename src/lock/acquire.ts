@@ -52,6 +52,8 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
   switch (decision.kind) {
     case 'refused':
       return refusedDocument(decision.message);
+    case 'stopped':
+      return decision;
     case 'full':
       return wait.oneTry ? await tryOnce(wait, decision) : refusedDocument(decision.message);
     case 'claim':

@@ -69,8 +69,8 @@ export function describeOutlook({ silent, unanswered }: Outlook, position: numbe
 export const inSeconds = (ms: number): string => formatDuration(Math.round(ms / 1000) * 1000);
 
 /** `asked to stop by ...: reason`. */
-export function describeStop({ by, reason }: StopRequest): string {
-  return `asked to stop by ${by || 'an unnamed client'}${reason ? `: ${reason}` : ''}`;
+export function describeStop({ by, reason }: StopRequest, to = 'stop'): string {
+  return `asked to ${to} by ${by || 'an unnamed client'}${reason ? `: ${reason}` : ''}`;
 }
 
 /** Why there is no lock. */
@@ -83,6 +83,8 @@ export function describeNotAcquired(acquisition: NotAcquired, me: Me, now: Date)
     }
     case 'aborted':
       return `${describeLease(me)} was not acquired: waiting was ended`;
+    case 'stopped':
+      return `${describeLease(me)} was not acquired: ${describeStop(acquisition.request, 'leave the queue')}`;
     case 'refused':
     case 'unreachable':
       return acquisition.message;

@@ -1,30 +1,53 @@
-/** The queue of a lock, changed by an administrator. A living waiter that is removed puts itself back: it has to be ended where it runs. */
+/** The queue of a lock, changed by an administrator. */
 import { later, type Monotonic, waitUntil } from '../clock.ts';
 import { parseLease } from '../protocol/document.ts';
 import type { LockState, Waiter } from '../protocol/lock-state.ts';
-import { findNamed, withoutWaiter, withWaiterAt } from '../protocol/operator-writes.ts';
+import { findNamed, leaveRequest, type Signed, withoutWaiter, withWaiterAt } from '../protocol/operator-writes.ts';
 import { change, type Failed } from './operate.ts';
 import type { Participant } from './participant.ts';
 
 export type QueueEdited =
-  | { kind: 'removed' | 'moved' | 'returned'; waiter: Waiter }
+  /** `left`: it was asked, and has left. `removed`: it did not answer, and its entry is gone. */
+  | { kind: 'left' | 'removed' | 'moved'; waiter: Waiter }
+  /** It has acquired the lock meanwhile. */
+  | { kind: 'holds'; waiter: Waiter }
   | { kind: 'not-waiting'; waiters: Waiter[] }
   | { kind: 'several' }
   /** That place belongs to waiters of another priority. */
   | { kind: 'no-such-place'; waiter: Waiter; from: number; to: number }
   | Failed;
 
-/** How long a living waiter near the front takes to put itself back; those further back only poll. */
-const RETURN_MS = 3000;
+export interface RemoveRequest {
+  /** Its key, or its id. */
+  waiter: string;
+  by: string;
+  reason: string | undefined;
+}
+
 const LOOK_MS = 250;
 
-export async function removeWaiter(participant: Participant, named: string): Promise<QueueEdited> {
-  const result = await change<QueueEdited>(participant, 'waiter', async (state) => {
+/** Asks the waiter to leave; one that has not after `timeoutMs` is taken for dead, and its entry is removed. A living one would put itself back. */
+export async function removeWaiter(
+  participant: Participant,
+  { waiter: named, by, reason }: RemoveRequest,
+  { timeoutMs, onAsked }: { timeoutMs: number; onAsked(waiter: Waiter): void },
+): Promise<QueueEdited> {
+  const { clock } = participant;
+  const until = later(clock.now(), timeoutMs);
+  const signed: Signed = { by, reason, wall: clock.wall() };
+  const asked = await change<QueueEdited>(participant, 'waiter', async (state) => {
     const waiter = findWaiter(state, named);
-    return 'kind' in waiter ? { done: waiter } : { lease: withoutWaiter(state, waiter), done: { kind: 'removed', waiter } };
+    return 'kind' in waiter ? { done: waiter } : { lease: leaveRequest(state, waiter, signed), done: { kind: 'left', waiter } };
   });
-  if (result.kind !== 'removed') return result;
-  return (await returns(participant, result.waiter)) ? { ...result, kind: 'returned' } : result;
+  if (asked.kind !== 'left') return asked;
+  const { waiter } = asked;
+  onAsked(waiter);
+  const now = await whereabouts(participant, waiter, until);
+  if (now !== 'waits') return now === 'holds' ? { kind: 'holds', waiter } : asked;
+  return await change<QueueEdited>(participant, 'waiter', async (state) => {
+    const same = state.waiters.find(({ key }) => key === waiter.key);
+    return same ? { lease: withoutWaiter(state, same), done: { kind: 'removed', waiter } } : { done: asked };
+  });
 }
 
 export async function moveWaiter(participant: Participant, named: string, place: number): Promise<QueueEdited> {
@@ -47,15 +70,18 @@ function noSuchPlace({ waiters }: LockState, waiter: Waiter): QueueEdited {
   return { kind: 'no-such-place', waiter, from: places[0] ?? 1, to: places.at(-1) ?? 1 };
 }
 
-async function returns({ client, clock, timings }: Participant, { id, nonce }: Waiter): Promise<boolean> {
-  const until = later(clock.now(), RETURN_MS);
-  while (clock.now() < until) {
-    await waitUntil(clock, Math.min(later(clock.now(), LOOK_MS), until) as Monotonic);
+/** Where it is as soon as it waits no more, or at `until`. */
+async function whereabouts(
+  { client, clock, timings }: Participant,
+  { id, nonce }: Waiter,
+  until: Monotonic,
+): Promise<'waits' | 'holds' | 'gone'> {
+  const isIt = (entry: { id: string; nonce: string }) => entry.id === id && entry.nonce === nonce;
+  for (;;) {
     const answer = await client.read({ timeoutMs: timings.requestTimeoutMs });
     const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
-    if (parsed?.kind !== 'state') continue;
-    const entries = [...parsed.state.waiters, ...parsed.state.holders];
-    if (entries.some((entry) => entry.id === id && entry.nonce === nonce)) return true;
+    if (parsed?.kind === 'state' && !parsed.state.waiters.some(isIt)) return parsed.state.holders.some(isIt) ? 'holds' : 'gone';
+    if (clock.now() >= until) return 'waits';
+    await waitUntil(clock, Math.min(later(clock.now(), LOOK_MS), until) as Monotonic);
   }
-  return false;
 }

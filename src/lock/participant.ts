@@ -41,6 +41,8 @@ export type Acquisition = { kind: 'held'; lock: HeldLock } | NotAcquired;
 export type NotAcquired =
   | { kind: 'busy'; heldBy: Holder[]; position: number; waitedMs: number }
   | { kind: 'aborted' }
+  /** Somebody has asked it to leave the queue. */
+  | { kind: 'stopped'; request: StopRequest }
   | Refused
   | { kind: 'unreachable'; message: string };
 

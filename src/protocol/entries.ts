@@ -31,8 +31,12 @@ export function readWaiter(key: Key, value: string): Waiter | undefined {
   const fields = readObject(value);
   const id = text(fields?.id);
   if (id === '' || !KEY.test(key)) return undefined;
-  return { ...readEntry(key, id, fields), priority: number(fields?.priority) ?? 0 };
+  return { ...readEntry(key, id, fields), priority: number(fields?.priority) ?? 0, stop: stopOf(key, fields?.stop) };
 }
+
+/** In the entry of the waiter itself, so that it goes with it. */
+const stopOf = (key: Key, value: unknown): StopRequest | undefined =>
+  isObject(value) ? readStop({ ...value, holder: key }) : undefined;
 
 const KEY = /^(\d{1,12})-(.+)$/;
 

@@ -39,9 +39,12 @@ export interface Holder extends Entry {
 
 export interface Waiter extends Entry {
   priority: number;
+  /** Somebody asks it to leave the queue. */
+  stop: StopRequest | undefined;
 }
 
 export interface StopRequest {
+  /** The id or the key of the holder that is asked, or the key of the waiter. */
   holder: string;
   by: string;
   kind: string;

@@ -4,6 +4,7 @@
  */
 import { UNLOCKED, WAITER } from './document.ts';
 import { edit } from './edit.ts';
+import { readObject } from './entries.ts';
 import { microTime, type RawLease, type RawSpec } from './lease.ts';
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
 
@@ -46,6 +47,14 @@ function specOf([first, ...more]: readonly Holder[], wall: Date): RawSpec {
   if (!first) return { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(wall) };
   const durations = [first, ...more].map(({ durationMs = 1000 }) => durationMs / 1000);
   return { holderIdentity: first.id, leaseDurationSeconds: Math.max(...durations) };
+}
+
+/** Asks this waiter to leave the queue. */
+export function leaveRequest({ lease }: LockState, waiter: Waiter, signed: Signed): RawLease {
+  const { by, reason } = signed;
+  const fields = readObject(lease.metadata.annotations?.[WAITER + waiter.key]);
+  const stop = { by, kind: 'unlock', ...(reason !== undefined && { reason }), at: timeOf(signed) };
+  return annotated(lease, { [WAITER + waiter.key]: JSON.stringify({ ...fields, stop }) });
 }
 
 /** The queue without this waiter. A living one puts itself back. */

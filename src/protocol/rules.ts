@@ -25,6 +25,8 @@ export type Decision =
   /** My own earlier claim has come true: confirm it by one more write before anything is started. */
   | { kind: 'confirm'; lease: RawLease; key: Key }
   | { kind: 'enqueue'; lease: RawLease; ticket: number; position: number; heldBy: Holder[] }
+  /** Somebody asks me to leave the queue. */
+  | { kind: 'stopped'; request: StopRequest }
   | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[] }
   /** There is no room for me in the queue. */
   | { kind: 'full'; message: string; position: number; heldBy: Holder[] }
@@ -49,6 +51,7 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
     return { kind: 'confirm', key: mine.key, lease: renewal({ view, me, moment }, mine.key) };
   }
   const waiting = findMine(state.waiters, me);
+  if (waiting?.stop) return { kind: 'stopped', request: waiting.stop };
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
   const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
   const position = ahead.length;

@@ -42,6 +42,29 @@ real('acquire in one job, release in another: held in between, without anything 
   assert.deepEqual(await holders(), []);
 });
 
+real('release of a holder of another job asks it to stop, and waits; by force it is cleared', async (t) => {
+  const { lock, holder } = await lab();
+  const guarded = { run: 'echo started; exec sleep 600', holder: 'acme/api' };
+  const job = startJob(t, [lock(guarded)]);
+  await job.prints(/started/);
+  const id = await holder();
+  const other = await runJob(t, [lock({ mode: 'release', holder: 'acme/web' })]);
+  assert.match(other.text, /was not held by acme\/web/);
+  const asked = await runJob(t, [lock({ mode: 'release', holder: id, reason: 'a hot fix' })]);
+  assert.equal(asked.conclusion, 'success', asked.text);
+  assert.match(asked.text, /asked acme\/api\/\w+ to release Lease/);
+  assert.match(asked.text, /has released Lease/);
+  const stopped = await job.finished;
+  assert.equal(stopped.conclusion, 'failure');
+  assert.match(stopped.text, /asked to stop by \S+: a hot fix, https:\/\/github\.test/);
+
+  assert.equal((await runJob(t, [lock(SHARED)])).conclusion, 'success');
+  const silent = await runJob(t, [lock({ mode: 'release', holder: 'acme/api/77x', force: 'silent' })]);
+  assert.match(silent.text, /was not held/);
+  const invalid = await runJob(t, [lock({ force: 'live' })]);
+  assert.match(onlyError(invalid), /force: requires mode release/);
+});
+
 real('acquire by the same holder again extends: the same place, a new hour', async (t) => {
   const { lock, lease, holders } = await lab();
   assert.equal((await runJob(t, [lock(SHARED)])).conclusion, 'success');

@@ -96,7 +96,7 @@ for (const target of await targets()) {
       assert.deepEqual([absent.code, /typo was not unlocked: there is no such Lease/.test(absent.stderr)], [EXIT.no.code, true]);
     });
 
-    test('a waiter is moved and removed; one that is alive cannot be removed', async (t) => {
+    test('a waiter is moved; one that is dead is removed; one that is alive leaves, and says who has asked it to', async (t) => {
       const alice = await holding(t, 'queued');
       const bob = await waiting(t, 'queued', '--holder', 'bob');
       const dead = await waiting(t, 'queued', '--holder', 'dead');
@@ -114,16 +114,16 @@ for (const target of await targets()) {
         place ?? '',
         /to place 1: places 2 to 3 are for its priority \(0\), which --move does not change\. To give it/,
       );
-      const living = await command(t, 'queue', 'queued', '--remove', id);
-      assert.deepEqual(
-        [living.code, /bob\/\w+ was removed, is alive, and has put itself back/.test(living.stderr)],
-        [EXIT.no.code, true],
-      );
+      const living = await command(t, 'queue', 'queued', '--remove', id, '--reason', 'a typo');
+      assert.deepEqual([living.code, /bob\/\w+ has left the queue/.test(living.stderr)], [0, true], living.stderr);
+      const { code, stderr } = await bob.finished;
+      assert.equal(code, EXIT.stopped.code);
+      assert.match(stderr, /Lease \S+ was not acquired: asked to leave the queue by \S+: a typo/);
       const [, nowKey = ''] = /(\d{6}-\w+) +dead\//.exec(moved) ?? [];
-      const removed = await command(t, 'queue', 'queued', '--remove', nowKey);
-      assert.equal(removed.code, 0, removed.stderr);
+      const removed = await command(t, 'queue', 'queued', '--remove', nowKey, '--timeout', '2s');
+      assert.deepEqual([removed.code, /removed dead\/\w+ .* did not answer/.test(removed.stderr)], [0, true], removed.stderr);
       alice.input('\n');
-      assert.equal((await bob.finished).code, 0);
+      assert.equal((await alice.finished).code, 0);
     });
 
     test('a command verifies its own hold without an option, and is told when it has lost it', async (t) => {

@@ -1,51 +1,14 @@
 /** createLock on every API server that there is; on the real one with the rights of docs/migration.md and no more. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { after, type TestContext, test } from 'node:test';
-import { type CreateLockOptions, createLock, type Held, type Lock, LockError, type LockEvent } from '../../src/library/index.ts';
-import { tempFolder } from '../harness/guards.ts';
+import { after, test } from 'node:test';
+import { type Held, LockError, type LockEvent } from '../../src/library/index.ts';
 import { real } from '../harness/real.ts';
-import { type ApiTarget, targets } from '../harness/targets.ts';
+import { targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
-import { codeOf, place } from './workshop.ts';
+import { codeOf, workshop } from './workshop.ts';
 
 const all = await targets();
 after(() => Promise.all(all.map((target) => target.close())));
-
-async function workshop(t: TestContext, target: ApiTarget) {
-  const { namespace, access } = await accessTo(t, target);
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/nightly`;
-  return {
-    namespace,
-    lock(options: Partial<CreateLockOptions> = {}): Lock {
-      const lock = createLock({ name: 'nightly', namespace, ...access, ...options });
-      return {
-        ...lock,
-        async acquire(options) {
-          const held = await lock.acquire(options);
-          t.after(() => held.release()); // A test that fails must not keep the lock, and the process.
-          return held;
-        },
-      };
-    },
-    lease: async () => (await target.request('GET', path)).body,
-    async overwrite(spec: Record<string, unknown>, annotations: Record<string, string> = {}) {
-      const found = (await target.request('GET', path)).body;
-      const metadata = { ...found.metadata, annotations: { ...found.metadata.annotations, ...annotations } };
-      const { status } = await target.request('PUT', path, { ...found, metadata, spec: { ...found.spec, ...spec } });
-      assert.equal(status, 200);
-    },
-  };
-}
-
-async function accessTo(t: TestContext, { name, url, caFile, namespace }: ApiTarget) {
-  if (name === 'embedded') return { namespace: await namespace('library'), access: { server: url } };
-  const there = await place();
-  const tokenFile = join(tempFolder(t), 'token');
-  writeFileSync(tokenFile, there.token);
-  return { namespace: there.namespace, access: { server: url, tokenFile, certificateAuthority: caFile } };
-}
 
 for (const target of all) {
   test(`${target.name}: acquired, it is held until it is released`, async (t) => {

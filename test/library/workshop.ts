@@ -2,17 +2,20 @@
  * A folder as a user of the package has it, scripts that run there as processes of their own, and access to one lock of a real cluster with
  * no more rights than docs/migration.md gives. The published 0.2.5 is there, too, under a name of its own.
  */
+
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { LockError } from '../../src/library/index.ts';
+import { type CreateLockOptions, createLock, type Lock, LockError } from '../../src/library/index.ts';
 import type { ApiObject } from '../harness/api.ts';
 import type { Cluster, Manifest } from '../harness/cluster.ts';
 import { tempFolder } from '../harness/guards.ts';
 import { realCluster } from '../harness/real.ts';
+import type { ApiTarget } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -179,6 +182,41 @@ async function grant(cluster: Cluster, namespace: string, name: string, verbs: s
   const [code] = await once(created, 'close');
   if (code !== 0) throw new Error(`the Role of docs/migration.md: ${complaint}`);
   return await cluster.serviceAccountToken({ namespace, name: 'worker' });
+}
+
+/** Locks made by createLock on one API server, all of one Lease. */
+export async function workshop(t: TestContext, target: ApiTarget) {
+  const { namespace, access } = await accessTo(t, target);
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/nightly`;
+  return {
+    namespace,
+    lock(options: Partial<CreateLockOptions> = {}): Lock {
+      const lock = createLock({ name: 'nightly', namespace, ...access, ...options });
+      return {
+        ...lock,
+        async acquire(options) {
+          const held = await lock.acquire(options);
+          t.after(() => held.release()); // A test that fails must not keep the lock, and the process.
+          return held;
+        },
+      };
+    },
+    lease: async () => (await target.request('GET', path)).body,
+    async overwrite(spec: Record<string, unknown>, annotations: Record<string, string> = {}) {
+      const found = (await target.request('GET', path)).body;
+      const metadata = { ...found.metadata, annotations: { ...found.metadata.annotations, ...annotations } };
+      const { status } = await target.request('PUT', path, { ...found, metadata, spec: { ...found.spec, ...spec } });
+      assert.equal(status, 200);
+    },
+  };
+}
+
+async function accessTo(t: TestContext, { name, url, caFile, namespace }: ApiTarget) {
+  if (name === 'embedded') return { namespace: await namespace('library'), access: { server: url } };
+  const there = await place();
+  const tokenFile = join(tempFolder(t), 'token');
+  writeFileSync(tokenFile, there.token);
+  return { namespace: there.namespace, access: { server: url, tokenFile, certificateAuthority: caFile } };
 }
 
 /** The code of a LockError; anything else as it is. */

@@ -140,21 +140,62 @@ test('waiters are served in the order that they were moved to', async () => {
   assert.deepEqual(order, ['erin', 'dave', 'bob', 'carol']);
 });
 
-test('a dead waiter is removed; a living one puts itself back, and that is said', async () => {
+const toRemove = (waiter: string) =>
+  [
+    { waiter, by: 'carol', reason: 'a typo' },
+    { timeoutMs: 30 * SECOND, onAsked() {} },
+  ] as const;
+
+test('a living waiter leaves when it is asked to, wherever it stands, and says who has asked', async () => {
   const all = world();
   await all.contender('alice').take();
-  const bob = all.contender('bob');
-  void bob.acquire();
+  const waiting = Array.from({ length: 25 }, (_, i) => all.contender(`bob${i}`).acquire());
   await settle();
   const ops = all.contender('ops');
-  assert.equal((await outcome(all, removeWaiter(ops.participant, 'bob'))).kind, 'returned');
+  for (const i of [0, 3, 24]) {
+    assert.equal((await outcome(all, removeWaiter(ops.participant, ...toRemove(`bob${i}`)))).kind, 'left');
+    const ended = await waiting[i];
+    assert.deepEqual(ended?.kind === 'stopped' && [ended.request.by, ended.request.reason], ['carol', 'a typo']);
+  }
+  assert.equal(all.state().waiters.length, 22);
+});
+
+test('a dead waiter is removed once it has not answered', async () => {
+  const all = world();
+  await all.contender('alice').take();
   const dead = '{"id":"dead","since":"2026-01-01T12:00:00Z","about":{}}';
   all.annotate((found) => ({ ...found, 'waiter.lease-lock.nullplatform.com/000009-dead': dead }));
-  assert.equal((await outcome(all, removeWaiter(ops.participant, '000009-dead'))).kind, 'removed');
-  assert.deepEqual(
-    all.state().waiters.map(({ id }) => id),
-    ['bob'],
-  );
+  const ops = all.contender('ops');
+  const removing = removeWaiter(ops.participant, ...toRemove('000009-dead'));
+  await all.clock.advance(29 * SECOND);
+  assert.equal(all.state().waiters.length, 1);
+  await all.clock.advance(2 * SECOND);
+  assert.equal((await removing).kind, 'removed');
+  assert.equal(all.state().waiters.length, 0);
+});
+
+test('a waiter that is asked to leave as the lock becomes free has it, or leaves; never both', async () => {
+  for (const late of [false, true]) {
+    const all = world();
+    const lock = await all.contender('alice').take();
+    const bob = all.contender('bob').acquire();
+    await settle();
+    const release = async () => void (await lock.release());
+    const ops = all.contender('ops');
+    if (late) await release();
+    const removing = removeWaiter(ops.participant, ...toRemove('bob'));
+    if (!late) void release();
+    await all.clock.advance(60 * SECOND);
+    const [removed, ended] = [await removing, await bob];
+    assert.deepEqual(
+      ended.kind === 'held'
+        ? ['holds', 'not-waiting'].includes(removed.kind)
+        : removed.kind === 'left' && ended.kind === 'stopped',
+      true,
+      `${removed.kind} ${ended.kind}`,
+    );
+    assert.deepEqual(all.state().holders.length, ended.kind === 'held' ? 1 : 0);
+  }
 });
 
 test('a hold is verified by holder, acquisition and time, and nothing less', async () => {

@@ -1,7 +1,7 @@
 /** Makes a broken copy of src/ in a folder of its own, and holds the simulation against it. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Mutant } from './mutants/index.ts';
 import { type Plan, planOf } from './plan.ts';
@@ -32,7 +32,7 @@ export async function hunt(mutant: Mutant, tries: number, folder: URL | string =
     }
     return undefined;
   } finally {
-    if (copy) rmSync(copy, { recursive: true, force: true });
+    if (copy) remove(copy);
   }
 }
 
@@ -42,10 +42,12 @@ async function isSound(plan: Plan, at: number, folder: URL | string): Promise<bo
   return violation === undefined;
 }
 
+/** A folder of its own, beside the package.json that the source reads its version from. */
 export function broken({ name, edits = [] }: Mutant, folder: URL | string): string {
-  const copy = mkdtempSync(join(tmpdir(), `mutant-${name}-`));
-  cpSync(typeof folder === 'string' ? folder : fileURLToPath(folder), copy, { recursive: true });
-  writeFileSync(join(copy, 'package.json'), '{"type":"module"}');
+  const source = typeof folder === 'string' ? folder : fileURLToPath(folder);
+  const copy = join(mkdtempSync(join(tmpdir(), `mutant-${name}-`)), 'src');
+  cpSync(source, copy, { recursive: true });
+  cpSync(join(source, '../package.json'), join(copy, '../package.json'));
   for (const [file, from, to] of edits) {
     const path = join(copy, file);
     const text = readFileSync(path, 'utf8');
@@ -59,3 +61,6 @@ export function broken({ name, edits = [] }: Mutant, folder: URL | string): stri
   }
   return copy;
 }
+
+/** The folder of a broken copy, and what lies beside it. */
+export const remove = (copy: string): void => rmSync(dirname(copy), { recursive: true, force: true });

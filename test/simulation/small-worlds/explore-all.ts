@@ -3,10 +3,9 @@
  *   --world name   this one only   --small   those of `npm test` only   --seconds S   stops each after so long
  *   --mutant name  the shortest story in which this mutant breaks something
  */
-import { rmSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { MUTANTS } from '../mutants/index.ts';
-import { broken } from '../mutate.ts';
+import { broken, remove } from '../mutate.ts';
 import { loadSource, SRC } from '../source.ts';
 import { explore, type Found, shortest } from './explore.ts';
 import { WORLDS } from './worlds.ts';
@@ -56,7 +55,7 @@ async function story(name: string): Promise<number> {
       return 0;
     }
   } finally {
-    rmSync(copy, { recursive: true, force: true });
+    remove(copy);
   }
   print(`no small world shows ${name}`);
   return 1;

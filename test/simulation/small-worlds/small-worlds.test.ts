@@ -1,9 +1,8 @@
 /** The smallest worlds, played in every way; and the mutants that one of them shows. The others: `npm run explore`. */
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
 import { test } from 'node:test';
 import { MUTANTS } from '../mutants/index.ts';
-import { broken } from '../mutate.ts';
+import { broken, remove } from '../mutate.ts';
 import { loadSource, SRC } from '../source.ts';
 import { explore } from './explore.ts';
 import { SHOWN_IN, WORLDS } from './worlds.ts';
@@ -29,7 +28,7 @@ for (const [name, where] of Object.entries(SHOWN_IN)) {
       const { found } = await explore(world, await loadSource(copy));
       assert.ok(found, 'another world shows it, or none: npm run explore -- --mutant');
     } finally {
-      rmSync(copy, { recursive: true, force: true });
+      remove(copy);
     }
   });
 }

@@ -1,9 +1,10 @@
 /** An Event about a Lease, for `kubectl describe lease` and `kubectl get events`. A courtesy: where it is not allowed, nothing is said. */
-import type { Cluster } from '../../src/api/cluster.ts';
-import { connect } from '../../src/api/http.ts';
-import type { Clock } from '../../src/clock.ts';
-import { microTime } from '../../src/protocol/lease.ts';
-import { USER_AGENT } from '../../src/version.ts';
+
+import type { Clock } from '../clock.ts';
+import { microTime } from '../protocol/lease.ts';
+import { USER_AGENT } from '../version.ts';
+import type { Cluster } from './cluster.ts';
+import { connect } from './http.ts';
 
 export interface LeaseEvent {
   namespace: string;
