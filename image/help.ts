@@ -1,6 +1,7 @@
 /** The help of every command, from its usage and its options, and of all commands; as wide as the terminal, within reason. */
 import { DOCUMENTS } from '../src/documents.ts';
 import { HELP, type Option, variableOf } from './option.ts';
+import { wrapped } from './wrapped.ts';
 
 const HELP_COLUMN = 40;
 /** Where it is no terminal, and at most: longer lines are hard to read. */
@@ -29,8 +30,8 @@ export function overviewOf(summaries: Record<string, string>, columns?: number):
 
 ${lines.join('\n')}
 
-  k8s-lease-lock help COMMAND      show the options of a command (also COMMAND --help)
-  k8s-lease-lock version           show the version (also -V, --version)
+  k8s-lease-lock help COMMAND   show the options of a command (also -h, --help)
+  k8s-lease-lock version        show the version (also -V, --version)
 `;
 }
 
@@ -57,15 +58,4 @@ function epilogue(options: readonly Option[]): string {
     ...(durations ? ['Durations are written as 90s, 15m or 1h30m.'] : []),
     `Documents: ${DOCUMENTS}`,
   ].join('\n');
-}
-
-function wrapped(text: string, width: number, indent: string): string {
-  const lines: string[] = [''];
-  // The spaces at its beginning, and those between columns, belong to the word that follows.
-  for (const word of text.split(/(?<=\S) /)) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.join(`\n${indent}`);
 }

@@ -6,10 +6,11 @@ import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { type Colour, paintFor } from '../operate/colour.ts';
 import { examine, type Finding } from '../operate/examine.ts';
-import { printLine } from '../operate/stdout.ts';
+import { printLine, terminalWidth } from '../operate/stdout.ts';
 import { CONNECTING, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
+import { wrapped } from '../wrapped.ts';
 
 const OUTPUTS = ['text', 'json'] as const;
 
@@ -45,6 +46,8 @@ const MARKS: Record<Finding['result'], [string, Colour | undefined]> = {
   unknown: ['unknown', undefined],
 };
 
+const INDENT = ' '.repeat(18);
+
 async function report({ name, output, ...settings }: DoctorSettings, { cluster, clock, env }: OperateContext): Promise<number> {
   const findings = await examine({ cluster, clock, name, namespace: settings.namespace ?? cluster.namespace });
   if (output === 'json') {
@@ -52,10 +55,13 @@ async function report({ name, output, ...settings }: DoctorSettings, { cluster, 
     return exitCodeOf(findings);
   }
   const paint = paintFor(process.stdout.isTTY === true, env);
+  const width = terminalWidth() ?? Number.POSITIVE_INFINITY;
   for (const { check, result, message, fix } of findings) {
     const [mark, colour] = MARKS[result];
-    await printLine(`${check.padEnd(9)}${paint(colour, mark)}${' '.repeat(9 - mark.length)}${visible(message)}`);
-    if (fix !== undefined) await printLine(`${' '.repeat(18)}fix: ${visible(fix)}`);
+    const told = wrapped(visible(message), width - INDENT.length, INDENT);
+    await printLine(`${check.padEnd(9)}${paint(colour, mark)}${' '.repeat(9 - mark.length)}${told}`);
+    // In one line: most of them are commands, to be copied.
+    if (fix !== undefined) await printLine(`${INDENT}fix: ${visible(fix)}`);
   }
   return exitCodeOf(findings);
 }

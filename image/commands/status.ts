@@ -11,7 +11,7 @@ import { reportAnswer } from '../operate/answers.ts';
 import { paintFor } from '../operate/colour.ts';
 import { readLocks, type Wanted } from '../operate/locks.ts';
 import { type Output, printLocks } from '../operate/print.ts';
-import { printLine } from '../operate/stdout.ts';
+import { printLine, terminalWidth } from '../operate/stdout.ts';
 import { watchLocks } from '../operate/watch.ts';
 import { CONNECTING, MANAGED, OUTPUTS, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
@@ -78,6 +78,7 @@ async function showStatus(settings: StatusSettings, { clock, cluster, log, env }
     single: names.length === 1,
     namespaces: allNamespaces,
     paint: paintFor(process.stdout.isTTY === true, env),
+    columns: terminalWidth(),
   };
   try {
     if (settings.watch) return await watchLocks({ reader, wanted, clock, log, printing });

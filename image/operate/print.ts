@@ -3,6 +3,7 @@ import { describeLease } from '../../src/names.ts';
 import type { HolderReport, LockReport, WaiterReport } from '../../src/protocol/report.ts';
 import { visible } from '../../src/visible.ts';
 import type { OUTPUTS } from '../option-table.ts';
+import { wrapped } from '../wrapped.ts';
 import type { Paint } from './colour.ts';
 import { describeAbsent, type Lock } from './locks.ts';
 import { age, type Column, printTable } from './table.ts';
@@ -18,12 +19,20 @@ export interface Printing {
   /** A column for the namespace. */
   namespaces: boolean;
   paint: Paint;
+  /** Of the terminal, for sentences; undefined elsewhere, where a line is a line. Tables are as wide as they are, as those of kubectl. */
+  columns: number | undefined;
 }
 
-export async function printLocks(locks: readonly Lock[], { output, single, namespaces, paint }: Printing): Promise<string[]> {
+export async function printLocks(
+  locks: readonly Lock[],
+  { output, single, namespaces, paint, columns }: Printing,
+): Promise<string[]> {
   switch (output) {
     case 'text':
-      return locks.flatMap((lock, i) => [...(i > 0 ? [''] : []), ...textOf(lock, paint)]);
+      return locks.flatMap((lock, i) => [
+        ...(i > 0 ? [''] : []),
+        ...textOf(lock, paint).flatMap((text) => inWidth(text, columns)),
+      ]);
     case 'table':
     case 'wide':
       return printTable(columnsOf({ wide: output === 'wide', namespaces, paint }), locks);
@@ -86,6 +95,15 @@ function textOf(lock: Lock, paint: Paint): string[] {
 }
 
 const LABEL = 11;
+const SENTENCE = /^ *(?:Next|Life|Client|Stop|Forced|Reason): +/;
+
+/** Sentences continue under their beginning. */
+function inWidth(text: string, columns: number | undefined): string[] {
+  const [label] = SENTENCE.exec(text) ?? [];
+  if (columns === undefined || label === undefined) return [text];
+  return `${label}${wrapped(text.slice(label.length), columns - label.length, ' '.repeat(label.length))}`.split('\n');
+}
+
 const line = (label: string, text: string): string => `${`${label}:`.padEnd(LABEL)}${text}`;
 const inner = (label: string, text: string | undefined): string[] =>
   text === undefined || text === '' ? [] : [`  ${`${label}:`.padEnd(LABEL)}${visible(text)}`];

@@ -1,6 +1,9 @@
 /** Lines on standard output. Whoever reads them may stop early (`head`): then this process ends, and says nothing. */
 import { once } from 'node:events';
 
+/** Undefined where it is no terminal, or one that does not know its size and says 0. */
+export const terminalWidth = (): number | undefined => (process.stdout.isTTY && process.stdout.columns) || undefined;
+
 let guarded = false;
 
 export async function printLine(line: string): Promise<void> {

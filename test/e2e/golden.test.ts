@@ -1,8 +1,11 @@
 /** The output of the commands that people look at, to the letter: without a terminal, and on terminals of two widths, for what a real API server says. */
 import assert from 'node:assert/strict';
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { test } from 'node:test';
 import { COMMANDS } from '../../image/commands.ts';
+import { tempFolder } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
 import { compare, type Printing, plainly, printed } from './golden.ts';
 import { type Staged, stage } from './staged.ts';
@@ -27,7 +30,7 @@ const LEASES: Record<string, Staged> = {
   free: {},
   legacy: { holder: 'k8slock-1', days: 4, foreign: 'node-fetch', renewTimeDays: -2 },
   pipeline: { holder: 'pipeline-4711', sinceDays: 1 },
-  silent: { holder: HOLDER, renewedDays: 4 },
+  silent: { holder: HOLDER, sinceDays: 5, renewedDays: 4 },
   waited: { waiters: [{ id: BOB, days: 1 }] },
 };
 
@@ -104,7 +107,12 @@ real('queue', async (t) => {
     ['queue', 'free'],
     ['queue', 'typo'],
   ]);
-  const changes = [['--move', BOB, '--to', '1'], ['--remove', 'nobody'], ['--remove', '000019-0f4h7t2y1u'], []];
+  const changes = [
+    ['--move', BOB, '--to', '1'],
+    ['--remove', 'nobody'],
+    ['--remove', '000019-0f4h7t2y1u', '--timeout', '1s'],
+    [],
+  ];
   const changed = await all(
     t,
     printing,
@@ -116,7 +124,10 @@ real('queue', async (t) => {
 
 real('unlock', async (t) => {
   const { replace = [], ...printing } = await stageAll('dead', 'deploy', 'elected', 'pipeline');
-  const ago: [RegExp, string][] = [[/renewed it \S+ ago/g, 'renewed it 24h30m5s ago']];
+  const ago: [RegExp, string][] = [
+    [/renewed it \S+ ago/g, 'renewed it 24h30m5s ago'],
+    [/for 72h30m\d+s/g, 'for 72h30m5s'],
+  ];
   const commands = [
     ['deploy', '--holder', 'alice'],
     ['typo', '--holder', HOLDER],
@@ -158,17 +169,18 @@ real('verify', async (t) => {
 });
 
 real('doctor', async (t) => {
-  const { replace = [], namespace, ...printing } = await stageAll('deploy');
+  const { replace = [], namespace, env } = await stageAll('deploy');
   const cluster = await realCluster();
   // Other tests install it.
-  const policy: [RegExp, string][] = [[/^(policy +\S*ok\S* +).*$/gm, '$1(installed or not)']];
-  const stranger = cluster.kubeconfigFor(cluster.userToken(11), namespace);
-  const theirs: Printing = {
-    env: { KUBECONFIG: stranger },
-    replace: [...replace, [stranger, '/home/bob/.kube/config'], ...policy],
-  };
+  const policy: [RegExp, string][] = [[/^(policy +\S*ok\S* +).*(\n {18}.*)*$/gm, '$1(installed or not)']];
+  // Named by no path, whose length would say where lines end.
+  const cwd = tempFolder(t);
+  copyFileSync(env.KUBECONFIG, join(cwd, 'ops.kubeconfig'));
+  copyFileSync(cluster.kubeconfigFor(cluster.userToken(11), namespace), join(cwd, 'bob.kubeconfig'));
+  const mine: Printing = { cwd, env: { KUBECONFIG: 'ops.kubeconfig' }, replace: [...replace, ...policy] };
+  const theirs: Printing = { ...mine, env: { KUBECONFIG: 'bob.kubeconfig' } };
   compare('doctor', [
-    ...(await all(t, { ...printing, replace: [...replace, ...policy] }, [['doctor', 'deploy'], ['doctor', 'new'], ['doctor']])),
+    ...(await all(t, mine, [['doctor', 'deploy'], ['doctor', 'new'], ['doctor']])),
     await printed(t, ['doctor', 'deploy'], theirs),
     await printed(t, ['doctor', '--server', 'http://127.0.0.1:9', '-n', 'ci'], { env: {} }),
     await plainly(t, ['doctor', 'deploy', '-o', 'json'], theirs),
@@ -177,6 +189,12 @@ real('doctor', async (t) => {
 
 test('help', async (t) => {
   const pages = [['--help'], ...Object.keys(COMMANDS).map((name) => [name, '--help'])];
-  compare('help', await all(t, { env: {} }, pages));
+  const outputs = await all(t, { env: {} }, pages);
+  compare('help', outputs);
   assert.ok(pages.length > 15);
+  for (const output of outputs) {
+    const [, narrow = ''] = output.split(/^--- on a terminal with .*$/m);
+    const wide = narrow.split('\n').filter((line) => line.length > 80 && line.trim().includes(' '));
+    assert.deepEqual(wide, [], 'wider than the terminal, though there is more than a word');
+  }
 });

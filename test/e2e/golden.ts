@@ -15,6 +15,7 @@ export interface Printing {
   env: Record<string, string>;
   /** What is replaced besides what always is. */
   replace?: readonly [RegExp | string, string][];
+  cwd?: string;
 }
 
 const ALWAYS: readonly [RegExp | string, string][] = [
@@ -24,8 +25,8 @@ const ALWAYS: readonly [RegExp | string, string][] = [
 ];
 
 function settled(text: string, replace: Printing['replace'] = []): string {
-  const all = [...ALWAYS, ...replace].reduce((rest, [found, by]) => rest.replaceAll(found, by), text);
-  return all.replaceAll('\r\n', '\n').replaceAll('\x1b', '\\e');
+  const plain = text.replaceAll('\r\n', '\n').replaceAll('\x1b', '\\e');
+  return [...ALWAYS, ...replace].reduce((rest, [found, by]) => rest.replaceAll(found, by), plain);
 }
 
 const WINDOWS = [80, 200];
@@ -37,8 +38,9 @@ export async function printed(t: TestContext, args: readonly string[], printing:
   const sections = [plain];
   for (const columns of WINDOWS) {
     const command = [...PROGRAM, ...args].map((word) => `'${word}'`).join(' ');
-    const { screen } = await terminal(t, command, { env: { HOME: '/nonexistent', TERM: 'xterm', ...printing.env }, columns })
-      .ended;
+    const { env, cwd = '.' } = printing;
+    const options = { env: { HOME: '/nonexistent', TERM: 'xterm', ...env }, columns };
+    const { screen } = await terminal(t, `sh -c "cd '${cwd}' && exec ${command}"`, options).ended;
     const text = settled(screen, printing.replace);
     const same = shown.get(text);
     sections.push(`--- on a terminal with ${columns} columns${same ? `: as ${same}` : `\n${text.trimEnd()}`}`);
@@ -54,8 +56,8 @@ const outputOf = (section: string): string =>
     .replace(/^--- exit code \d+$/m, '');
 
 /** Without a terminal, with its exit code. */
-export async function plainly(t: TestContext, args: readonly string[], { env, replace }: Printing): Promise<string> {
-  const { code, stdout, stderr } = await guard(t, [...args], { env }).finished;
+export async function plainly(t: TestContext, args: readonly string[], { env, replace, cwd = '.' }: Printing): Promise<string> {
+  const { code, stdout, stderr } = await guard(t, [...args], { env, cwd }).finished;
   const line = `$ k8s-lease-lock ${args.map((word) => (/^[\w./:=-]+$/.test(word) ? word : `'${word}'`)).join(' ')}`;
   const errors = stderr === '' ? '' : `--- on stderr\n${stderr}`;
   return `${settled(`${line}\n${stdout}${errors}`, replace)}--- exit code ${code}`;
