@@ -69,7 +69,8 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
       return refuse(
         'credentials',
         status,
-        `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster`,
+        `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster ` +
+          `(${documentAt('troubleshooting.md#401')})`,
       );
     case 403:
       // Its clock and mine, or those of two API servers, are a little apart.
