@@ -9,13 +9,12 @@ import { describeUnlocked } from '../src/lock/describe-unlock.ts';
 import { release, sharedIdentity } from '../src/lock/index.ts';
 import { unlock } from '../src/lock/unlock.ts';
 import { describeLease } from '../src/names.ts';
-import { visible } from '../src/visible.ts';
 import { type Connected, connect } from './connect.ts';
 import { aboutOf } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
 import { isCurrent, isFinal, logOf, type Session, type Status, untilEnded } from './job-state.ts';
 import { isAlive } from './process-name.ts';
-import { fail, note, summarise, warn } from './report.ts';
+import { fail, note, say, summarise, warn } from './report.ts';
 
 /** Beyond the two requests that releasing takes. */
 const SPARE_MS = 3000;
@@ -98,7 +97,7 @@ async function releaseForKeeper(
   if (held && !wasCurrent) return reportLost(`${subject} was lost: ${cause}, and nothing renewed it in time`, inputs);
   if (held && status) await summarise(status, undefined, 'held');
   if (failed !== undefined) warn('k8s-lease-lock: not released', `${subject} is free when it expires: ${cause}, and ${failed}`);
-  else if (held) info(`${subject}: ${cause}; released without it, in time`);
+  else if (held) say(`${subject}: ${cause}; released without it, in time`);
 }
 
 /** `mode: release`: releases what another job has acquired under a holder that both know; or asks whoever else holds the lock under that id. */
@@ -131,13 +130,13 @@ async function unlockHolder(
     force,
     timeoutMs,
     caller: { host: host ?? '', user: who },
-    onAsked: ({ id }) => info(`k8s-lease-lock: asked ${visible(id)} to release ${describeLease(me)}`),
+    onAsked: ({ id }) => say(`k8s-lease-lock: asked ${id} to release ${describeLease(me)}`),
   });
   if (result.kind === 'not-held' || (result.kind === 'refused' && result.reason === 'absent'))
     return note('k8s-lease-lock: nothing to release', `${describeLease(me)} was not held by ${holder}`);
   if (result.kind === 'failed' || result.kind === 'refused') return fail(NOT_RELEASED, `${describeLease(me)}: ${result.message}`);
   const words = { force: 'force: silent', forceLive: 'force: live', status: `k8s-lease-lock status ${me.name}` };
   const message = describeUnlocked(result, { me, holder, timeoutMs, now: clock.wall(), words });
-  if (result.kind === 'unlocked') info(`k8s-lease-lock: ${message}`);
+  if (result.kind === 'unlocked') say(`k8s-lease-lock: ${message}`);
   else fail(NOT_RELEASED, message);
 }

@@ -1,17 +1,19 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
-import { error, notice, setOutput, setSecret, summary, warning } from '@actions/core';
+import { error, info, notice, setOutput, setSecret, summary, warning } from '@actions/core';
 import { formatDuration } from '../src/durations.ts';
+import { visible } from '../src/visible.ts';
 import type { Inputs } from './inputs.ts';
 import type { Status } from './job-state.ts';
 
 /** The one annotation of a step that fails. */
 export function fail(title: string, message: string): void {
-  error(message, { title });
+  error(visible(message), { title: visible(title) });
   process.exitCode = 1;
 }
 
-export const warn = (title: string, message: string): void => warning(message, { title });
-export const note = (title: string, message: string): void => notice(message, { title });
+export const warn = (title: string, message: string): void => warning(visible(message), { title: visible(title) });
+export const say = (message: string): void => info(visible(message));
+export const note = (title: string, message: string): void => notice(visible(message), { title: visible(title) });
 
 export type Outcome = Pick<
   Status,
@@ -54,7 +56,7 @@ export async function summarise(outcome: Outcome, heldMs: number | undefined, ho
 }
 
 /** Names and reasons of others become part of a page. */
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+const escaped = (text: string): string => visible(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /** Every secret, whole and by lines: the runner hides just what it has been told. */
 export function maskSecrets({ githubToken, access: { token, kubeconfigText } }: Inputs): void {

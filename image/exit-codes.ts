@@ -17,6 +17,7 @@ export const EXIT = {
   usage: { code: 64, when: 'bad usage: unknown option, invalid value, or no command given' },
   unreachable: { code: 69, when: 'the API server could not be reached in time' },
   supervisor: { code: 71, when: 'the supervisor of the command could not be started, or was killed; the command was stopped' },
+  output: { code: 74, when: 'what was to be printed could not be written, such as to a full disk' },
   notAcquired: {
     code: 75,
     when: 'not acquired in time, or busy with `--on-busy fail` (`-E` changes this code); `unlock`: not released in time',

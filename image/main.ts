@@ -2,11 +2,13 @@
 import { isSea } from 'node:sea';
 import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
+import { visible } from '../src/visible.ts';
 /** The command line: which command it is. */
 import { COMMANDS } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 import { overviewOf } from './help.ts';
 import { nearest } from './nearest.ts';
+import { printLine, write } from './stdout.ts';
 
 const overview = () => overviewOf(Object.fromEntries(Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary])));
 
@@ -24,13 +26,13 @@ async function main([command, ...argv]: string[]): Promise<number> {
     case '-V':
     case '--version':
     case 'version':
-      process.stdout.write(`${VERSION}\n`);
+      await printLine(VERSION);
       return 0;
     case '-h':
     case '--help':
     case 'help':
       if (argv[0] !== undefined) return await runNamed(argv[0], ['--help']);
-      process.stdout.write(overview());
+      await write(overview());
       return 0;
     case undefined:
       process.stderr.write(overview());
@@ -44,9 +46,8 @@ async function runNamed(name: string, argv: readonly string[]): Promise<number> 
   const command = Object.hasOwn(COMMANDS, name) ? await COMMANDS[name]?.load() : undefined;
   if (command) return await command.run(argv, process.env);
   const near = nearest(name, Object.keys(COMMANDS));
-  process.stderr.write(
-    `k8s-lease-lock: unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}\n\n${overview()}`,
-  );
+  const unknown = `unknown ${name.startsWith('-') ? 'option' : 'command'} "${name}"${near ? `: did you mean "${near}"?` : ''}`;
+  process.stderr.write(`k8s-lease-lock: ${visible(unknown)}\n\n${overview()}`);
   return EXIT.usage.code;
 }
 

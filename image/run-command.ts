@@ -1,13 +1,16 @@
 /** Runs a command of the command line: with a log, a cluster, and the settings; and makes participants of the lock for it. */
+import { isatty } from 'node:tty';
 import type { Cluster } from '../src/api/cluster.ts';
 import { findCluster } from '../src/api/find-cluster.ts';
 import { type Clock, systemClock } from '../src/clock.ts';
 import { hostInfo } from '../src/host.ts';
 import { type Identity, newIdentity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
+import { visible } from '../src/visible.ts';
 import { type CommandLine, type Env, type Reader, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
 import type { ConnectSettings, JoinSettings, Line } from './options.ts';
+import { printLine } from './stdout.ts';
 
 const STDERR = 2;
 /** Of a terminal that does not say its width. */
@@ -30,7 +33,7 @@ export async function runCommand<Settings extends JoinSettings>(
 ): Promise<number> {
   switch (line.kind) {
     case 'help':
-      process.stdout.write(`${line.text}\n`);
+      await printLine(line.text);
       return 0;
     case 'usage':
       return complain(`${line.message} (see "k8s-lease-lock ${command} --help")`, EXIT.usage.code);
@@ -72,7 +75,7 @@ export async function operate<Settings extends ConnectSettings>(
 ): Promise<number> {
   return await reportUsage(command, async () => {
     const given = await line;
-    if (given.kind === 'help') process.stdout.write(`${given.text}\n`);
+    if (given.kind === 'help') await printLine(given.text);
     if (given.kind === 'help') return 0;
     const settings = { ...settingsOf(given.read, given.operands), logFormat: 'text', level: 'info' } as const;
     return await withContext(settings, env, (_, context) => act(settings, { ...context, env }));
@@ -81,10 +84,11 @@ export async function operate<Settings extends ConnectSettings>(
 
 /** Of the terminal, where stderr is one that can erase a line. */
 const columnsOf = (env: Env) =>
-  process.stderr.isTTY && env.TERM !== 'dumb' ? () => process.stderr.columns || NARROW_COLUMNS : undefined;
+  // Whoever asks process.stderr changes the flags of a pipe, which the command would inherit.
+  isatty(STDERR) && env.TERM !== 'dumb' ? () => process.stderr.columns || NARROW_COLUMNS : undefined;
 
 export function complain(message: string, code: number): number {
-  process.stderr.write(`k8s-lease-lock: ${message}\n`);
+  process.stderr.write(`k8s-lease-lock: ${visible(message)}\n`);
   return code;
 }
 

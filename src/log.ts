@@ -5,7 +5,7 @@
 import { write } from 'node:fs';
 import { type Clock, later, waitUntil } from './clock.ts';
 import { describeLease } from './names.ts';
-import { visible } from './visible.ts';
+import { visible, visibleJson } from './visible.ts';
 
 export type Level = 'error' | 'info' | 'debug';
 export type LogFormat = 'text' | 'json';
@@ -61,7 +61,7 @@ export function logTo({ clock, format, level: least, fd, columns }: LogOptions):
   };
   const log = (level: Level, message: string, fields: Readonly<Record<string, unknown>> = {}) => {
     if (RANK[level] > RANK[least]) return;
-    const json = () => JSON.stringify({ time: clock.wall().toISOString(), level, message, ...fields });
+    const json = () => visibleJson({ time: clock.wall().toISOString(), level, message, ...fields });
     backlog.push(format === 'json' ? `${json()}\n` : `${PREFIX}${visible(message)}\n`);
     if (backlog.length > BACKLOG) backlog.shift();
     pump();

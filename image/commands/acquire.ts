@@ -18,6 +18,7 @@ import {
 } from '../../src/lock/index.ts';
 import { logOf } from '../../src/log.ts';
 import { timings } from '../../src/protocol/timings.ts';
+import { visibleJson } from '../../src/visible.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
@@ -32,6 +33,7 @@ import {
   waitSettings,
 } from '../options.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 /** What is printed on stdout for scripts. */
 const OUTPUTS = ['none', 'token', 'json'] as const;
@@ -97,14 +99,18 @@ async function acquireForOthers(settings: AcquireSettings, context: CommandConte
   lock.abandon();
   const left = formatDuration(Math.max(0, lock.deadlines().expiresAt - clock.now()));
   log('info', `held as ${lock.holder} for ${left} at most: it is not renewed`);
-  printAcquired(settings.output, participant, lock);
+  await printAcquired(settings.output, participant, lock);
   return 0;
 }
 
-function printAcquired(output: AcquireSettings['output'], { me: { namespace, name } }: Participant, lock: HeldLock): void {
+async function printAcquired(
+  output: AcquireSettings['output'],
+  { me: { namespace, name } }: Participant,
+  lock: HeldLock,
+): Promise<void> {
   const { holder, token, transitions } = lock;
-  if (output === 'token') process.stdout.write(`${token}\n`);
-  if (output === 'json') process.stdout.write(`${JSON.stringify({ namespace, name, holder, token, transitions })}\n`);
+  if (output === 'token') await printLine(token);
+  if (output === 'json') await printLine(visibleJson({ namespace, name, holder, token, transitions }));
 }
 
 /** Everyone who gives the same holder is the same participant; in a Pod that is the Pod. */

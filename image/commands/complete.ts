@@ -9,8 +9,8 @@ import { type CommandLineShape, type Env, readerOf } from '../command-line.ts';
 import { COMMANDS } from '../commands.ts';
 import { readNames } from '../completion/names.ts';
 import { type Candidate, readTyped, type Typed, unquoted } from '../completion/words.ts';
-import { printLine } from '../operate/stdout.ts';
 import { HELP, type Option } from '../option.ts';
+import { printLine } from '../stdout.ts';
 
 /** cobra's ShellCompDirectiveDefault and ShellCompDirectiveNoFileComp. */
 const FILES = ':0';

@@ -3,6 +3,7 @@ import { type CommandLineShape, type Env, UsageError } from '../command-line.ts'
 import { SCRIPTS, SHELLS } from '../completion/scripts.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine, write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage:
@@ -20,7 +21,7 @@ export const SHAPE: CommandLineShape = {
 export async function completion(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('completion', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const [given] = line.operands;
     const shell = SHELLS.find((known) => known === given);
@@ -30,7 +31,7 @@ export async function completion(argv: readonly string[], env: Env): Promise<num
           ? `the shell is missing: one of ${SHELLS.join(', ')}`
           : `unknown shell "${given}": use one of ${SHELLS.join(', ')}`,
       );
-    process.stdout.write(SCRIPTS[shell]);
+    await write(SCRIPTS[shell]);
     return 0;
   });
 }

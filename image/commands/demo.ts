@@ -12,6 +12,7 @@ import { readInterleaved } from '../interleaved.ts';
 import { variableOf } from '../option.ts';
 import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
 /** Short, so that the demonstration is: a killed guard's lock is free after this and two seconds. */
@@ -49,7 +50,7 @@ export const SHAPE: CommandLineShape = {
 export async function demo(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('demo', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const { read } = line;
     const given = CLUSTER.map((name) => [name, read.text(name)] as const);

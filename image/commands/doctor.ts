@@ -1,15 +1,15 @@
 /** `k8s-lease-lock doctor`: why a lock does not work from here, each finding with its fix. It changes nothing. */
 import { problemOfName } from '../../src/names.ts';
-import { visible } from '../../src/visible.ts';
+import { visible, visibleJson } from '../../src/visible.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { type Colour, paintFor } from '../operate/colour.ts';
 import { examine, type Finding } from '../operate/examine.ts';
-import { printLine, terminalWidth } from '../operate/stdout.ts';
 import { CONNECTING, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
+import { printLine, terminalWidth } from '../stdout.ts';
 import { wrapped } from '../wrapped.ts';
 
 const OUTPUTS = ['text', 'json'] as const;
@@ -51,7 +51,7 @@ const INDENT = ' '.repeat(18);
 async function report({ name, output, ...settings }: DoctorSettings, { cluster, clock, env }: OperateContext): Promise<number> {
   const findings = await examine({ cluster, clock, name, namespace: settings.namespace ?? cluster.namespace });
   if (output === 'json') {
-    await printLine(JSON.stringify({ findings }, undefined, 2));
+    await printLine(visibleJson({ findings }, 2));
     return exitCodeOf(findings);
   }
   const paint = paintFor(process.stdout.isTTY === true, env);

@@ -10,6 +10,7 @@ import { DEFAULT_IMAGE } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
 import { pick } from '../option-table.ts';
 import { complain, reportUsage } from '../run-command.ts';
+import { printLine, write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (${documentAt('inject.md')}).`,
@@ -18,18 +19,18 @@ export const SHAPE: CommandLineShape = {
 };
 
 export async function inject(argv: readonly string[], env: Env): Promise<number> {
-  return await reportUsage('inject', () => {
+  return await reportUsage('inject', async () => {
     const line = readCommandLine(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const files = line.read.texts('filename');
     if (files.length === 0) throw new UsageError('-f is required: a file with manifests, or - for the standard input');
-    return print(files, line.read.text('image'));
+    return await print(files, line.read.text('image'));
   });
 }
 
 /** All or nothing: half of it would be applied as if it were the whole. */
-function print(files: readonly string[], image: string | undefined): number {
+async function print(files: readonly string[], image: string | undefined): Promise<number> {
   const problems: string[] = [];
   let printed = '';
   for (const file of files) {
@@ -41,7 +42,7 @@ function print(files: readonly string[], image: string | undefined): number {
   }
   for (const problem of problems) complain(problem, EXIT.configuration.code);
   if (problems.length > 0) return EXIT.configuration.code;
-  process.stdout.write(printed);
+  await write(printed);
   return 0;
 }
 

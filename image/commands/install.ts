@@ -9,6 +9,7 @@ import { type CommandLineShape, type Env, UsageError } from '../command-line.ts'
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage:
@@ -22,7 +23,7 @@ export const SHAPE: CommandLineShape = {
 export async function install(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('install', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const [to] = line.operands;
     if (to === undefined)

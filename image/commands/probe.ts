@@ -3,6 +3,7 @@ import { type CommandLineShape, type Env, readCommandLine } from '../command-lin
 import { pick } from '../option-table.ts';
 import { askHeld, STATUS_PORT } from '../pod/status-server.ts';
 import { complain, reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 const PATIENCE_MS = 1000;
 export const SHAPE: CommandLineShape = {
@@ -15,7 +16,7 @@ export const SHAPE: CommandLineShape = {
 export async function probe(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('probe', async () => {
     const line = readCommandLine(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const port = line.read.integer('status-port', { from: 1, to: 65_535 }) ?? STATUS_PORT;
     const { held, message } = await askHeld(port, PATIENCE_MS);

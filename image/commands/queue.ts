@@ -13,10 +13,10 @@ import { reportAnswer } from '../operate/answers.ts';
 import { describeAbsent, readLocks } from '../operate/locks.ts';
 import { callerOf, type LockSettings, lockSettings, operatorOf } from '../operate/operator.ts';
 import { printQueue } from '../operate/print.ts';
-import { printLine } from '../operate/stdout.ts';
 import { CONNECTING, pick } from '../option-table.ts';
 import { given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 type Wish =
   | { kind: 'show' }

@@ -5,6 +5,7 @@ import { problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 import { pick } from '../option-table.ts';
 import { reportUsage } from '../run-command.ts';
+import { write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage:
@@ -14,9 +15,9 @@ export const SHAPE: CommandLineShape = {
 };
 
 export async function rbac(argv: readonly string[], env: Env): Promise<number> {
-  return await reportUsage('rbac', () => {
+  return await reportUsage('rbac', async () => {
     const line = readCommandLine(SHAPE, argv, env);
-    process.stdout.write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
+    await write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
     return 0;
   });
 }

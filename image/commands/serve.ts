@@ -6,6 +6,7 @@ import { readInterleaved } from '../interleaved.ts';
 import { pick } from '../option-table.ts';
 import { given } from '../options.ts';
 import { reportUsage } from '../run-command.ts';
+import { printLine } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage: 'Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is not a cluster.',
@@ -16,7 +17,7 @@ export const SHAPE: CommandLineShape = {
 export async function serve(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('serve', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
-    if (line.kind === 'help') process.stdout.write(`${line.text}\n`);
+    if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const data = line.read.text('data');
     return await serveLeases({

@@ -11,11 +11,11 @@ import { reportAnswer } from '../operate/answers.ts';
 import { paintFor } from '../operate/colour.ts';
 import { readLocks, type Wanted } from '../operate/locks.ts';
 import { type Output, printLocks } from '../operate/print.ts';
-import { printLine, terminalWidth } from '../operate/stdout.ts';
 import { watchLocks } from '../operate/watch.ts';
 import { CONNECTING, MANAGED, OUTPUTS, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
+import { printLine, terminalWidth } from '../stdout.ts';
 
 export interface StatusSettings extends ConnectSettings {
   names: readonly string[];

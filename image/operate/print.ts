@@ -1,7 +1,7 @@
 /** Locks in the format that was asked for, as lines. */
 import { describeLease } from '../../src/names.ts';
 import type { HolderReport, LockReport, WaiterReport } from '../../src/protocol/report.ts';
-import { visible } from '../../src/visible.ts';
+import { visible, visibleJson } from '../../src/visible.ts';
 import type { OUTPUTS } from '../option-table.ts';
 import { wrapped } from '../wrapped.ts';
 import type { Paint } from './colour.ts';
@@ -37,7 +37,7 @@ export async function printLocks(
     case 'wide':
       return printTable(columnsOf({ wide: output === 'wide', namespaces, paint }), locks);
     case 'json':
-      return [JSON.stringify(valuesOf(locks, single), undefined, 2)];
+      return [visibleJson(valuesOf(locks, single), 2)];
     case 'yaml': {
       const { stringify } = await import('yaml');
       // With quotes around what older parsers take for a time, or for true.

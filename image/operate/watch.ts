@@ -5,10 +5,10 @@
 import type { LeaseReader } from '../../src/api/lease-list.ts';
 import { type Clock, later, type Monotonic, waitUntil } from '../../src/clock.ts';
 import type { Log } from '../../src/log.ts';
+import { printLine, write } from '../stdout.ts';
 import { reportAnswer } from './answers.ts';
 import { type Lock, readLocks, type Wanted } from './locks.ts';
 import { columnsOf, type Printing, printLocks } from './print.ts';
-import { printLine, write } from './stdout.ts';
 import { printTable } from './table.ts';
 
 const EVERY_MS = 2000;

@@ -7,12 +7,7 @@ import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import type { Reply } from './http.ts';
-
-/**
- * Why a request was refused. `credentials`: 401. `rights`: RBAC does not allow it. `policy`: an admission policy refused it; `not-yours`: that in
- * deploy/holders, since the id is not the caller's. `namespace`: it does not exist. `invalid`: the API server can't accept the object, or the request.
- */
-export type Refusal = 'credentials' | 'rights' | 'policy' | 'not-yours' | 'namespace' | 'invalid';
+import { admissionRefusal, forbidden, type Refusal, type Refused } from './refusals.ts';
 
 export type Answer =
   | { kind: 'lease'; lease: RawLease }
@@ -34,8 +29,6 @@ export type WatchEvent = { lease: RawLease | undefined };
 /** What the policy in deploy/holders answers while the holder's lease has not expired. */
 const NOT_EXPIRED = 'and has not expired: only its holder';
 const TOO_EARLY_MS = 1000;
-/** What it answers where an id is not the caller's. */
-const NOT_YOURS = 'is not yours: it must be';
 
 /** What was asked for, for messages. */
 export interface Asked {
@@ -64,6 +57,9 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
     return { kind: 'failed', message, applied: 'unknown' };
   }
   const why = problem?.message ?? nature(headers, body);
+  const forbid = ({ reason, fix }: Refused) => refuse(reason, status, `${subject}: ${status}: ${why}. ${fix}`);
+  const denied = status < 500 && !why.includes(NOT_EXPIRED) && admissionRefusal(why);
+  if (denied) return forbid(denied);
   switch (status) {
     case 401:
       return refuse(
@@ -83,14 +79,7 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
           comeBack: true,
           notExpired: true,
         };
-      // A policy refuses it: more rights would change nothing.
-      if (why.includes('ValidatingAdmissionPolicy'))
-        return refuse(
-          why.includes(NOT_YOURS) ? 'not-yours' : 'policy',
-          status,
-          `${subject}: 403: ${why} (${documentAt('theft.md')})`,
-        );
-      return refuse('rights', status, `${subject}: 403: ${why}. ${rights(asked)}`);
+      return forbid(forbidden(why, asked));
     case 404:
       if (problem?.details?.kind === 'leases' && problem.details.name === asked.name) return { kind: 'absent' };
       if (problem?.details?.kind === 'namespaces')
@@ -129,13 +118,6 @@ interface Status {
 }
 
 const refuse = (reason: Refusal, status: number, message: string): Answer => ({ kind: 'refused', reason, status, message });
-
-function rights({ namespace, name }: Asked): string {
-  return (
-    `Allow get, watch, create and update on leases.coordination.k8s.io with resourceNames ["${name}"] ` +
-    `in namespace ${namespace} (${documentAt('rbac.md')})`
-  );
-}
 
 /** A maintenance page may ask for an hour: whoever waits must notice before that that it is over. */
 const PATIENCE_MS = 30_000;

@@ -1,4 +1,5 @@
 /** The one error that the library throws. Its code is for programs, its message says to people what is wrong and what to do about it. */
+import { visible } from '../visible.ts';
 import type { LockHolder } from './types.ts';
 
 /**
@@ -39,7 +40,7 @@ export class LockError extends Error {
 
   /** Made by the library. */
   constructor(code: LockErrorCode, message: string, { cause, status, heldBy = [] }: LockErrorDetails = {}) {
-    super(message, cause === undefined ? undefined : { cause });
+    super(visible(message), cause === undefined ? undefined : { cause });
     this.code = code;
     this.status = status;
     this.heldBy = heldBy;

@@ -48,7 +48,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
   if (!known.fresh) return await read(wait);
   if (!known.view) return undefined;
   // 3. Decide by the rules, and act. A write is answered by the Lease (4. onAnswer), or is a setback (5. onSetback).
-  const decision = decide(known.view, { me: participant.me, ticket: known.ticket }, momentOf(participant));
+  const decision = decide(known.view, { me: participant.me, ...known }, momentOf(participant));
   switch (decision.kind) {
     case 'refused':
       return refusedDocument(decision.message);
@@ -156,7 +156,9 @@ function observeLease({ known, participant }: Wait, lease: RawLease, reading: Om
   const parsed = parseLease(lease);
   if (parsed.kind === 'refused') return refusedDocument(parsed.message);
   known.view = observe(known.view, { state: parsed.state, ...reading });
-  known.ticket = findMine(parsed.state.waiters, participant.me)?.ticket ?? known.ticket;
+  const mine = findMine(parsed.state.waiters, participant.me);
+  known.ticket = mine?.ticket ?? known.ticket;
+  known.stop ??= mine?.stop;
   return undefined;
 }
 

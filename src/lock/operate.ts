@@ -3,7 +3,8 @@
  * after each conflict, so that nobody is touched but the entry that was named. Nothing here stops a process: a holder that was asked does that itself, and
  * one that was cleared may still be running.
  */
-import type { Answer, Refusal } from '../api/answers.ts';
+import type { Answer } from '../api/answers.ts';
+import type { Refusal } from '../api/refusals.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
 import { documentAt } from '../documents.ts';
 import { standingStillMs } from '../protocol/deadlines.ts';

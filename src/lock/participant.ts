@@ -1,6 +1,7 @@
 /** One participant of one lock: what it needs to know, what it asks for, and what it may get. Types, and two helpers. */
-import type { Refusal } from '../api/answers.ts';
+
 import type { LeaseClient } from '../api/lease-client.ts';
+import type { Refusal } from '../api/refusals.ts';
 import type { Clock } from '../clock.ts';
 import type { Deadlines } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';

@@ -1,6 +1,6 @@
 /** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
 import { later, type Monotonic, NEVER, type Steady, waitUntil } from '../clock.ts';
-import type { Holder } from '../protocol/lock-state.ts';
+import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import { isMe } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { stamped, type View } from '../protocol/sightings.ts';
@@ -41,6 +41,8 @@ export interface Known {
   fresh: boolean;
   /** My place in the queue, once I have been seen there: kept if the entry vanishes. */
   ticket: number | undefined;
+  /** Asked once, I leave, even if the entry that said so is gone with the request: whoever passed me over has removed it. */
+  stop: StopRequest | undefined;
   /** How often in a row my entry was written, and was then not to be seen. */
   unseen: number;
   /** Something of mine may stand in the Lease. */
@@ -72,7 +74,7 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     oneTry,
     tried: undefined,
     signal,
-    known: { view: undefined, fresh: false, ticket: undefined, unseen: 0, wrote: false, inDoubt: false },
+    known: { view: undefined, fresh: false, ticket: undefined, stop: undefined, unseen: 0, wrote: false, inDoubt: false },
     requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
     refused: undefined,
     pollAt: NEVER,
@@ -135,11 +137,11 @@ export function unanswered({ requests: { silentSince }, giveUpAt, participant: {
 
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
   const { clock, client, me } = wait.participant;
-  const { view, ticket } = wait.known;
+  const { view } = wait.known;
   const { lastFailure } = wait.requests;
   // Who is asked to come back later still knows what it was shown before.
   if (lastFailure && !(lastFailure.comeBack && view)) return unreachable(lastFailure.message, client.server);
-  const decision = view && decide(view, { me, ticket }, momentOf(wait.participant));
+  const decision = view && decide(view, { me, ...wait.known }, momentOf(wait.participant));
   const last = decision && 'heldBy' in decision ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
 }

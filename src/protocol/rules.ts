@@ -36,10 +36,12 @@ export type Decision =
 export interface Asking {
   me: Me;
   ticket: number | undefined;
+  /** I have been asked to leave. */
+  stop?: StopRequest | undefined;
 }
 
 /** What a participant that wants the lock does next. */
-export function decide(view: View, { me, ticket: known }: Asking, moment: Moment): Decision {
+export function decide(view: View, { me, ticket: known, stop }: Asking, moment: Moment): Decision {
   const { state } = view;
   if (state.coordinated) return coordinated(state.coordinated, me);
   const blockers = blockersOf(view, me);
@@ -51,7 +53,8 @@ export function decide(view: View, { me, ticket: known }: Asking, moment: Moment
     return { kind: 'confirm', key: mine.key, lease: renewal({ view, me, moment }, mine.key) };
   }
   const waiting = findMine(state.waiters, me);
-  if (waiting?.stop) return { kind: 'stopped', request: waiting.stop };
+  const request = stop ?? waiting?.stop;
+  if (request) return { kind: 'stopped', request };
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
   const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
   const position = ahead.length;

@@ -1,8 +1,11 @@
 /** What others have written into the Lease is data: it is no command to the runner, and no part of its page. */
 import assert from 'node:assert/strict';
+import { assertHarmless, SAMPLES } from '../field/hostile.ts';
+import { badServer, respond, status } from '../harness/bad-server.ts';
 import { real } from '../harness/real.ts';
 import { runJob, startJob } from '../harness/runner/index.ts';
-import { lab, onlyError, ran } from './lab.ts';
+import { kubeconfigOf } from './kubeconfigs.ts';
+import { ACTION, lab, onlyError, ran } from './lab.ts';
 
 real('what others wrote into the Lease is shown, and is never a command to this runner, or a part of its page', async (t) => {
   const { lock, overwrite, untilWaiting, clear, lease } = await lab();
@@ -34,4 +37,21 @@ real('what others wrote into the Lease is shown, and is never a command to this 
   assert.equal(result.conclusion, 'success', result.text);
   assert.deepEqual(result.annotations, [], (await lease()).metadata.name);
   assert.doesNotMatch(result.text, /^::(add-mask::deploy|set-output)/m);
+});
+
+real('what an API server says is shown, and is never a command either', async (t) => {
+  const place = await lab();
+  for (const text of SAMPLES.slice(0, 4)) {
+    for (const code of [403, 422]) {
+      const { url } = await badServer(t, respond(code, status(code, text, { message: text })));
+      const job = await runJob(t, [{ uses: ACTION, with: { name: 'deploy', kubeconfig: kubeconfigOf(place, { server: url }) } }]);
+      const { title, message } = job.annotations[0] ?? { title: '', message: '' };
+      assert.match(title, /not acquired/, message);
+      assertHarmless('the annotation', message);
+      assertHarmless('the page', ran(job.steps[0]?.main).summary);
+      assert.equal(job.annotations.length, 1);
+      const own = /^::(?:error|group|endgroup|add-mask|stop-commands|save-state|debug).*$/gm;
+      assertHarmless('the log', job.text.replace(own, ''));
+    }
+  }
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { BUNDLE, guard, reach } from '../harness/guards.ts';
+import { BUNDLE, guard, killGuard, reach } from '../harness/guards.ts';
 import { targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 import { operatorsOn } from './operate.ts';
@@ -100,7 +100,7 @@ for (const target of await targets()) {
       const alice = await holding(t, 'queued');
       const bob = await waiting(t, 'queued', '--holder', 'bob');
       const dead = await waiting(t, 'queued', '--holder', 'dead');
-      dead.kill('SIGKILL');
+      killGuard(dead);
       const shown = (await command(t, 'queue', 'queued')).stdout;
       const [, key = ''] = /(\d{6}-\w+) +dead\//.exec(shown) ?? [];
       assert.equal((await command(t, 'queue', 'queued', '--move', key, '--to', '1')).code, 0);

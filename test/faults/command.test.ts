@@ -34,7 +34,10 @@ function leftBehind(name: string, child: Work['children'] & object): Cell {
     name: `ended: the command leaves ${name}`,
     why: REASONS.gone,
     work: { leaves: true, children: child },
-    inject: (story) => allUp(story, 1 + child.length),
+    async inject(story) {
+      await allUp(story, 1 + child.length);
+      writeFileSync(join(story.folder, 'leave-alice'), '');
+    },
     outcome: 'ends',
     code: 0,
     says: [/left \d processes behind: stopping them/, /released Lease/],

@@ -12,7 +12,7 @@ export interface Work {
   /** Processes that it starts, each as badly behaved as it says itself. `orphan`: its parent ends at once; `session`: it calls setsid. */
   children?: (Work & { orphan?: boolean; session?: boolean; withoutEnvironment?: boolean })[];
   closesDescriptors?: boolean;
-  /** Its first process ends right after its children are up. */
+  /** Its first process ends when the file `leave-…` is there. */
   leaves?: boolean;
   /** Stops itself (SIGSTOP), so that no TERM reaches it. */
   freezes?: boolean;
@@ -74,7 +74,7 @@ function main([folder = '', who = '', how = '{}', kind = 'worker']: string[]): v
     note('beat');
     const told = existsSync(`${folder}/finish-${who}`);
     const over = options.livesMs !== undefined && performance.now() - startedAt >= options.livesMs;
-    if (told || over || (options.leaves && childrenAreUp(folder, who, options))) process.exit(0);
+    if (told || over || (options.leaves && existsSync(`${folder}/leave-${who}`))) process.exit(0);
     if (options.freezes && performance.now() - startedAt > 200) process.kill(process.pid, 'SIGSTOP');
     if (options.endsInTime && existsSync(`${folder}/end-at-${who}`))
       endAt(Number(readFileSync(`${folder}/end-at-${who}`, 'utf8')));
@@ -84,13 +84,6 @@ function main([folder = '', who = '', how = '{}', kind = 'worker']: string[]): v
 function start(args: string[], { session = false, withoutEnvironment = false }): void {
   const env = withoutEnvironment ? { PATH: process.env.PATH } : process.env;
   spawn(process.execPath, [fileURLToPath(import.meta.url), ...args], { stdio: 'ignore', detached: session, env }).unref();
-}
-
-function childrenAreUp(folder: string, who: string, { children = [] }: Work): boolean {
-  const started = readFileSync(`${folder}/processes`, 'utf8')
-    .split('\n')
-    .filter((line) => line.startsWith(`${who} `));
-  return started.length > children.length;
 }
 
 /** Spins for the last of it: a timer would be late by as much as what is to be hit. */

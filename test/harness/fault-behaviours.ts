@@ -88,6 +88,15 @@ export const late =
     setTimeout(() => relay(response, answer), ms).unref();
   };
 
+/** Whatever stands between has a clock of its own. */
+export const dated =
+  (date: string): Behaviour =>
+  async (exchange) => {
+    if (exchange.asked.verb === 'watch') return exchange.stream();
+    const answer = await exchange.forward();
+    relay(exchange.response, { ...answer, headers: { ...answer.headers, date } });
+  };
+
 /** Every Lease that passes towards the guard is changed, those of a watch, too. */
 export const altered =
   (change: (lease: ApiObject) => void): Behaviour =>

@@ -2,7 +2,10 @@
  * An administrator, and whoever else may write to a Lease: deletes it, unlocks by force, clears the spec, spoils entries, resets field
  * tracking, asks a holder to stop, adds what is none of ours. Its writes come true at once.
  */
+import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
+import type { LockState, Waiter } from '../../src/protocol/lock-state.ts';
+import { leaveRequest, type Signed, withWaiterAt } from '../../src/protocol/operator-writes.ts';
 import { LOCK, PREFIX } from './document.ts';
 import type { Author, Deed } from './history.ts';
 import { DEEDS } from './plan.ts';
@@ -64,6 +67,17 @@ class Desk {
     return { ...this.lease.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime };
   }
 
+  anyWaiter(): [LockState, Waiter] | [] {
+    const parsed = parseLease(this.lease);
+    if (parsed.kind !== 'state') return [];
+    const [first, ...more] = parsed.state.waiters;
+    return first ? [parsed.state, this.random.pick([first, ...more])] : [];
+  }
+
+  signed(): Signed {
+    return { by: 'admin', reason: 'because', wall: new Date(EPOCH_MS + this.world.now()) };
+  }
+
   /** Makes good later what was done, if it is still so. */
   later(meanMs: number, repair: (present: RawLease) => RawLease | undefined): true {
     this.world.at(this.world.now() + this.random.about(meanMs), () => {
@@ -118,6 +132,17 @@ const DO: Record<(typeof DEEDS)[number], (desk: Desk) => boolean> = {
     const stop = { holder: named, by: 'admin', kind: random.pick(['unlock', 'replace']), reason: 'because' };
     annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), stop });
     return desk.put(desk.annotated());
+  },
+  /** As `queue --remove` and `queue --move` write it. */
+  dismiss(desk) {
+    const [state, waiter] = desk.anyWaiter();
+    return state && waiter ? desk.put(leaveRequest(state, waiter, desk.signed())) : false;
+  },
+  move(desk) {
+    const [state, waiter] = desk.anyWaiter();
+    const place = 1 + Math.floor(desk.random.next() * (state?.waiters.length ?? 0));
+    const moved = state && waiter && withWaiterAt(state, waiter, place);
+    return moved ? desk.put(moved) : false;
   },
   adorn(desk) {
     const { annotations, random, lease, world } = desk;

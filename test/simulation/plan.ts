@@ -13,8 +13,10 @@ export interface Plan {
 const NETWORK = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition'];
 export const DEEDS = [
   ...(['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'] as const),
-  ...(['full', 'absurd', 'restore'] as const),
+  ...(['full', 'absurd', 'restore', 'dismiss', 'move'] as const),
 ] as const;
+/** Those that any run can have beside all others. */
+const COMMON = DEEDS.filter((deed) => !['restore', 'dismiss', 'move'].includes(deed));
 
 /** Kinds of runs, so that each trouble is met alone as well as in company. */
 const PROFILES: Record<string, string[]> = {
@@ -22,7 +24,8 @@ const PROFILES: Record<string, string[]> = {
   network: [...NETWORK, 'crash', 'skew', 'impatience'],
   pauses: ['pause', 'crash', 'drift', 'wall', 'delay', 'watch', 'impatience'],
   deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
-  deeds: [...DEEDS.filter((deed) => deed !== 'restore'), 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
+  deeds: [...COMMON, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
+  operated: ['dismiss', 'move', 'stop', 'unlock', 'delete', 'crash', 'delay', 'loss', 'late', 'watch', 'impatience', 'priority'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],
@@ -40,7 +43,7 @@ const PROFILES: Record<string, string[]> = {
   flood: ['flood'],
   storm: [
     ...NETWORK,
-    ...DEEDS.filter((deed) => deed !== 'restore'),
+    ...COMMON,
     ...['refusals', 'leap', 'no-watch', 'exile'],
     'crash',
     'pause',

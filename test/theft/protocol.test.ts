@@ -189,7 +189,7 @@ guarded('an id that was given is never changed: the refusal says how it must beg
   assert.equal(status, 403);
   assert.match(
     message,
-    /the holder pipeline-7\/\w+ is not yours: it must be user\/alice or start with it and a \/ \(\S+docs\/theft\.md\)$/,
+    /the holder pipeline-7\/\w+ is not yours: it must be user\/alice or start with it and a \/\. See \S+docs\/theft\.md$/,
   );
   const right = await lab.contender(lab.user('alice'), { holder: 'user/alice/pipeline-7' });
   await (await right.take()).release();

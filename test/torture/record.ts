@@ -77,7 +77,7 @@ export function historyOf(
   let before: RawLease | undefined;
   for (const [i, { lease, version }] of writes.entries()) {
     const at = times[i] ?? 0;
-    const done = deeds.get(version) ?? { author: writerOf(before, lease, authorOf) };
+    const done = deeds.get(version) ?? operated(before, lease) ?? { author: writerOf(before, lease, authorOf) };
     committedAt.set(version, at);
     history.push({ at, occurrence: { type: 'commit', before, after: lease, ...done } });
     if (lease && done.author.kind === 'ours')
@@ -89,6 +89,19 @@ export function historyOf(
 }
 
 const ADMIN: Author = { name: 'admin', kind: 'admin', id: 'admin', nonce: 'admin', durationMs: 0 };
+
+const UNLOCKED = 'lease-lock.nullplatform.com/unlocked';
+
+/** What a command for operators has written; what it clears by force, it signs. */
+function operated(before: RawLease | undefined, after: RawLease | undefined): { author: Author; deed: Deed } | undefined {
+  if (!before || !after) return undefined;
+  const [was, now] = [docOf(before), docOf(after)];
+  if (was.annotations[UNLOCKED] !== now.annotations[UNLOCKED]) return { author: ADMIN, deed: 'unlock' };
+  const asked = JSON.stringify(was.lock.stop) !== JSON.stringify(now.lock.stop) && now.lock.stop !== undefined;
+  const asksWaiter = ({ text }: { text: string }) => 'stop' in JSON.parse(text);
+  const leaves = now.waiters.filter(asksWaiter).length > was.waiters.filter(asksWaiter).length;
+  return asked || leaves ? { author: ADMIN, deed: 'other' } : undefined;
+}
 
 /** Whose entry the write has changed: each writes its own. */
 function writerOf(before: RawLease | undefined, after: RawLease | undefined, authorOf: (id: string) => Author): Author {

@@ -1,7 +1,8 @@
 /**
  * The command `npm run torture -- --minutes M [--guards N] [--seed S]`: real guards on a real API server under random faults, for as long as one
- * likes. The API server is frozen, killed and restarted, its etcd frozen; connections are cut, delayed, reset; guards are stopped and killed;
- * the Lease is deleted, and cleared as client-go would. What has happened is then held against the simulation's invariants.
+ * likes. The API server is frozen, killed and restarted, its etcd frozen; connections are cut, delayed, reset; answers are refusals, lies, late,
+ * cut off or lost; guards are stopped and killed, and so are their supervisors; the Lease is deleted, and cleared as client-go would; an
+ * operator unlocks it, by asking and by force, and removes waiters. What has happened is then held against the simulation's invariants.
  * A seed repeats the choice of faults, not their timing: this is the real world.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -52,6 +53,7 @@ async function newRack(cluster: OwnCluster, { minutes, seed, folder, undo }: Rac
     ends: Date.now() + minutes * 60_000,
     running: new Set(),
     wires: [],
+    proxies: [],
     deeds: new Map(),
     result: { starts: 0, writes: 0, faults: {}, codes: {}, problem: undefined },
     undo,

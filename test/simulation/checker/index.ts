@@ -5,6 +5,7 @@
 import { docOf } from '../document.ts';
 import type { Occurrence } from '../history.ts';
 import { judgeChanges } from './changes.ts';
+import { newDismissals } from './dismissals.ts';
 import { newExits } from './exits.ts';
 import { type CheckerOptions, date, type Facts, type Landed, newFacts, type Violation } from './facts.ts';
 import { judgeClaim, recordHolds } from './holds.ts';
@@ -50,6 +51,7 @@ export function newChecker(options: CheckerOptions): Checker {
     sweep(at, calmSince) {
       sweep(facts, at, calmSince);
       rooms.stops.sweep(at);
+      rooms.dismissals.sweep(at);
       rooms.restores.sweep(at);
       rooms.requests.sweep(at);
     },
@@ -67,6 +69,7 @@ const newRooms = (facts: Facts) => ({
   exits: newExits(facts),
   intervals: newIntervals(facts),
   stops: newStops(facts),
+  dismissals: newDismissals(facts),
   restores: newRestores(facts),
   oneTry: newOneTry(facts),
   requests: newRequests(facts),
@@ -80,19 +83,17 @@ function lose({ facts, stops }: Rooms, at: number, event: Extract<Occurrence, { 
 }
 
 function take(rooms: Rooms, at: number, event: Occurrence): void {
-  const { facts, exits, intervals, stops, oneTry, requests } = rooms;
+  const { facts, exits, intervals, stops, dismissals, oneTry, requests } = rooms;
   switch (event.type) {
     case 'commit':
       commit(rooms, at, landedOf(event));
       break;
     case 'shown':
-      facts.ghosts.shown(at, event);
-      if (!facts.sights.show(at, event, facts.holds.values())) break;
-      follow(facts, at, event);
-      stops.shown(at, event);
+      show(rooms, at, event);
       break;
     case 'unqueued':
       judgeFailure(facts, at, event);
+      dismissals.unqueued(at, event);
       exits.gaveUp(at, event);
       oneTry.unqueued(at, event);
       follow(facts, at, event);
@@ -127,6 +128,14 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
     default:
       event satisfies never;
   }
+}
+
+function show({ facts, stops, dismissals }: Rooms, at: number, event: Extract<Occurrence, { type: 'shown' }>): void {
+  facts.ghosts.shown(at, event);
+  if (!facts.sights.show(at, event, facts.holds.values())) return;
+  follow(facts, at, event);
+  stops.shown(at, event);
+  dismissals.shown(at, event);
 }
 
 /** It is judged by what was so before it, and taken in afterwards. */

@@ -146,4 +146,25 @@ export const QUEUEING: readonly Mutant[] = [
     profile: 'numbers',
     seed: 2,
   },
+  {
+    name: 'leave-request-ignored',
+    breaks: 'a waiter that is asked to leave the queue stays',
+    edits: [['protocol/rules.ts', "if (request) return { kind: 'stopped', request };", '']],
+    profile: 'operated',
+    seed: 1,
+  },
+  {
+    name: 'leave-request-forgotten',
+    breaks: 'who was asked to leave comes back when somebody else has removed its entry',
+    edits: [['lock/acquire.ts', '  known.stop ??= mine?.stop;', '']],
+    profile: 'operated',
+    seed: 42,
+  },
+  {
+    name: 'leaves-without-being-asked',
+    breaks: 'a waiter takes the request to another for its own',
+    edits: [['lock/acquire.ts', 'mine?.stop;', 'parsed.state.waiters.find(({ stop }) => stop)?.stop;']],
+    profile: 'operated',
+    seed: 1,
+  },
 ];
