@@ -6,12 +6,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { isSea } from 'node:sea';
 import { startLeaseServer } from '../../src/server/server.ts';
 import type { CommandLineShape, Env } from '../command-line.ts';
+import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { variableOf } from '../option.ts';
 import { pick } from '../option-table.ts';
-import { reportUsage } from '../run-command.ts';
+import { complain, reportUsage } from '../run-command.ts';
 import { printLine } from '../stdout.ts';
 import { drawTimeline, findOverlap, type Row } from './demo-timeline.ts';
 
@@ -47,11 +49,15 @@ export const SHAPE: CommandLineShape = {
   operands: 'none',
 };
 
+const NOT_HERE = 'the demo is for the npm package alone: npx @nullplatform/k8s-lease-lock demo';
+
 export async function demo(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('demo', async () => {
     const line = await readInterleaved(SHAPE, argv, env);
     if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
+    // Its guards, and what they run, are started by Node.
+    if (isSea()) return complain(NOT_HERE, EXIT.configuration.code);
     const { read } = line;
     const given = CLUSTER.map((name) => [name, read.text(name)] as const);
     return await show({ cluster: given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])) });

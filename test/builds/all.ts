@@ -68,7 +68,7 @@ step('build', process.execPath, ['build.mjs', '--only', 'cli']);
 step('the standalone executable', process.execPath, ['image/executable/build.mjs']);
 const endToEnd = [
   ...['run-command', 'run-waits', 'run-interrupted', 'left-behind', 'terminal', 'status', 'namespace', 'credentials'],
-  ...['golden', 'status-command', 'unlock', 'doctor', 'completion', 'help', 'kubectl-plugin', 'serve-demo'],
+  ...['golden', 'status-command', 'unlock', 'doctor', 'completion', 'help', 'kubectl-plugin'],
 ];
 step(
   'the standalone executable, end to end',
