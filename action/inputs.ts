@@ -3,13 +3,13 @@
  * action.yml says what they mean, and their defaults.
  */
 import { readFileSync } from 'node:fs';
-import { getInput } from '@actions/core';
-import { parseDuration } from '../src/durations.ts';
+import { durationOf } from '../src/durations.ts';
 import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
-import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
+import { problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
+import { type Given, givenIn, InputError, type Phase, type Rule } from './given-inputs.ts';
 
 export interface Inputs {
   name: string;
@@ -42,32 +42,32 @@ export interface Access {
   oidcAudience: string | undefined;
 }
 
-/** An invalid input: the message names it, the reason, and the fix. */
-export class InputError extends Error {}
-
 /** What stopping the command of `run` takes at most: GitHub itself gives a cancelled step ten seconds, a lock should not use them all. */
 const KILL_GRACE_MS = 5000;
+const DEFAULT_DURATION_MS = durationOf(DEFAULT_LEASE_DURATION);
 /** A job that waits costs its runner: it must not wait indefinitely. */
 const DEFAULT_TIMEOUT_MS = 3_600_000;
 /** How long a holder that is asked to release the lock has for stopping. */
 const UNLOCK_TIMEOUT_MS = 120_000;
 
 /**
- * In `pre` an input may still be empty, or name a file that a step has yet to write, and in `post` the file may be gone: then only what is there is
+ * In `pre` an input may still be incomplete, or name a file that a step has yet to write, and in `post` the file may be gone: then only what is there is
  * checked. What needs the lock reads them as in `main`.
  */
-export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEnv): Inputs {
+export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
   const due = phase === 'main';
+  const given = givenIn(phase);
+  const { text, valid, choice, duration, integer } = given;
   const onBusy = choice('on-busy', ON_BUSY);
   const mode = choice('mode', ['hold', 'acquire', 'release', 'check']);
   const run = text('run');
-  const holder = valid('holder', problemOfHolder);
-  const durationMs = duration('lease-duration', DEFAULT_LEASE_DURATION) ?? 0;
+  const holder = valid('holder', HOLDER);
+  const durationMs = duration('lease-duration', DEFAULT_LEASE_DURATION) ?? DEFAULT_DURATION_MS;
   const onLost = choice('on-lost', ['fail', 'cancel', 'warn']);
   const acquireIn = choice('acquire-in', ['main', 'pre']);
   const githubToken = text('github-token');
   const force = text('force') === undefined ? undefined : choice('force', FORCES);
-  const name = valid('name', problemOfName);
+  const name = nameOf(given);
   if (name === undefined && due) throw new InputError('name: required: the name of the lock, and of its Lease');
   if ((mode === 'acquire' || mode === 'release') && holder === undefined && due)
     throw new InputError(`holder: required by mode ${mode}: a name that both jobs know, such as the run's id`);
@@ -82,10 +82,11 @@ export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEn
     throw new InputError('acquire-in: pre requires mode hold, without run: the lock is then held for the whole job');
   if (onLost === 'cancel' && githubToken === undefined && due)
     throw new InputError('github-token: required by on-lost cancel, with permission actions: write, such as github.token');
-  const timings = timingsOf(durationMs, run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6));
+  const graceMs = run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6);
+  const timings = given.unlessIncomplete(() => timingsOf(durationMs, graceMs)) ?? timingsOf(DEFAULT_DURATION_MS, graceMs);
   return {
     name: name ?? '',
-    namespace: valid('namespace', problemOfNamespace),
+    namespace: valid('namespace', NAMESPACE),
     mode,
     run,
     shell: text('shell') ?? 'bash',
@@ -100,8 +101,21 @@ export function readInputs(phase: 'pre' | 'main' | 'post', env: NodeJS.ProcessEn
     acquireIn,
     onLost,
     githubToken,
-    access: readAccess(due, env),
+    access: readAccess(given, due, env),
   };
+}
+
+const NAME: Rule = {
+  problemOf: (name) => problemOfName(name)?.concat(', or set slug to true'),
+  characters: /[-a-z0-9.]/,
+};
+const NAMESPACE: Rule = { problemOf: problemOfNamespace, characters: /[-a-z0-9]/ };
+const HOLDER: Rule = { problemOf: problemOfHolder, characters: /[!-~]/ };
+
+function nameOf({ text, valid, flag }: Given): string | undefined {
+  if (!flag('slug')) return valid('name', NAME);
+  const name = text('name');
+  return name === undefined ? undefined : slug(name);
 }
 
 function timingsOf(durationMs: number, graceMs: number): Timings {
@@ -111,7 +125,7 @@ function timingsOf(durationMs: number, graceMs: number): Timings {
   throw new InputError(`lease-duration: ${describeTimings(result, names)}`);
 }
 
-function readAccess(due: boolean, env: NodeJS.ProcessEnv): Access {
+function readAccess({ text, unlessIncomplete }: Given, due: boolean, env: NodeJS.ProcessEnv): Access {
   const server = text('server');
   const token = text('token');
   const oidcAudience = text('oidc-audience');
@@ -121,7 +135,7 @@ function readAccess(due: boolean, env: NodeJS.ProcessEnv): Access {
   if (server === undefined) {
     const useless = Object.entries({ token, 'oidc-audience': oidcAudience, 'certificate-authority-data': pem });
     for (const [name, value] of useless)
-      if (value !== undefined) throw new InputError(`${name}: requires server: name the API server as well`);
+      if (value !== undefined && due) throw new InputError(`${name}: requires server: name the API server as well`);
   } else if (kubeconfig !== undefined || context !== undefined) {
     throw new InputError('server: cannot be combined with kubeconfig or context: use one of them');
   } else if (token === undefined && oidcAudience === undefined && due) {
@@ -131,7 +145,14 @@ function readAccess(due: boolean, env: NodeJS.ProcessEnv): Access {
   }
   if (oidcAudience !== undefined && due && !env.ACTIONS_ID_TOKEN_REQUEST_URL)
     throw new InputError('oidc-audience: the job cannot request an OIDC token: give it the permission id-token: write');
-  return { ...readKubeconfig(kubeconfig, due), context, server, certificateAuthorityData: readPem(pem), token, oidcAudience };
+  return {
+    ...readKubeconfig(kubeconfig, due),
+    context,
+    server,
+    certificateAuthorityData: unlessIncomplete(() => readPem(pem)),
+    token,
+    oidcAudience,
+  };
 }
 
 /** Text, base64 of a text, or a path: only the last has neither lines nor the words of a kubeconfig. */
@@ -180,39 +201,4 @@ function isFork(env: NodeJS.ProcessEnv): boolean {
 
 interface ForkEvent {
   pull_request?: { head?: { repo?: { fork?: boolean } } };
-}
-
-function text(name: string): string | undefined {
-  const given = getInput(name);
-  return given === '' ? undefined : given;
-}
-
-function valid(name: string, problemOf: (given: string) => string | undefined): string | undefined {
-  const given = text(name);
-  const problem = given === undefined ? undefined : problemOf(given);
-  if (problem !== undefined) throw new InputError(`${name}: ${problem}`);
-  return given;
-}
-
-function choice<T extends string>(name: string, choices: readonly [T, ...T[]]): T {
-  const given = text(name) ?? choices[0];
-  const found = choices.find((known) => known === given);
-  if (found === undefined) throw new InputError(`${name}: invalid value "${given}": use one of ${choices.join(', ')}`);
-  return found;
-}
-
-function duration(name: string, otherwise?: string): number | undefined {
-  const given = text(name) ?? otherwise;
-  if (given === undefined) return undefined;
-  const parsed = parseDuration(given);
-  if (parsed.kind === 'refused') throw new InputError(`${name}: ${parsed.message}`);
-  return parsed.ms;
-}
-
-function integer(name: string, limit: number): number {
-  const given = text(name) ?? '0';
-  const number = /^-?\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
-  if (!(Math.abs(number) <= limit))
-    throw new InputError(`${name}: invalid value "${given}": use a whole number from ${-limit} to ${limit}`);
-  return number;
 }

@@ -9,7 +9,8 @@ import { ANCESTORS } from '../src/guard/command-environment.ts';
 import { describePosition } from '../src/lock/describe.ts';
 import { describeLease } from '../src/names.ts';
 import { checkLock } from './check.ts';
-import { forkHint, InputError, type Inputs, readInputs } from './inputs.ts';
+import { InputError, restoreInputs, saveInputs } from './given-inputs.ts';
+import { forkHint, type Inputs, readInputs } from './inputs.ts';
 import { type Session, type Status, sessionIn } from './job-state.ts';
 import { follow, heldByThisJob, startKeeper } from './keeper-client.ts';
 import { releaseHeld, releaseShared } from './release.ts';
@@ -19,6 +20,7 @@ import { leaveAfterRun, runUnderLock } from './run.ts';
 export async function pre(env: NodeJS.ProcessEnv): Promise<void> {
   await withInputs('pre', env, async ({ acquireIn }) => {
     if (acquireIn !== 'pre') return;
+    saveInputs(env);
     info(`k8s-lease-lock: acquire-in pre takes the lock before the first step of the job. ${PRE}`);
     await acquireForJob(readInputs('main', env), env);
   });
@@ -30,6 +32,7 @@ const PRE =
 
 export async function main(env: NodeJS.ProcessEnv): Promise<void> {
   await withInputs('main', env, async (inputs) => {
+    saveInputs(env);
     const folder = getState('session');
     if (folder !== '') return await continueFromPre(sessionIn(folder), inputs, env);
     if (inputs.run !== undefined) {
@@ -53,6 +56,7 @@ export async function main(env: NodeJS.ProcessEnv): Promise<void> {
 export async function post(env: NodeJS.ProcessEnv): Promise<void> {
   // Nothing was begun: the step was skipped, or its inputs were wrong.
   if (getState('nonce') === '') return;
+  restoreInputs(env);
   await withInputs('post', env, async (inputs) => {
     const folder = getState('session');
     if (folder === '') await leaveAfterRun(inputs, env);

@@ -14,7 +14,8 @@ import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
 import { type Connected, connect } from './connect.ts';
 import { identityOf, supervisorFolder, tempFolder } from './github-context.ts';
-import { InputError, type Inputs } from './inputs.ts';
+import { InputError } from './given-inputs.ts';
+import type { Inputs } from './inputs.ts';
 import { isAlive, nameOf, type ProcessName } from './process-name.ts';
 import { fail, note, type Outcome, setOutputs, summarise, warn } from './report.ts';
 

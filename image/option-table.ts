@@ -18,6 +18,7 @@ export const MANAGED = 'app.kubernetes.io/managed-by=k8s-lease-lock';
 
 const OPTIONS = [
   { name: 'name', value: 'NAME', names: 'locks', meaning: 'name of the lock: of its Lease (required)' },
+  { name: 'slug', meaning: 'make a valid name of any --name: its readable part, and a digest of all of it' },
   {
     name: 'namespace',
     alias: 'n',
@@ -197,7 +198,7 @@ export const CONNECTING = [
 /** Options of every command that wants a lock. */
 export const JOINING = [
   ...CONNECTING,
-  ...(['name', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
+  ...(['name', 'slug', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
 ] as const satisfies readonly OptionName[];
 /** Options of those that may have to wait for it. */
 export const WAITING = [

@@ -2,7 +2,7 @@
 import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
-import { problemOfHolder, problemOfName, problemOfNamespace } from '../src/names.ts';
+import { problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
 import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
 import { LOG_FORMATS, ON_LOST, ORPHANS } from './option-table.ts';
@@ -102,14 +102,21 @@ export function connectSettings(read: Reader): ConnectSettings {
   };
 }
 
-export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
+/** What --name and --slug say. */
+export function lockName(read: Reader): string {
   const name = read.text('name');
+  if (name === undefined) throw new UsageError('--name is required: the name of the lock');
+  if (read.flag('slug')) return slug(name);
+  const problem = problemOfName(name);
+  if (problem !== undefined) throw new UsageError(`${problem}, or add --slug`);
+  return name;
+}
+
+export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
+  const name = lockName(read);
   const holder = read.text('holder');
   const quiet = read.flag('quiet');
   const verbose = read.flag('verbose');
-  if (name === undefined) throw new UsageError('--name is required: the name of the lock');
-  const invalidName = problemOfName(name);
-  if (invalidName !== undefined) throw new UsageError(invalidName);
   const connected = connectSettings(read);
   const invalidHolder = holder === undefined ? undefined : problemOfHolder(holder);
   if (invalidHolder !== undefined) throw new UsageError(invalidHolder);

@@ -20,6 +20,13 @@ export function parseDuration(text: string): DurationResult {
   return { kind: 'duration', ms: Math.round(ms) };
 }
 
+/** Of a text that is known to be one, in milliseconds. */
+export function durationOf(text: string): number {
+  const parsed = parseDuration(text);
+  if (parsed.kind === 'refused') throw new Error(parsed.message);
+  return parsed.ms;
+}
+
 const MAX_DURATION_MS = 8760 * 3_600_000;
 
 /** For people: `1h30m`, `2m5s`, `3.2s`. */

@@ -1,15 +1,51 @@
 /** Names of locks, namespaces and holders: which are valid, and how a Lease is named to people. */
+import { createHash } from 'node:crypto';
 
-const LEASE_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+const LEASE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** Printable, no spaces: ids are listed in the environment, separated by them. */
 const HOLDER = /^[!-~]{1,200}$/;
 
+const NAME_LIMIT = 253;
+/** Of a slug, so that two texts have the same with a chance of one in 2^40. */
+const DIGEST = 10;
+
 /** A sentence if the name is invalid. */
 export function problemOfName(name: string): string | undefined {
-  if (LEASE_NAME.test(name) && name.length <= 253) return undefined;
-  return `invalid name "${name}" for a Lease: use lower-case letters, digits, "-" and ".", at most 253 characters`;
+  if (LEASE_NAME.test(name) && name.length <= NAME_LIMIT) return undefined;
+  const nearest = readable(name, NAME_LIMIT);
+  return (
+    `invalid name "${name}" for a Lease: use lower-case letters, digits, "-" and "." between them, at most ${NAME_LIMIT} characters` +
+    (nearest === '' ? '' : `, such as "${nearest}"`)
+  );
 }
+
+/**
+ * A valid name for any text, and never one name for two: a text that is valid stays as it is; of any other its readable part remains, with a digest of the
+ * whole. A valid name that looks like that gets a digest, too.
+ */
+export function slug(text: string): string {
+  if (problemOfName(text) === undefined && !new RegExp(`(?:^|-)[0-9a-f]{${DIGEST}}$`).test(text)) return text;
+  return withDigest(text, text);
+}
+
+/** The readable part of a text, and a digest of what it stands for. */
+export function withDigest(text: string, of: string): string {
+  const digest = createHash('sha256').update(of).digest('hex').slice(0, DIGEST);
+  return [readable(text, NAME_LIMIT - DIGEST - 1), digest].filter(Boolean).join('-');
+}
+
+/** What is left of a text that a name can have. */
+const readable = (text: string, limit: number): string =>
+  text
+    .normalize('NFKD')
+    .toLowerCase()
+    .replace(/\p{M}/gu, '')
+    .replace(/[^a-z0-9.]+/g, '-')
+    .replace(/[-.]*\.[-.]*/g, '.')
+    .replace(/^[-.]+/, '')
+    .slice(0, limit)
+    .replace(/[-.]+$/, '');
 
 /** A sentence if the namespace is invalid. */
 export function problemOfNamespace(namespace: string): string | undefined {

@@ -1,16 +1,17 @@
 /** `k8s-lease-lock rbac`: prints the least rights that a participant needs, as manifests for kubectl apply. docs/rbac.md says what each is for. */
-
+import { stringify } from 'yaml';
 import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
-import { problemOfName, problemOfNamespace } from '../../src/names.ts';
+import { problemOfNamespace, withDigest } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 import { pick } from '../option-table.ts';
+import { lockName } from '../options.ts';
 import { reportUsage } from '../run-command.ts';
 import { write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.',
-  options: pick(['name', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } }),
+  options: pick(['name', 'slug', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } }),
   operands: 'none',
 };
 
@@ -23,12 +24,11 @@ export async function rbac(argv: readonly string[], env: Env): Promise<number> {
 }
 
 function manifestsOf(read: Reader): string {
-  const name = read.text('name');
+  const name = lockName(read);
   const namespace = read.text('namespace') ?? DEFAULT_NAMESPACE;
   const whom = read.text('for');
-  if (name === undefined) throw new UsageError('--name is required: the name of the lock');
   if (whom === undefined) throw new UsageError('--for is required: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME');
-  const problem = problemOfName(name) ?? problemOfNamespace(namespace);
+  const problem = problemOfNamespace(namespace);
   if (problem !== undefined) throw new UsageError(problem);
   const subject = subjectOf(whom);
   const rule = {
@@ -43,7 +43,7 @@ function manifestsOf(read: Reader): string {
     const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] };
     manifests.push(...grant({ name: 'lease-lock-events', namespace: subject.namespace }, events, subject));
   }
-  return manifests.map((manifest) => `${JSON.stringify(manifest, undefined, 2)}\n`).join('---\n');
+  return manifests.map((manifest) => stringify(manifest)).join('---\n');
 }
 
 interface Subject {
@@ -54,9 +54,9 @@ interface Subject {
 }
 
 function grant(metadata: { name: string; namespace: string }, rule: object, subject: Subject): object[] {
-  // A binding for each pair, so that a second subject does not replace the first.
+  // A binding for each pair, so that a second subject does not replace the first: what is readable of two may be the same.
   const who = [subject.namespace, subject.name].filter((part) => part !== undefined).join('-');
-  const binding = `${metadata.name}-${who.toLowerCase().replace(/[^a-z0-9.-]+/g, '-')}`;
+  const binding = withDigest(`${metadata.name}-${who}`, JSON.stringify([metadata.name, subject]));
   return [
     { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules: [rule] },
     {

@@ -18,6 +18,7 @@ interface Annotation {
 
 export const ANNOTATIONS: readonly Annotation[] = [
   { name: 'name', value: 'NAME', meaning: 'name of the lock; with it, the Pod is guarded' },
+  { name: 'slug', value: 'true|false', default: 'false', meaning: 'make a valid name of any `name`' },
   { name: 'namespace', value: 'NAMESPACE', default: "the Pod's", meaning: 'namespace of the lock' },
   { name: 'mode', value: 'wrap|sidecar', default: 'wrap where it can be', meaning: 'how it is guarded' },
   { name: 'timeout', value: 'DURATION', default: 'no limit', meaning: 'how long to wait for the lock (wrap only)' },

@@ -83,8 +83,10 @@ export function holdArguments(pod: GuardedPod): string[] {
 
 export const graceSeconds = ({ terminationGracePeriodSeconds = 30 }: PodSpec): number => terminationGracePeriodSeconds;
 
-const lock = (pod: GuardedPod): string[] => given(pod, ['name', 'namespace']);
+const lock = (pod: GuardedPod): string[] => given(pod, ['name', 'slug', 'namespace']);
 
 function given({ asked }: GuardedPod, names: readonly string[]): string[] {
-  return names.flatMap((name) => (asked.has(name) ? [`--${name}=${asked.get(name)}`] : []));
+  // In a command, the kubelet takes $(NAME) for a variable, and $$ for $.
+  const literally = (value: string) => value.replaceAll('$', '$$$$');
+  return names.flatMap((name) => (asked.has(name) ? [`--${name}=${literally(asked.get(name) ?? '')}`] : []));
 }

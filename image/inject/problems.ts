@@ -50,10 +50,11 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
   if (!asked.has('name'))
     return `${annotation('name')} is missing: write the name of the lock (${documentAt('inject.md#annotations')})`;
   return (
+    oneOf('slug', ['true', 'false'], ': write true or false') ??
     wrong(
       'name',
-      (name) => problemOfName(name) === undefined,
-      ', which is no name for a lock: use lower-case letters, digits, "-" and ".", at most 253 of them',
+      (name) => asked.get('slug') === 'true' || problemOfName(name) === undefined,
+      ', which is no name for a lock: use lower-case letters, digits, "-" and "." between them, at most 253, or write slug "true"',
     ) ??
     wrong(
       'namespace',

@@ -83,7 +83,7 @@ for (const [name, { file, make }] of Object.entries(TABLES)) {
 }
 
 test('the code reads the inputs that action.yml names, and no others', () => {
-  const reads = [...read('action/inputs.ts').matchAll(/\b(?:text|valid|choice|duration|integer)\('([a-z-]+)'/g)].map(
+  const reads = [...read('action/inputs.ts').matchAll(/\b(?:text|valid|choice|duration|integer|flag)\('([a-z-]+)'/g)].map(
     ([, name]) => name,
   );
   assert.deepEqual(

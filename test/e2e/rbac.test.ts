@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { parse } from 'yaml';
 import { EXIT } from '../../image/exit-codes.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
@@ -32,16 +33,17 @@ real('what it prints lets a service account of another namespace hold that lock,
 
 test('users and groups can be given the rights, too', async (t) => {
   const [, binding = ''] = (await printed(t, '--name', 'x', '--for', 'user:gha:acme/api')).split('---\n');
-  const { subjects, metadata } = JSON.parse(binding);
+  const { subjects, metadata } = parse(binding);
   assert.deepEqual(subjects, [{ kind: 'User', name: 'gha:acme/api', apiGroup: 'rbac.authorization.k8s.io' }]);
-  assert.deepEqual(metadata, { name: 'lease-lock-x-gha-acme-api', namespace: 'default' });
+  assert.match(metadata.name, /^lease-lock-x-gha-acme-api-[0-9a-f]{10}$/);
+  assert.equal(metadata.namespace, 'default');
 });
 
 test('service accounts of one name have a binding each, and may write Events if asked for', async (t) => {
   const namesFor = async (...whom: string[]) =>
     (await printed(t, '--name', 'x', '--for', ...whom)).split('---\n').map((text) => {
-      const { kind, metadata } = JSON.parse(text);
-      return `${kind} ${metadata.namespace}/${metadata.name}`;
+      const { kind, metadata } = parse(text);
+      return `${kind} ${metadata.namespace}/${metadata.name.replace(/-[0-9a-f]{10}$/, '')}`;
     });
   assert.deepEqual(await namesFor('serviceaccount:blue/default'), [
     'Role default/lease-lock-x',
@@ -53,6 +55,19 @@ test('service accounts of one name have a binding each, and may write Events if 
     'Role green/lease-lock-events',
     'RoleBinding green/lease-lock-events-green-default',
   ]);
+});
+
+test('no two subjects have one binding, however alike they are', async (t) => {
+  const alike = ['user:a-b', 'user:A-B', 'user:a/b', 'group:a-b', 'serviceaccount:a/b', 'user:a_b', `user:${'x'.repeat(300)}`];
+  const bindings = await Promise.all(
+    [...alike, `user:${'x'.repeat(299)}`].map(async (whom) => {
+      const [, binding = ''] = (await printed(t, '--name', 'x', '--for', whom)).split('---\n');
+      return parse(binding).metadata.name as string;
+    }),
+  );
+  bindings.push(parse((await printed(t, '--name', 'x-a', '--for', 'user:b')).split('---\n')[1] ?? '').metadata.name);
+  assert.equal(new Set(bindings).size, alike.length + 2, bindings.join(' '));
+  for (const name of bindings) assert.match(name, /^[a-z0-9-]{1,253}$/);
 });
 
 test('what is missing or wrong is said', async (t) => {

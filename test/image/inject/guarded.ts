@@ -25,6 +25,18 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     spec: { restartPolicy: 'OnFailure' },
   },
   {
+    title: 'a slug, and what the kubelet would expand',
+    mode: 'wrap',
+    annotations: { name: 'Nightly Größe $(X)', slug: 'true', reason: '$(HOME) costs 5$, or $$6' },
+    spec: {},
+  },
+  {
+    title: 'the same with a sidecar',
+    mode: 'sidecar',
+    annotations: { name: 'Nightly $(X)', slug: 'true', reason: '$(HOME) $$' },
+    spec: { containers: [main] },
+  },
+  {
     title: 'volumes and mounts of its own',
     mode: 'wrap',
     annotations: { timeout: '0' },

@@ -34,12 +34,12 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     {},
     `${a('name')} is missing: write the name of the lock ${annotations}`,
   ),
-  ...['Nightly', '-x', 'a/b', 'x'.repeat(254)].map((name, i) =>
+  ...['Nightly', '-x', 'a/b', 'a..b', 'a.-b', 'x'.repeat(254)].map((name, i) =>
     refusal(
       `name ${i}`,
       { name },
       {},
-      `${a('name')} is "${name}", which is no name for a lock: use lower-case letters, digits, "-" and ".", at most 253 of them ${annotations}`,
+      `${a('name')} is "${name}", which is no name for a lock: use lower-case letters, digits, "-" and "." between them, at most 253, or write slug "true" ${annotations}`,
     ),
   ),
   ...['a.b', 'x'.repeat(64)].map((namespace, i) =>
@@ -50,6 +50,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       `${a('namespace')} is "${namespace}", which is no namespace: use lower-case letters, digits and "-", at most 63 of them ${annotations}`,
     ),
   ),
+  refusal('slug', { slug: 'yes' }, {}, `${a('slug')} is "yes": write true or false ${annotations}`),
   refusal('mode', { mode: 'both' }, {}, `${a('mode')} is "both": write wrap or sidecar ${annotations}`),
   refusal(
     'injected by hand',
