@@ -98,7 +98,8 @@ for (const [shell, { start, begin }] of Object.entries(SHELLS))
       await shows(new RegExp(`k8s-lease-lock ${literally(typed)}`));
       type('\t');
       await shows(new RegExp(literally(`8s-lease-lock ${typed.replace(/\S*$/, '')}${completed} `)));
-      type('\x03');
+      // Keys, which are kept until the shell reads them: a signal may come while it does not listen.
+      type('\x15\n');
       await shows(/\$ /);
     }
     type('k8s-lease-lock status --output=\t');
