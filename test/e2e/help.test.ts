@@ -89,7 +89,7 @@ test('the environment is read wherever help shows it, and an empty variable is u
   const { stdout, code } = await said(t, ['rbac'], env);
   assert.equal(code, 0);
   assert.match(stdout, / nightly\n[\s\S]* alice\n/);
-  assert.match(stdout, /"namespace": "default"/);
+  assert.match(stdout, /namespace: default\n/);
   const forced = await said(t, ['unlock', '--holder', 'x', '--server', 'http://127.0.0.1:9'], {
     ...env,
     K8S_LEASE_LOCK_FORCE: 'live',
