@@ -86,6 +86,22 @@ function bundleLibrary() {
   cpSync(`${root}dist/lib/index.d.ts`, `${root}dist/lib/index.d.cts`);
 }
 
+/** As kubectl starts it: `kubectl_complete-lease_lock WORD...` completes `kubectl lease-lock`. */
+function bundleCli() {
+  bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
+  writeBin();
+  writeFileSync(
+    `${root}dist/cli/complete.js`,
+    `#!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
+
+process.argv.splice(1, 1, fileURLToPath(new URL('index.js', import.meta.url)), '__complete');
+await import('./index.js');
+`,
+    { mode: 0o755 },
+  );
+}
+
 /** The processes that the Action consists of; each starts the one bundle at its own function. */
 const PHASES = ['pre', 'main', 'post', 'keeper'];
 
@@ -121,8 +137,7 @@ const [option, part] = process.argv.slice(2);
 compile();
 if (option === '--check') checkAction();
 else {
-  bundle('image/main.js', 'dist/cli', '--license', 'licenses.txt');
-  writeBin();
+  bundleCli();
   if (!(option === '--only' && part === 'cli')) {
     bundleAction('action/dist');
     bundleLibrary();

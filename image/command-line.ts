@@ -18,6 +18,8 @@ export interface CommandLineShape {
   options: readonly Option[];
   /** Whether anything may follow the options. */
   operands: 'command' | 'none' | 'one' | 'some';
+  /** What they are, for completion. */
+  operand?: Pick<Option, 'names' | 'choices' | 'value'>;
 }
 
 export type CommandLine = { kind: 'read'; read: Reader; operands: readonly string[] } | { kind: 'help'; text: string };
@@ -38,7 +40,7 @@ export function readCommandLine(shape: CommandLineShape, argv: readonly string[]
 
 type ParseOptions = Record<string, { type: 'string' | 'boolean'; short?: string; multiple: true }>;
 
-function parserOptions({ options }: CommandLineShape): ParseOptions {
+export function parserOptions({ options }: CommandLineShape): ParseOptions {
   return Object.fromEntries(
     [...options, HELP].map(({ name, value, alias }) => [
       name,

@@ -1,5 +1,6 @@
 /** What the exit codes of the command line mean, the one table of them: README and tests quote it. Numbers as in sysexits.h where it has one. */
 import { constants } from 'node:os';
+import { documentAt } from '../src/documents.ts';
 import type { GuardOutcome } from '../src/guard/guard.ts';
 import { describeNotAcquired, describeStop } from '../src/lock/describe.ts';
 import type { NotAcquired, Participant } from '../src/lock/index.ts';
@@ -85,6 +86,13 @@ export function reportOutcome(outcome: GuardOutcome, reporting: Reporting): numb
   }
 }
 
+/** Where to read on, for what does not say so itself. */
+function furtherOf({ kind }: NotAcquired): string {
+  if (kind === 'busy') return ` (${documentAt('troubleshooting.md#exit-code-75-not-acquired-in-time')})`;
+  if (kind === 'unreachable') return ` (${documentAt('troubleshooting.md#the-api-server-does-not-answer')})`;
+  return '';
+}
+
 /** Logs why there is no lock, and returns the exit code for it. */
 export function reportNotAcquired(
   acquisition: Exclude<NotAcquired, { kind: 'aborted' }>,
@@ -95,7 +103,7 @@ export function reportNotAcquired(
     log('info', `${message}; skipped`);
     return 0;
   }
-  log('error', message);
+  log('error', `${message}${furtherOf(acquisition)}`);
   switch (acquisition.kind) {
     case 'busy':
       return conflictExitCode;

@@ -1,6 +1,7 @@
-/** The help of every command, from its usage and its options; as wide as the terminal, within reason. */
+/** The help of every command, from its usage and its options, and of all commands; as wide as the terminal, within reason. */
 import { DOCUMENTS } from '../src/documents.ts';
 import { HELP, type Option, variableOf } from './option.ts';
+import { wrapped } from './wrapped.ts';
 
 const HELP_COLUMN = 40;
 /** Where it is no terminal, and at most: longer lines are hard to read. */
@@ -8,7 +9,7 @@ const WIDEST = 110;
 const NARROWEST = 72;
 
 export function helpFor({ usage, options }: { usage: string; options: readonly Option[] }, columns?: number): string {
-  const width = Math.max(NARROWEST, Math.min(columns ?? process.stdout.columns ?? WIDEST, WIDEST));
+  const width = widthFor(columns);
   const lines = [...options, HELP].map((option) => {
     const written = spelled(option);
     // What is longer than its column has a line of its own.
@@ -18,6 +19,23 @@ export function helpFor({ usage, options }: { usage: string; options: readonly O
   const intro = usage.split('\n').map((line) => wrapped(line, width, ''));
   return [intro.join('\n'), `Options:\n${lines.join('\n')}`, epilogue(options)].join('\n\n');
 }
+
+/** What there is, a line for each command. */
+export function overviewOf(summaries: Record<string, string>, columns?: number): string {
+  const width = widthFor(columns);
+  const lines = Object.entries(summaries).map(
+    ([name, summary]) => `  ${name.padEnd(12)}${wrapped(summary, width - 14, ' '.repeat(14))}`,
+  );
+  return `Usage: k8s-lease-lock COMMAND [options]
+
+${lines.join('\n')}
+
+  k8s-lease-lock help COMMAND   show the options of a command (also -h, --help)
+  k8s-lease-lock version        show the version (also -V, --version)
+`;
+}
+
+const widthFor = (columns = process.stdout.columns ?? WIDEST): number => Math.max(NARROWEST, Math.min(columns, WIDEST));
 
 const spelled = ({ name, alias, value, implied }: Option): string =>
   `  ${alias ? `-${alias}, ` : '    '}--${name}${value ? (implied ? `[=${value}]` : ` ${value}`) : ''}`;
@@ -40,14 +58,4 @@ function epilogue(options: readonly Option[]): string {
     ...(durations ? ['Durations are written as 90s, 15m or 1h30m.'] : []),
     `Documents: ${DOCUMENTS}`,
   ].join('\n');
-}
-
-function wrapped(text: string, width: number, indent: string): string {
-  const lines: string[] = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + word.length + 1 > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
-  }
-  return lines.join(`\n${indent}`);
 }

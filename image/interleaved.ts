@@ -61,7 +61,7 @@ function textsOf(option: Option, value: unknown): string[] {
 }
 
 /** `-oyaml` as `--output=yaml`, which yargs would take for five flags; and `--force`, which may have no value, as what it then means. */
-function spelledOut(options: readonly Option[], argv: readonly string[]): string[] {
+export function spelledOut(options: readonly Option[], argv: readonly string[]): string[] {
   const end = argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--');
   return argv.map((text, i) => {
     if (i >= end) return text;

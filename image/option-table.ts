@@ -13,11 +13,20 @@ export const ON_LOST = ['stop', 'warn'] as const;
 export const ORPHANS = ['stop', 'wait'] as const;
 export const LOG_FORMATS = ['text', 'json'] as const;
 export const OUTPUTS = ['text', 'table', 'wide', 'json', 'yaml', 'name'] as const;
+/** Selects the Leases that this program has made. */
+export const MANAGED = 'app.kubernetes.io/managed-by=k8s-lease-lock';
 
 const OPTIONS = [
-  { name: 'name', value: 'NAME', meaning: 'name of the lock: of its Lease (required)' },
+  { name: 'name', value: 'NAME', names: 'locks', meaning: 'name of the lock: of its Lease (required)' },
   { name: 'slug', meaning: 'make a valid name of any --name: its readable part, and a digest of all of it' },
-  { name: 'namespace', alias: 'n', value: 'NAMESPACE', unset: "the context's or the Pod's", meaning: 'namespace of the Lease' },
+  {
+    name: 'namespace',
+    alias: 'n',
+    value: 'NAMESPACE',
+    names: 'namespaces',
+    unset: "the context's or the Pod's",
+    meaning: 'namespace of the Lease',
+  },
   { name: 'timeout', value: 'DURATION', unset: 'no limit', meaning: 'how long to wait for the lock; 0 tries once' },
   {
     name: 'on-busy',
@@ -116,8 +125,8 @@ const OPTIONS = [
     meaning:
       'clear the holder without asking it: silent, one that has not renewed lately; live, any, also while its command runs',
   },
-  { name: 'remove', value: 'KEY', noVariable: true, meaning: 'remove this waiter, by its key or id' },
-  { name: 'move', value: 'KEY', noVariable: true, meaning: 'move this waiter, by its key or id' },
+  { name: 'remove', value: 'KEY', names: 'waiters', noVariable: true, meaning: 'remove this waiter, by its key or id' },
+  { name: 'move', value: 'KEY', names: 'waiters', noVariable: true, meaning: 'move this waiter, by its key or id' },
   { name: 'to', value: 'PLACE', noVariable: true, meaning: 'place to move it to; 1 is next' },
   { name: 'token', value: 'TOKEN', unset: 'LEASE_LOCK_TOKEN', meaning: 'fencing token of the acquisition' },
   {
@@ -132,7 +141,7 @@ const OPTIONS = [
     alias: 'l',
     value: 'SELECTOR',
     mayBeEmpty: true,
-    unset: 'app.kubernetes.io/managed-by=k8s-lease-lock',
+    unset: MANAGED,
     meaning: 'labels of the Leases, as for kubectl; an empty one selects every Lease',
   },
   {
@@ -170,7 +179,7 @@ export type OptionName = (typeof OPTIONS)[number]['name'];
 
 /** Replaces what an option of the table does where it is not given (undefined: it has no default), and what it means. */
 type Overrides = {
-  [name in OptionName]?: Partial<Pick<Option, 'choices' | 'default' | 'unset' | 'meaning' | 'noVariable'>> | undefined;
+  [name in OptionName]?: Partial<Pick<Option, 'choices' | 'names' | 'default' | 'unset' | 'meaning' | 'noVariable'>> | undefined;
 };
 
 /** These options, in the order of the table. */

@@ -1,5 +1,8 @@
 /** One option of a command line: what the table (option-table.ts) says of each. */
 
+/** Names that completion reads from the cluster: of locks, namespaces, the holders of a lock, and those that wait for it. */
+export type Names = 'locks' | 'namespaces' | 'holders' | 'waiters';
+
 export interface Option {
   name: string;
   alias?: string;
@@ -10,6 +13,8 @@ export interface Option {
   /** An empty value has a meaning of its own. */
   mayBeEmpty?: boolean;
   choices?: readonly string[];
+  /** It takes names that the cluster knows. */
+  names?: Names;
   /** It has no variable: nobody should be able to set it for every command. */
   noVariable?: boolean;
   /** The value that is read where none is given. */

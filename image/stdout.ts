@@ -4,6 +4,9 @@
  */
 import { EXIT } from './exit-codes.ts';
 
+/** Undefined where it is no terminal, or one that does not know its size and says 0. */
+export const terminalWidth = (): number | undefined => (process.stdout.isTTY && process.stdout.columns) || undefined;
+
 let guarded = false;
 
 export async function printLine(line: string): Promise<void> {

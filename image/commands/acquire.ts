@@ -19,7 +19,7 @@ import {
 import { logOf } from '../../src/log.ts';
 import { timings } from '../../src/protocol/timings.ts';
 import { visibleJson } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
 import {
@@ -42,15 +42,18 @@ export interface AcquireSettings extends JoinSettings, WaitSettings {
   output: (typeof OUTPUTS)[number];
 }
 
-const USAGE =
-  'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
-  'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
-  `(${documentAt('sidecar.md#acquire-and-release')}).`;
-const OPTIONS = pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code', 'output'], {
-  output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
-  'lease-duration': undefined,
-  holder: { unset: 'the Pod' },
-});
+export const SHAPE: CommandLineShape = {
+  usage:
+    'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
+    'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
+    `(${documentAt('sidecar.md#acquire-and-release')}).`,
+  options: pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code', 'output'], {
+    output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
+    'lease-duration': undefined,
+    holder: { unset: 'the Pod' },
+  }),
+  operands: 'none',
+};
 
 /** What a lock without a command is called in refusals: it has no grace. */
 export const NO_GRACE = { duration: 'lease duration', grace: 'its renewal', shorterGrace: undefined, stopping: 'reserve' };
@@ -64,7 +67,7 @@ function readSettings(read: Reader): AcquireSettings {
 }
 
 export function readAcquireCommandLine(argv: readonly string[], env: Env): Line<AcquireSettings> {
-  return readLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, readSettings, argv, env);
+  return readLine(SHAPE, readSettings, argv, env);
 }
 
 export async function acquire(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

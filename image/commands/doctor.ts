@@ -1,7 +1,7 @@
 /** `k8s-lease-lock doctor`: why a lock does not work from here, each finding with its fix. It changes nothing. */
 import { problemOfName } from '../../src/names.ts';
 import { visible, visibleJson } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { type Colour, paintFor } from '../operate/colour.ts';
@@ -9,7 +9,8 @@ import { examine, type Finding } from '../operate/examine.ts';
 import { CONNECTING, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
-import { printLine } from '../stdout.ts';
+import { printLine, terminalWidth } from '../stdout.ts';
+import { wrapped } from '../wrapped.ts';
 
 const OUTPUTS = ['text', 'json'] as const;
 
@@ -18,13 +19,14 @@ interface DoctorSettings extends ConnectSettings {
   output: (typeof OUTPUTS)[number];
 }
 
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock doctor [NAME] [options]\n\n' +
     'Checks whether a lock can work from here: cluster, credentials, each right, the Lease, clocks, policy. It changes nothing.',
   options: pick([...CONNECTING, 'output'], { output: { choices: OUTPUTS, default: 'text' } }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 export async function doctor(argv: readonly string[], env: Env): Promise<number> {
   const line = readInterleaved(SHAPE, argv, env);
@@ -44,6 +46,8 @@ const MARKS: Record<Finding['result'], [string, Colour | undefined]> = {
   unknown: ['unknown', undefined],
 };
 
+const INDENT = ' '.repeat(18);
+
 async function report({ name, output, ...settings }: DoctorSettings, { cluster, clock, env }: OperateContext): Promise<number> {
   const findings = await examine({ cluster, clock, name, namespace: settings.namespace ?? cluster.namespace });
   if (output === 'json') {
@@ -51,10 +55,13 @@ async function report({ name, output, ...settings }: DoctorSettings, { cluster, 
     return exitCodeOf(findings);
   }
   const paint = paintFor(process.stdout.isTTY === true, env);
+  const width = terminalWidth() ?? Number.POSITIVE_INFINITY;
   for (const { check, result, message, fix } of findings) {
     const [mark, colour] = MARKS[result];
-    await printLine(`${check.padEnd(9)}${paint(colour, mark)}${' '.repeat(9 - mark.length)}${visible(message)}`);
-    if (fix !== undefined) await printLine(`${' '.repeat(18)}fix: ${visible(fix)}`);
+    const told = wrapped(visible(message), width - INDENT.length, INDENT);
+    await printLine(`${check.padEnd(9)}${paint(colour, mark)}${' '.repeat(9 - mark.length)}${told}`);
+    // In one line: most of them are commands, to be copied.
+    if (fix !== undefined) await printLine(`${INDENT}fix: ${visible(fix)}`);
   }
   return exitCodeOf(findings);
 }

@@ -13,7 +13,7 @@ import { acquire, type Emit, type HeldLock, type Identity, type Released, releas
 import { type Log, logOf } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
-import type { Env, Reader } from '../command-line.ts';
+import type { CommandLineShape, Env, Reader } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
 import { ConfigurationError, given, type JoinSettings, joinSettings, type Line, readLine, settled } from '../options.ts';
@@ -36,14 +36,17 @@ const NOTICED_MS = 5000;
 const LAST_MS = 2000;
 const SHORTEST_MS = 60_000;
 
-const USAGE = `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`;
-export const HOLD_OPTIONS = pick([...WAITING, 'pod-grace', 'containers', 'status-port', 'dir'], {
-  'lease-duration': { unset: '60s, or what --pod-grace needs' },
-  'status-port': { default: String(STATUS_PORT) },
-});
+export const SHAPE: CommandLineShape = {
+  usage: `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`,
+  options: pick([...WAITING, 'pod-grace', 'containers', 'status-port', 'dir'], {
+    'lease-duration': { unset: '60s, or what --pod-grace needs' },
+    'status-port': { default: String(STATUS_PORT) },
+  }),
+  operands: 'none',
+};
 
 export function readHoldCommandLine(argv: readonly string[], env: Env): Line<HoldSettings> {
-  return readLine({ usage: USAGE, options: HOLD_OPTIONS, operands: 'none' }, holdSettings, argv, env);
+  return readLine(SHAPE, holdSettings, argv, env);
 }
 
 function holdSettings(read: Reader): HoldSettings {

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { documentAt } from '../../src/documents.ts';
-import { type Env, readCommandLine, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE, PREFIX } from '../inject/annotations.ts';
 import { injectText } from '../inject/documents.ts';
@@ -12,13 +12,15 @@ import { pick } from '../option-table.ts';
 import { complain, reportUsage } from '../run-command.ts';
 import { printLine, write } from '../stdout.ts';
 
-const OPTIONS = pick(['filename', 'image'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } });
-
-const USAGE = `Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (${documentAt('inject.md')}).`;
+export const SHAPE: CommandLineShape = {
+  usage: `Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (${documentAt('inject.md')}).`,
+  options: pick(['filename', 'image'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } }),
+  operands: 'none',
+};
 
 export async function inject(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('inject', async () => {
-    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
+    const line = readCommandLine(SHAPE, argv, env);
     if (line.kind === 'help') await printLine(line.text);
     if (line.kind === 'help') return 0;
     const files = line.read.texts('filename');

@@ -5,19 +5,20 @@
 import { chmod, copyFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { documentAt } from '../../src/documents.ts';
-import { type Env, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportUsage } from '../run-command.ts';
 import { printLine } from '../stdout.ts';
 
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock install DIR\n\n' +
     `Copies the guard into a volume that the guarded container mounts at /lease-lock (${documentAt('image.md')}).`,
   options: [],
   operands: 'one',
-} as const;
+  operand: { value: 'DIR' },
+};
 
 export async function install(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('install', async () => {

@@ -6,7 +6,7 @@ import type { Participant } from '../../src/lock/index.ts';
 import { describeLease } from '../../src/names.ts';
 import type { Waiter } from '../../src/protocol/lock-state.ts';
 import { visible } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
@@ -27,19 +27,18 @@ interface QueueSettings extends LockSettings {
   wish: Wish;
 }
 
-export const QUEUE_OPTIONS = pick(['name', ...CONNECTING, 'remove', 'move', 'to', 'reason', 'timeout'], {
-  name: { meaning: 'name of the lock, in place of NAME' },
-  reason: { meaning: 'why, for the log of the waiter that is removed' },
-  timeout: { default: '30s', meaning: 'how long a waiter that is asked to leave may take before it counts as dead' },
-});
-
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock queue NAME [--remove KEY | --move KEY --to PLACE] [options]\n\n' +
     'Shows who waits for a lock, removes a waiter from it, or gives a waiter another place among those of its priority.',
-  options: QUEUE_OPTIONS,
+  options: pick(['name', ...CONNECTING, 'remove', 'move', 'to', 'reason', 'timeout'], {
+    name: { meaning: 'name of the lock, in place of NAME' },
+    reason: { meaning: 'why, for the log of the waiter that is removed' },
+    timeout: { default: '30s', meaning: 'how long a waiter that is asked to leave may take before it counts as dead' },
+  }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 const PLACES = { from: 1, to: 1000 };
 
@@ -138,10 +137,17 @@ function report(
     case 'several':
       return refuse(`${named} names several waiters: give the key of one`);
     case 'no-such-place':
-      return refuse(
-        `a waiter keeps its priority (${result.waiter.priority}), so its place is one from ${result.from} to ${result.to}`,
-      );
+      return refuse(describeNoPlace(result, wish.kind === 'move' ? wish.place : 0));
     default:
       return reportAnswer({ ...result, message: `the queue of ${subject} was not changed: ${result.message}` }, log, server);
   }
+}
+
+/** A higher priority is served first, whatever the places are. */
+function describeNoPlace({ waiter, from, to }: QueueEdited & { kind: 'no-such-place' }, place: number): string {
+  const places = from === to ? `place ${from} alone is` : `places ${from} to ${to} are`;
+  return (
+    `${visible(waiter.id)} cannot be moved to place ${place}: ${places} for its priority (${waiter.priority}), which --move does not change. ` +
+    'To give it another priority, end it where it runs, and start it again with --priority'
+  );
 }

@@ -2,20 +2,22 @@
 import { stringify } from 'yaml';
 import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
 import { problemOfNamespace, withDigest } from '../../src/names.ts';
-import { type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 import { pick } from '../option-table.ts';
 import { lockName } from '../options.ts';
 import { reportUsage } from '../run-command.ts';
 import { write } from '../stdout.ts';
 
-const OPTIONS = pick(['name', 'slug', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } });
-
-const USAGE =
-  'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.';
+export const SHAPE: CommandLineShape = {
+  usage:
+    'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.',
+  options: pick(['name', 'slug', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } }),
+  operands: 'none',
+};
 
 export async function rbac(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('rbac', async () => {
-    const line = readCommandLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, argv, env);
+    const line = readCommandLine(SHAPE, argv, env);
     await write(line.kind === 'help' ? `${line.text}\n` : manifestsOf(line.read));
     return 0;
   });

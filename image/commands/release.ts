@@ -6,19 +6,22 @@ import { logOf } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import { timings } from '../../src/protocol/timings.ts';
-import type { Env, Reader } from '../command-line.ts';
+import type { CommandLineShape, Env, Reader } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { JOINING, pick } from '../option-table.ts';
 import { type JoinSettings, joinSettings, type Line, readLine, settled } from '../options.ts';
 import { type CommandContext, runCommand } from '../run-command.ts';
 import { NO_GRACE, sharedParticipant } from './acquire.ts';
 
-const USAGE =
-  'Usage: k8s-lease-lock release --name NAME [options]\n\nReleases a lock that "k8s-lease-lock acquire" has taken for the same holder.';
-const OPTIONS = pick(
-  JOINING.filter((name) => name !== 'lease-duration'),
-  { holder: { unset: 'the Pod' } },
-);
+export const SHAPE: CommandLineShape = {
+  usage:
+    'Usage: k8s-lease-lock release --name NAME [options]\n\nReleases a lock that "k8s-lease-lock acquire" has taken for the same holder.',
+  options: pick(
+    JOINING.filter((name) => name !== 'lease-duration'),
+    { holder: { names: 'holders', unset: 'the Pod' } },
+  ),
+  operands: 'none',
+};
 /** For the deadlines of its requests only. */
 const DURATION_MS = 60_000;
 
@@ -27,7 +30,7 @@ function readSettings(read: Reader): JoinSettings {
 }
 
 export function readReleaseCommandLine(argv: readonly string[], env: Env): Line<JoinSettings> {
-  return readLine({ usage: USAGE, options: OPTIONS, operands: 'none' }, readSettings, argv, env);
+  return readLine(SHAPE, readSettings, argv, env);
 }
 
 export async function release(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

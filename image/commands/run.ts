@@ -8,7 +8,7 @@ import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
 import { logOf } from '../../src/log.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
 import {
@@ -33,15 +33,19 @@ export interface RunSettings extends JoinSettings, WaitSettings {
   argv: readonly [string, ...string[]];
 }
 
-const USAGE =
-  'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.';
-export const RUN_OPTIONS = pick([
-  ...WAITING,
-  ...(['timeout', 'on-busy', 'kill-grace', 'on-lost', 'orphans', 'status-port', 'conflict-exit-code'] as const),
-]);
+export const SHAPE: CommandLineShape = {
+  usage:
+    'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.',
+  options: pick([
+    ...WAITING,
+    ...(['timeout', 'on-busy', 'kill-grace', 'on-lost', 'orphans', 'status-port', 'conflict-exit-code'] as const),
+  ]),
+  operands: 'command',
+  operand: { value: 'FILE' },
+};
 
 export function readRunCommandLine(argv: readonly string[], env: Env): Line<RunSettings> {
-  return readLine({ usage: USAGE, options: RUN_OPTIONS, operands: 'command' }, runSettings, argv, env);
+  return readLine(SHAPE, runSettings, argv, env);
 }
 
 function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSettings {

@@ -1,6 +1,6 @@
 /** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
 import { startLeaseServer } from '../../src/server/server.ts';
-import type { Env } from '../command-line.ts';
+import type { CommandLineShape, Env } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { pick } from '../option-table.ts';
@@ -8,11 +8,11 @@ import { given } from '../options.ts';
 import { reportUsage } from '../run-command.ts';
 import { printLine } from '../stdout.ts';
 
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage: 'Usage: k8s-lease-lock serve [options]\n\nA small server for Leases, for laptops, demos and tests. It is not a cluster.',
   options: pick(['port', 'data']),
   operands: 'none',
-} as const;
+};
 
 export async function serve(argv: readonly string[], env: Env): Promise<number> {
   return await reportUsage('serve', async () => {

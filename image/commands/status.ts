@@ -4,7 +4,7 @@
  */
 import { leaseReader } from '../../src/api/lease-list.ts';
 import { problemOfName } from '../../src/names.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
@@ -12,10 +12,10 @@ import { paintFor } from '../operate/colour.ts';
 import { readLocks, type Wanted } from '../operate/locks.ts';
 import { type Output, printLocks } from '../operate/print.ts';
 import { watchLocks } from '../operate/watch.ts';
-import { CONNECTING, OUTPUTS, pick } from '../option-table.ts';
+import { CONNECTING, MANAGED, OUTPUTS, pick } from '../option-table.ts';
 import { type ConnectSettings, connectSettings, given } from '../options.ts';
 import { type OperateContext, operate } from '../run-command.ts';
-import { printLine } from '../stdout.ts';
+import { printLine, terminalWidth } from '../stdout.ts';
 
 export interface StatusSettings extends ConnectSettings {
   names: readonly string[];
@@ -26,23 +26,23 @@ export interface StatusSettings extends ConnectSettings {
 }
 
 const NAMES = [...CONNECTING, 'all-namespaces', 'selector', 'output', 'watch'] as const;
-export const STATUS_OPTIONS = pick(NAMES);
-export const LIST_OPTIONS = pick(NAMES, { output: { default: 'table' } });
 
-const SHAPES = {
+export const SHAPES: Record<'status' | 'list', CommandLineShape> = {
   status: {
     usage:
       'Usage: k8s-lease-lock status [NAME...] [options]\n\n' +
       'Shows who holds locks, whether the holders are alive, who waits, and what happens next. Without a name: all locks.',
-    options: STATUS_OPTIONS,
+    options: pick(NAMES),
     operands: 'some',
+    operand: { names: 'locks' },
   },
   list: {
     usage: 'Usage: k8s-lease-lock list [NAME...] [options]\n\nShows locks, a line for each. Without a name: all locks.',
-    options: LIST_OPTIONS,
+    options: pick(NAMES, { output: { default: 'table' } }),
     operands: 'some',
+    operand: { names: 'locks' },
   },
-} as const;
+};
 
 export async function status(command: keyof typeof SHAPES, argv: readonly string[], env: Env): Promise<number> {
   return await operate({ command, line: readInterleaved(SHAPES[command], argv, env), settingsOf: readSettings, env }, showStatus);
@@ -62,7 +62,7 @@ function readSettings(read: Reader, names: readonly string[]): StatusSettings {
     ...connectSettings(read),
     names,
     allNamespaces,
-    selector: read.text('selector') ?? 'app.kubernetes.io/managed-by=k8s-lease-lock',
+    selector: read.text('selector') ?? MANAGED,
     output,
     watch,
   };
@@ -78,6 +78,7 @@ async function showStatus(settings: StatusSettings, { clock, cluster, log, env }
     single: names.length === 1,
     namespaces: allNamespaces,
     paint: paintFor(process.stdout.isTTY === true, env),
+    columns: terminalWidth(),
   };
   try {
     if (settings.watch) return await watchLocks({ reader, wanted, clock, log, printing });

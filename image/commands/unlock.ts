@@ -13,7 +13,7 @@ import type { Log } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
 import type { Holder } from '../../src/protocol/lock-state.ts';
 import { visible } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
@@ -29,21 +29,20 @@ interface UnlockSettings extends LockSettings {
   timeoutMs: number;
 }
 
-export const UNLOCK_OPTIONS = pick(['name', ...CONNECTING, 'holder', 'reason', 'timeout', 'force'], {
-  name: { meaning: 'name of the lock, in place of NAME' },
-  holder: { meaning: 'the holder: its id or key, as "status" shows them (required)' },
-  reason: { meaning: 'why, for the log of the holder' },
-  timeout: { default: '2m', meaning: 'how long to wait until the holder has released the lock' },
-});
-
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock unlock NAME --holder ID [--reason TEXT] [options]\n\n' +
     'Asks the holder of a lock to stop its command and to release the lock, and waits until it has.\n' +
     `With --force the holder is cleared without being asked: its command may still be running (${documentAt('operate.md#free-it')}).`,
-  options: UNLOCK_OPTIONS,
+  options: pick(['name', ...CONNECTING, 'holder', 'reason', 'timeout', 'force'], {
+    name: { meaning: 'name of the lock, in place of NAME' },
+    holder: { names: 'holders', meaning: 'the holder: its id or key, as "status" shows them (required)' },
+    reason: { meaning: 'why, for the log of the holder' },
+    timeout: { default: '2m', meaning: 'how long to wait until the holder has released the lock' },
+  }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 export async function unlock(argv: readonly string[], env: Env): Promise<number> {
   const line = readInterleaved(SHAPE, argv, env);

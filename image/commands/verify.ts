@@ -6,7 +6,7 @@ import { formatDuration } from '../../src/durations.ts';
 import { type Hold, verify as verifyHold } from '../../src/lock/operate.ts';
 import { describeLease } from '../../src/names.ts';
 import { visible } from '../../src/visible.ts';
-import { type Env, type Reader, UsageError } from '../command-line.ts';
+import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
 import { reportAnswer } from '../operate/answers.ts';
@@ -19,20 +19,19 @@ interface VerifySettings extends LockSettings {
   hold: Hold;
 }
 
-export const VERIFY_OPTIONS = pick(['name', ...CONNECTING, 'holder', 'token', 'transitions'], {
-  name: { unset: 'LEASE_LOCK_NAME', meaning: 'name of the lock, in place of NAME' },
-  namespace: { unset: "LEASE_LOCK_NAMESPACE, else the context's or the Pod's" },
-  holder: { unset: 'LEASE_LOCK_HOLDER', meaning: 'the id of the holder' },
-});
-
-const SHAPE = {
+export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock verify [NAME] [--token TOKEN] [options]\n\n' +
     'Exits with 0 if the holder still has the lock with this token, and with 1 if it does not, or if that is not certain.\n' +
     'In a command that "k8s-lease-lock run" has started, no option is needed.',
-  options: VERIFY_OPTIONS,
+  options: pick(['name', ...CONNECTING, 'holder', 'token', 'transitions'], {
+    name: { unset: 'LEASE_LOCK_NAME', meaning: 'name of the lock, in place of NAME' },
+    namespace: { unset: "LEASE_LOCK_NAMESPACE, else the context's or the Pod's" },
+    holder: { names: 'holders', unset: 'LEASE_LOCK_HOLDER', meaning: 'the id of the holder' },
+  }),
   operands: 'one',
-} as const;
+  operand: { names: 'locks' },
+};
 
 export async function verify(argv: readonly string[], env: Env): Promise<number> {
   const line = readInterleaved(SHAPE, argv, env);

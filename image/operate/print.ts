@@ -3,6 +3,7 @@ import { describeLease } from '../../src/names.ts';
 import type { HolderReport, LockReport, WaiterReport } from '../../src/protocol/report.ts';
 import { visible, visibleJson } from '../../src/visible.ts';
 import type { OUTPUTS } from '../option-table.ts';
+import { wrapped } from '../wrapped.ts';
 import type { Paint } from './colour.ts';
 import { describeAbsent, type Lock } from './locks.ts';
 import { age, type Column, printTable } from './table.ts';
@@ -18,12 +19,20 @@ export interface Printing {
   /** A column for the namespace. */
   namespaces: boolean;
   paint: Paint;
+  /** Of the terminal, for sentences; undefined elsewhere, where a line is a line. Tables are as wide as they are, as those of kubectl. */
+  columns: number | undefined;
 }
 
-export async function printLocks(locks: readonly Lock[], { output, single, namespaces, paint }: Printing): Promise<string[]> {
+export async function printLocks(
+  locks: readonly Lock[],
+  { output, single, namespaces, paint, columns }: Printing,
+): Promise<string[]> {
   switch (output) {
     case 'text':
-      return locks.flatMap((lock, i) => [...(i > 0 ? [''] : []), ...textOf(lock, paint)]);
+      return locks.flatMap((lock, i) => [
+        ...(i > 0 ? [''] : []),
+        ...textOf(lock, paint).flatMap((text) => inWidth(text, columns)),
+      ]);
     case 'table':
     case 'wide':
       return printTable(columnsOf({ wide: output === 'wide', namespaces, paint }), locks);
@@ -31,7 +40,8 @@ export async function printLocks(locks: readonly Lock[], { output, single, names
       return [visibleJson(valuesOf(locks, single), 2)];
     case 'yaml': {
       const { stringify } = await import('yaml');
-      return [stringify(valuesOf(locks, single)).trimEnd()];
+      // With quotes around what older parsers take for a time, or for true.
+      return [stringify(valuesOf(locks, single), { version: '1.1' }).trimEnd()];
     }
     case 'name':
       return locks.filter(({ kind }) => kind !== 'absent').map(({ name }) => `lease.coordination.k8s.io/${name}`);
@@ -85,6 +95,15 @@ function textOf(lock: Lock, paint: Paint): string[] {
 }
 
 const LABEL = 11;
+const SENTENCE = /^ *(?:Next|Life|Client|Stop|Forced|Reason): +/;
+
+/** Sentences continue under their beginning. */
+function inWidth(text: string, columns: number | undefined): string[] {
+  const [label] = SENTENCE.exec(text) ?? [];
+  if (columns === undefined || label === undefined) return [text];
+  return `${label}${wrapped(text.slice(label.length), columns - label.length, ' '.repeat(label.length))}`.split('\n');
+}
+
 const line = (label: string, text: string): string => `${`${label}:`.padEnd(LABEL)}${text}`;
 const inner = (label: string, text: string | undefined): string[] =>
   text === undefined || text === '' ? [] : [`  ${`${label}:`.padEnd(LABEL)}${visible(text)}`];
@@ -108,9 +127,11 @@ function holderLines(report: HolderReport): string[] {
   ];
 }
 
-function stopLines({ stop }: LockReport): string[] {
+function stopLines({ stop, holders }: LockReport): string[] {
   if (!stop) return [];
-  const { by, kind, reason, at, holder } = stop;
+  const { by, kind, reason, at } = stop;
+  // The request may name the key.
+  const holder = holders.find((each) => each.holder.key === stop.holder)?.holder.id ?? stop.holder;
   const why = [kind && `(${kind})`, reason].filter(Boolean).join(' ');
   return [
     line('Stop', visible(`asked of ${holder} by ${by || 'an unnamed client'}${at ? ` at ${at}` : ''}${why ? `: ${why}` : ''}`)),

@@ -50,7 +50,7 @@ function redraw(printing: Printing): Show {
   return async (locks) => {
     // A terminal may not know its size, and say 0.
     const [columns, rows] = [process.stdout.columns || 80, process.stdout.rows || 24];
-    const lines = (await printLocks(locks, printing)).slice(0, rows - 1).map((line) => cut(line, columns));
+    const lines = (await printLocks(locks, { ...printing, columns })).slice(0, rows - 1).map((line) => cut(line, columns));
     const up = drawn > 0 ? `\x1b[${drawn}A` : '';
     await write(`${up}\r\x1b[J${lines.map((line) => `${line}\n`).join('')}`);
     drawn = lines.length;

@@ -84,12 +84,22 @@ export function describeNext(report: LockReport): string {
   const follows = next === undefined ? 'nobody waits' : `then ${next} acquires it`;
   if (stop !== undefined && isFor(stop.holder, holder))
     return `it has been asked to stop by ${stop.by || 'an unnamed client'}: it stops its command and releases the lock; ${follows}`;
-  return `${describeFate(holder, next !== undefined)}; ${follows}`;
+  const { life } = holder;
+  if (life === 'dead') return describeDead(holder, next);
+  return `${describeFate({ ...holder, life }, next !== undefined)}; ${follows}`;
 }
 
 const isFor = (named: string, { holder }: HolderReport): boolean => named === holder.id || named === holder.key;
 
-function describeFate({ life, holder, freeInMs, neverRenewed }: HolderReport, waited: boolean): string {
+function describeDead({ holder }: HolderReport, next: string | undefined): string {
+  const seenMs = standingStillMs(holder.durationMs ?? 0);
+  const who = next === undefined ? 'nobody waits; the next that asks' : next;
+  return `${who} acquires the lock after it has seen for ${formatDuration(seenMs)} that the holder is silent`;
+}
+
+type Living = HolderReport & { life: Exclude<Life, 'dead'> };
+
+function describeFate({ life, holder, freeInMs, neverRenewed }: Living, waited: boolean): string {
   const durationMs = holder.durationMs ?? 0;
   switch (life) {
     case 'alive':
@@ -103,8 +113,6 @@ function describeFate({ life, holder, freeInMs, neverRenewed }: HolderReport, wa
       return waited
         ? 'those who have watched it for its whole lease duration take the lock now'
         : `the next that asks watches it for up to ${formatDuration(othersMayTakeAt(0 as Steady, durationMs))} before it acquires the lock`;
-    case 'dead':
-      return `the next that asks acquires the lock after it has seen for ${formatDuration(standingStillMs(durationMs))} that the holder is silent`;
     case 'cleared':
       return 'the lock is free when the holder has removed its entry, or has been silent for its whole lease duration';
     case 'unknown':

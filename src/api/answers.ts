@@ -3,6 +3,7 @@
  * messages of the API server and of admission policies are recognised by their text. A write without a clear answer is `failed`, and may have
  * been done all the same.
  */
+import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import type { Reply } from './http.ts';
@@ -78,7 +79,8 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
       return refuse(
         'credentials',
         status,
-        `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster`,
+        `${subject}: 401: the API server does not accept the credentials; the token may have expired, or be for another cluster ` +
+          `(${documentAt('troubleshooting.md#401')})`,
       );
     case 403:
       // Its clock and mine, or those of two API servers, are a little apart.

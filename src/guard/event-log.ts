@@ -1,5 +1,6 @@
 /** What happens to a lock as log lines: one for each thing worth knowing, and nothing twice. */
 import { later } from '../clock.ts';
+import { documentAt } from '../documents.ts';
 import { formatDuration } from '../durations.ts';
 import {
   describeHolders,
@@ -55,7 +56,7 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
       case 'stop-requested':
         return log('info', describeStop(event.request), { event: event.type, request: event.request });
       case 'lost':
-        return log('error', `lost ${subject}: ${event.reason}; ${onLoss}`, { event: event.type, reason: event.reason });
+        return log('error', describeLoss(subject, event.reason, onLoss), { event: event.type, reason: event.reason });
       case 'released':
         return log('info', `released ${subject} after ${formatDuration(event.heldMs)}`, {
           event: event.type,
@@ -73,6 +74,9 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
   };
   return { onEvent, close: waiting.close };
 }
+
+const describeLoss = (subject: string, reason: string, onLoss: string): string =>
+  `lost ${subject}: ${reason}; ${onLoss} (${documentAt('troubleshooting.md#the-lock-was-lost')})`;
 
 type Waiting = LockEvent & { type: 'waiting' };
 

@@ -1,4 +1,5 @@
 /** Why a lock was not unlocked, and what to do instead: the same for command line, Action and library, which differ in what they call their options. */
+import { documentAt } from '../documents.ts';
 import { formatDuration } from '../durations.ts';
 import { describeLease } from '../names.ts';
 import type { Holder } from '../protocol/lock-state.ts';
@@ -48,7 +49,7 @@ function whyNot(
     case 'several':
       return `${visible(holder)} names several holders: give the key of one (${status})`;
     case 'cannot-be-asked':
-      return `${visible(result.holder.id)} is a client of another kind, which cannot be asked: stop it where it runs, or use ${force}`;
+      return `${visible(result.holder.id)} is a client of another kind, which cannot be asked: stop it where it runs, or use ${force} (${documentAt('troubleshooting.md#a-holder-of-another-program')})`;
     case 'renewed-lately':
       return `${describeAgo(result)}, so its command may be running: ask it without ${force}, or use ${forceLive}`;
     case 'still-held':

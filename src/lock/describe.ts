@@ -31,14 +31,17 @@ function describeHolder({ id, since, about, standing, durationMs }: Holder, now:
 /** `kubectl` shows nobody, or somebody else, and the lock is not free all the same. */
 function describeOusted(durationMs: number | undefined): string {
   const atMost = durationMs === undefined ? '' : `, for at most ${formatDuration(othersMayTakeAt(0 as Steady, durationMs))}`;
-  return `another client has cleared or replaced it in the Lease; its command may still be running, so it is waited for${atMost}`;
+  return (
+    `another client has cleared or replaced it in the Lease; its command may still be running, so it is waited for${atMost}: ` +
+    documentAt('troubleshooting.md#everybody-waits-nobody-holds')
+  );
 }
 
 /** The Lease was deleted, and is there again. */
 export function describeRestored(subject: string, heldBy: readonly Holder[]): string {
   if (heldBy.length === 0) return `${subject} was deleted while held, and has been restored`;
   const whom = heldBy.map(({ id }) => visible(id)).join(' and ');
-  return `${subject} was deleted while held by ${whom}, which may still be running: it has been restored (${documentAt('theft.md#breaking-a-lock')})`;
+  return `${subject} was deleted while held by ${whom}, which may still be running: it has been restored (${documentAt('troubleshooting.md#the-lease-was-deleted')})`;
 }
 
 /** The same in one line without the time that has passed, for outputs and tables that are kept. */

@@ -92,7 +92,7 @@ function reportHolder(holder: Holder, state: LockState, nowMs: number): HolderRe
     holder,
     client,
     manager: renewTimeWriter(state.lease),
-    life: standing === 'ousted' ? 'cleared' : lifeOf(durationMs, agoMs),
+    life: standing === 'ousted' ? 'cleared' : lifeOf(holder, agoMs),
     heldMs: sinceMs(holder.since, nowMs),
     renewedAgoMs: agoMs,
     renewedBy: agoMs === undefined ? undefined : written === undefined ? 'holder' : 'server',
@@ -102,9 +102,10 @@ function reportHolder(holder: Holder, state: LockState, nowMs: number): HolderRe
   };
 }
 
-function lifeOf(durationMs: number | undefined, agoMs: number | undefined): Life {
+/** Clients of other kinds renew when they like, at the latest before the end of their lease. */
+function lifeOf({ durationMs, standing }: Holder, agoMs: number | undefined): Life {
   if (durationMs === undefined || agoMs === undefined) return 'unknown';
-  if (agoMs <= standingStillMs(durationMs)) return 'alive';
+  if (agoMs <= (standing === 'foreign' ? durationMs : standingStillMs(durationMs))) return 'alive';
   if (agoMs <= durationMs) return 'silent';
   return agoMs <= longDeadAfterMs(durationMs) ? 'expired' : 'dead';
 }

@@ -119,12 +119,12 @@ const blockersOf = (view: View, me: Me): Sighting[] => [...view.holders.values()
 function coordinated(why: string, me: Me): Decision {
   const message =
     `${describeLease(me)} belongs to the API server's coordinated leader election (${why}): use another name ` +
-    `(${documentAt('protocol.md#coordinated')})`;
+    `(${documentAt('troubleshooting.md#a-lease-of-a-leader-election')})`;
   return { kind: 'refused', message };
 }
 
 function full({ waiters }: LockState, me: Me): string {
-  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (${documentAt('protocol.md#limits')})`;
+  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (${documentAt('troubleshooting.md#the-queue-is-full')})`;
 }
 
 /**

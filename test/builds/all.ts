@@ -66,7 +66,10 @@ step(
 
 step('build', process.execPath, ['build.mjs', '--only', 'cli']);
 step('the standalone executable', process.execPath, ['image/executable/build.mjs']);
-const endToEnd = ['run-command', 'run-waits', 'run-interrupted', 'left-behind', 'terminal', 'status', 'namespace', 'credentials'];
+const endToEnd = [
+  ...['run-command', 'run-waits', 'run-interrupted', 'left-behind', 'terminal', 'status', 'namespace', 'credentials'],
+  ...['golden', 'status-command', 'unlock', 'doctor', 'completion', 'help', 'kubectl-plugin'],
+];
 step(
   'the standalone executable, end to end',
   process.execPath,

@@ -6,20 +6,20 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { HOLD_OPTIONS, readHoldCommandLine } from '../../image/commands/hold.ts';
-import { RUN_OPTIONS } from '../../image/commands/run.ts';
-import { STATUS_OPTIONS } from '../../image/commands/status.ts';
-import { UNLOCK_OPTIONS } from '../../image/commands/unlock.ts';
+import * as hold from '../../image/commands/hold.ts';
+import * as run from '../../image/commands/run.ts';
+import * as status from '../../image/commands/status.ts';
+import * as unlock from '../../image/commands/unlock.ts';
 import { EXIT } from '../../image/exit-codes.ts';
 import type { Option } from '../../image/option.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import { fences, read, root } from './documents.ts';
 
 const TABLES: Record<string, { file: string; make(): string }> = {
-  options: { file: 'README.md', make: () => optionsTable(RUN_OPTIONS) },
-  'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(HOLD_OPTIONS) },
-  'status-options': { file: 'docs/operate.md', make: () => optionsTable(STATUS_OPTIONS) },
-  'unlock-options': { file: 'docs/operate.md', make: () => optionsTable(UNLOCK_OPTIONS) },
+  options: { file: 'README.md', make: () => optionsTable(run.SHAPE.options) },
+  'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(hold.SHAPE.options) },
+  'status-options': { file: 'docs/operate.md', make: () => optionsTable(status.SHAPES.status.options) },
+  'unlock-options': { file: 'docs/operate.md', make: () => optionsTable(unlock.SHAPE.options) },
   'exit-codes': {
     file: 'README.md',
     make: () =>
@@ -106,7 +106,7 @@ test('the sum in docs/sidecar.md is the one that hold makes', () => {
   const rows = [...read('docs/sidecar.md').matchAll(/^\| .* \| ([\d.]+) s \|$/gm)].map(([, seconds]) => Number(seconds));
   const sum = rows.pop();
   assert.equal(rows.reduce((total, seconds) => total + seconds, 0).toFixed(1), sum?.toFixed(1));
-  const line = readHoldCommandLine(['--name', 'x', '--pod-grace', '30s'], {});
+  const line = hold.readHoldCommandLine(['--name', 'x', '--pod-grace', '30s'], {});
   assert.ok(line.kind === 'settings');
   const { durationMs, renewEveryMs, requestTimeoutMs, killBudgetMs, marginMs } = line.settings.timings;
   assert.equal((renewEveryMs + 2 * requestTimeoutMs + killBudgetMs + marginMs) / 1000, sum);

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BUNDLE, tempFolder } from '../harness/guards.ts';
+import { PROGRAM, tempFolder } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
 
 real('kubectl lease-lock is k8s-lease-lock', async (t) => {
@@ -13,7 +13,7 @@ real('kubectl lease-lock is k8s-lease-lock', async (t) => {
   assert.equal(bin['kubectl-lease_lock'], bin['k8s-lease-lock']);
   const folder = tempFolder(t);
   // As npm installs it.
-  writeFileSync(join(folder, 'kubectl-lease_lock'), `#!/bin/sh\nexec "${process.execPath}" "${BUNDLE}" "$@"\n`, { mode: 0o755 });
+  writeFileSync(join(folder, 'kubectl-lease_lock'), `#!/bin/sh\nexec ${PROGRAM.join(' ')} "$@"\n`, { mode: 0o755 });
   const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: cluster.kubeconfig, HOME: folder };
   const kubectl = async (...args: string[]) => (await promisify(execFile)(cluster.kubectl, args, { env })).stdout;
   const namespace = await cluster.namespace('plugin');

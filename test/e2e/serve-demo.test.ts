@@ -1,7 +1,11 @@
 /** `serve` and `demo`, as a user starts them. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { EXIT } from '../../image/exit-codes.ts';
 import { guard, tempFolder } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
 
@@ -55,11 +59,34 @@ test('the demo shows three guards and a kill, and that nobody overlapped', async
   for (const row of [/^ {2}alice +█+x$/m, /^ {2}bob +·+█+/m, /^ {2}carol +·+█+/m, LAST]) assert.match(stdout, row);
 });
 
-real('the demo does the same on a cluster', async (t) => {
+real('the demo does the same on a cluster, and its clean-up command is right', async (t) => {
   const cluster = await realCluster();
-  const { code, stdout } = await guard(t, ['demo', '--kubeconfig', cluster.kubeconfig, '-n', await cluster.namespace('demo')])
-    .finished;
+  const namespace = await cluster.namespace('demo');
+  const kubeconfig = join(tempFolder(t), "alice's kubeconfig");
+  copyFileSync(cluster.kubeconfig, kubeconfig);
+  // Meant for other commands.
+  const env = { K8S_LEASE_LOCK_NAMESPACE: 'elsewhere', K8S_LEASE_LOCK_SERVER: 'http://127.0.0.1:9' };
+  const { code, stdout } = await guard(t, ['demo', '--kubeconfig', kubeconfig, '-n', namespace], { env }).finished;
   assert.equal(code, 0, stdout);
   assert.match(stdout, /On your cluster, with the Lease k8s-lease-lock-demo-/);
   assert.match(stdout, LAST);
+  const [, cleanUp = ''] = /remains: kubectl (.*)/.exec(stdout) ?? [];
+  const { stdout: deleted } = await promisify(execFile)('sh', ['-c', `"${cluster.kubectl}" ${cleanUp}`]);
+  assert.match(deleted, /lease\S* "k8s-lease-lock-demo-\w+" deleted/);
+  const { body } = await cluster.request('GET', `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`);
+  assert.deepEqual(body.items, []);
+});
+
+real('the demo says why it failed, and ends with the exit code of that', async (t) => {
+  const cluster = await realCluster();
+  const kubeconfig = cluster.kubeconfigFor(cluster.userToken(9));
+  const { code, stdout } = await guard(t, ['demo', '--kubeconfig', kubeconfig, '-n', 'default']).finished;
+  assert.equal(code, EXIT.refused.code, stdout);
+  assert.match(stdout, /\nFAILED: the guard of alice ended with exit code 77: \S+ Lease \S+: 403: .*docs\/rbac\.md\)\n$/);
+});
+
+test('the demo says, too, that it has found no cluster', async (t) => {
+  const { code, stdout } = await guard(t, ['demo', '--kubeconfig', '/nonexistent/kubeconfig']).finished;
+  assert.equal(code, EXIT.configuration.code, stdout);
+  assert.match(stdout, /\nFAILED: the guard of alice ended with exit code 78: .*\/nonexistent\/kubeconfig/);
 });

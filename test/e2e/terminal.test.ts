@@ -1,44 +1,26 @@
 /** A guard under a terminal: the command is in the foreground, and the shell sees one job. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { PROGRAM, reach, tempFolder } from '../harness/guards.ts';
-import { until } from '../harness/until.ts';
+import { type Terminal, terminal } from '../harness/terminal.ts';
 import { lockName, namespace, run, target } from './embedded.ts';
 
-/** A shell under a terminal, made by script(1): what is written to it is typed. */
-function terminal(t: TestContext, name: string, type = 'dumb') {
+/** A shell under a terminal, in which `lock` is a guard. */
+function shell(t: TestContext, name: string, type = 'dumb'): Terminal {
   const folder = tempFolder(t);
   const program = join(folder, 'lock');
   const where = reach(target).join(' ');
   writeFileSync(program, `#!/bin/sh\nexec ${PROGRAM.join(' ')} run ${where} -n ${namespace} --name ${name} "$@"\n`, {
     mode: 0o755,
   });
-  const child = spawn('script', ['-qe', '/dev/null', '-c', 'bash --norc --noprofile -i'], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: `${folder}:${process.env.PATH}`, PS1: '$ ', TERM: type },
-  });
-  t.after(() => child.kill('SIGKILL'));
-  let screen = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    screen += text.replaceAll('\x1b', 'ESC');
-  });
-  return {
-    type: (text: string) => child.stdin.write(text),
-    /** Waits for what has appeared since the last call. */
-    async shows(pattern: RegExp) {
-      await until(() => pattern.test(screen), `the screen shows ${pattern}: ${JSON.stringify(screen)}`);
-      const [found = ''] = screen.match(pattern) ?? [];
-      screen = screen.slice(screen.search(pattern) + 1);
-      return found;
-    },
-  };
+  const env = { PATH: `${folder}:${process.env.PATH}`, PS1: '$ ', TERM: type };
+  return terminal(t, 'bash --norc --noprofile -i', { env });
 }
 
 test('under a terminal Ctrl-C reaches the command once, and its exit code is kept', async (t) => {
-  const { type, shows } = terminal(t, lockName());
+  const { type, shows } = shell(t, lockName());
   type(`lock -q -- bash -c 'n=0; trap "n=\\$((n+1))" INT; echo rea""dy; sleep 1; sleep 1; echo got $n; exit 9'; echo code $?\n`);
   await shows(/ready/);
   type('\x03');
@@ -47,7 +29,7 @@ test('under a terminal Ctrl-C reaches the command once, and its exit code is kep
 });
 
 test('under a terminal the command owns the foreground: it reads what is typed, and knows the window', async (t) => {
-  const { type, shows } = terminal(t, lockName());
+  const { type, shows } = shell(t, lockName());
   type('stty cols 77 rows 33\n');
   type(`lock -q -- bash -c 'stty size; read -p "na""me: " name </dev/tty; echo hello $name'\n`);
   await shows(/33 77/);
@@ -57,7 +39,7 @@ test('under a terminal the command owns the foreground: it reads what is typed, 
 });
 
 test('under a terminal Ctrl-Z stops guard and command, and fg lets them go on', async (t) => {
-  const { type, shows } = terminal(t, lockName());
+  const { type, shows } = shell(t, lockName());
   type(`lock -- bash -c 'echo rea""dy; read line; echo got $line'; echo co""de $?\n`);
   await shows(/ready/);
   type('\x1a');
@@ -71,7 +53,7 @@ test('under a terminal Ctrl-Z stops guard and command, and fg lets them go on', 
 
 test('under a terminal a wait is one line that is rewritten, as wide as the window, and gone when it is over', async (t) => {
   const name = lockName();
-  const { type, shows } = terminal(t, name, 'xterm');
+  const { type, shows } = shell(t, name, 'xterm');
   const alice = run(t, name, ['--', 'sh', '-c', 'echo ready; exec sleep 60']);
   await alice.prints(/ready/);
   type('stty cols 90\n');
@@ -88,7 +70,7 @@ test('under a terminal a wait is one line that is rewritten, as wide as the wind
 
 test('under a terminal Ctrl-C ends a wait, and leaves no half line behind', async (t) => {
   const name = lockName();
-  const { type, shows } = terminal(t, name, 'xterm');
+  const { type, shows } = shell(t, name, 'xterm');
   const alice = run(t, name, ['--', 'sh', '-c', 'echo ready; exec sleep 60']);
   await alice.prints(/ready/);
   type('lock -- true; echo co""de $?\n');

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, type TestContext, test } from 'node:test';
 import { EXIT } from '../../image/exit-codes.ts';
-import { BUNDLE, guard, reach } from '../harness/guards.ts';
+import { BUNDLE, guard, killGuard, reach } from '../harness/guards.ts';
 import { targets } from '../harness/targets.ts';
 import { until } from '../harness/until.ts';
 import { operatorsOn } from './operate.ts';
@@ -100,13 +100,20 @@ for (const target of await targets()) {
       const alice = await holding(t, 'queued');
       const bob = await waiting(t, 'queued', '--holder', 'bob');
       const dead = await waiting(t, 'queued', '--holder', 'dead');
-      dead.kill('SIGKILL');
+      killGuard(dead);
       const shown = (await command(t, 'queue', 'queued')).stdout;
       const [, key = ''] = /(\d{6}-\w+) +dead\//.exec(shown) ?? [];
       assert.equal((await command(t, 'queue', 'queued', '--move', key, '--to', '1')).code, 0);
       const moved = (await command(t, 'queue', 'queued')).stdout;
       assert.match(moved, /\n1 .* dead\/\w+ .*\n2 .* bob\/\w+ /);
       const [, id = ''] = / (bob\/\w+)/.exec(moved) ?? [];
+      await waiting(t, 'queued', '--holder', 'urgent', '--priority', '5');
+      const [, place] =
+        / (bob\/\w+ cannot be moved .*)\n/.exec((await command(t, 'queue', 'queued', '--move', id, '--to', '1')).stderr) ?? [];
+      assert.match(
+        place ?? '',
+        /to place 1: places 2 to 3 are for its priority \(0\), which --move does not change\. To give it/,
+      );
       const living = await command(t, 'queue', 'queued', '--remove', id, '--reason', 'a typo');
       assert.deepEqual([living.code, /bob\/\w+ has left the queue/.test(living.stderr)], [0, true], living.stderr);
       const { code, stderr } = await bob.finished;

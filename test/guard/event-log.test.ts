@@ -1,6 +1,7 @@
 /** What is said while a guard waits, and while the API server does not answer: lines elsewhere, one that lives on a terminal. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { documentAt } from '../../src/documents.ts';
 import { eventLog } from '../../src/guard/event-log.ts';
 import { type Level, type Log, logOf } from '../../src/log.ts';
 import type { Contender } from '../harness/contender.ts';
@@ -135,7 +136,7 @@ test('every line and every event names the lock', async () => {
   said.onEvent({ type: 'stop-requested', request: { holder: 'alice', by: 'bob', kind: 'unlock' } });
   said.onEvent({ type: 'release-failed', message: 'no answer' });
   assert.deepEqual(said.lines.slice(1), [
-    'lost Lease team/deploy: it is held by mallory; stopping the command',
+    `lost Lease team/deploy: it is held by mallory; stopping the command (${documentAt('troubleshooting.md#the-lock-was-lost')})`,
     'Lease team/deploy: asked to stop by bob',
     'Lease team/deploy: not released: no answer; the lock expires by itself',
   ]);

@@ -91,6 +91,12 @@ test('its types are those that a strict program needs, from ES modules and from 
   );
 });
 
+test('kubectl finds what completes the plugin', async (t) => {
+  const { folder } = await installed(t);
+  const { stdout } = await run(join(folder, 'node_modules/.bin/kubectl_complete-lease_lock'), ['unl']);
+  assert.match(stdout, /^unlock\t.*\n:4\n$/);
+});
+
 test('npx runs the command line from the packed package', async (t) => {
   const target = await embeddedTarget();
   t.after(() => target.close());

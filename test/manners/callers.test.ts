@@ -4,7 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { compile, tempFile } from '../harness/programs.ts';
-import { flock, run, start, without, words } from './standalone.ts';
+import { without } from '../harness/without.ts';
+import { flock, run, start, words } from './standalone.ts';
 
 test('a make below a make has the jobserver of its parent', { skip: without('make', 'flock') }, async () => {
   const file = tempFile('Makefile');

@@ -9,7 +9,8 @@ import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { isRunning, tempFolder } from '../harness/guards.ts';
 import { until } from '../harness/until.ts';
-import { type Running, run, start, without } from './standalone.ts';
+import { without } from '../harness/without.ts';
+import { type Running, run, start } from './standalone.ts';
 
 const namespace = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
 const mayUnshare = process.getuid?.() === 0 || Boolean(process.env.CI);

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { compile } from '../harness/programs.ts';
 import { until } from '../harness/until.ts';
-import { executable, leaseOf, run, start } from './standalone.ts';
+import { leaseOf, run, standalone, start } from './standalone.ts';
 
 const root = process.getuid?.() === 0;
 
@@ -23,7 +23,7 @@ test('a setuid command is named when it cannot be signalled, and the lock is ren
   const setuid = join(folder, 'setuid');
   copyFileSync(program, setuid);
   chmodSync(setuid, 0o4755);
-  cpSync(dirname(executable), join(folder, 'program'), { recursive: true });
+  cpSync(dirname(standalone), join(folder, 'program'), { recursive: true });
   const [, ...options] = run('--lease-duration', '4s', '--kill-grace', '500ms');
   const name = options[options.indexOf('--name') + 1] ?? '';
   const alice = start(

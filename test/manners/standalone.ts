@@ -1,41 +1,18 @@
 /** The standalone executable, built from the bundle of this run, on an embedded server; and its peers. */
-import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { after } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import { BUNDLE, reach } from '../harness/guards.ts';
+import { executable } from '../harness/executable.ts';
+import { reach } from '../harness/guards.ts';
 import { tempFile } from '../harness/programs.ts';
 import { embeddedTarget } from '../harness/targets.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-/** Its first program; the guard is below lib/ beside it. */
-export const executable = `${root}build/executable/k8s-lease-lock-linux-${process.arch}/k8s-lease-lock`;
 const target = await embeddedTarget();
 after(() => target.close());
 
-/** Builds it unless it is younger than the bundle. Test files run beside each other: one builds, the others wait. */
-async function built(): Promise<string> {
-  const age = (file: string) => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-  const building = `${root}build/executable-building`;
-  while (age(`${executable.slice(0, -'/k8s-lease-lock'.length)}/licenses.txt`) <= age(BUNDLE)) {
-    try {
-      mkdirSync(building);
-    } catch {
-      await sleep(100);
-      continue;
-    }
-    try {
-      execFileSync(process.execPath, ['image/executable/build.mjs'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-    } finally {
-      rmSync(building, { recursive: true });
-    }
-  }
-  return executable;
-}
+export const standalone = await executable();
 
-const program = await built();
 export async function leaseOf(name: string) {
   const { body } = await target.request('GET', `/apis/coordination.k8s.io/v1/namespaces/default/leases/${name}`);
   return body;
@@ -45,7 +22,7 @@ let locks = 0;
 
 /** The command line of a guard, up to the command; each call is for another lock. */
 export const run = (...options: string[]): string[] => [
-  program,
+  standalone,
   'run',
   '--quiet',
   ...reach(target),
@@ -60,12 +37,6 @@ export function flock(): string[] {
   const file = tempFile(`lock-${++locks}`);
   writeFileSync(file, '');
   return ['flock', '-o', file];
-}
-
-/** Why a test is left out here: a program is missing. In CI that is a failure of the test itself. */
-export function without(...programs: string[]): string | false {
-  const missing = programs.find((name) => spawnSync('sh', ['-c', 'command -v "$0"', name]).status !== 0);
-  return missing !== undefined && !process.env.CI && `it takes ${missing}`;
 }
 
 /** As a word of a shell's line. */

@@ -74,8 +74,9 @@ test('a holder that was cleared in the spec alone is still there, and is no othe
 
 test('leader election and K8SLock 0.2.5 are told apart', () => {
   const foreign = { annotations: {}, managedFields: stamps('kube-scheduler') };
-  const elected = first(foreign);
+  const elected = first({ ...foreign, afterMs: 59_000 });
   assert.deepEqual([elected.client, elected.manager, elected.life], ['other', 'kube-scheduler', 'alive']);
+  assert.equal(first({ ...foreign, afterMs: 61_000 }).life, 'expired', 'it may renew at the end of its lease');
   const legacy = { ...foreign, spec: { renewTime: time(WRITTEN + 60_000) }, afterMs: 20_000 };
   assert.deepEqual([first(legacy).client, first(legacy).expiresInMs], ['k8slock', 40_000]);
   const nameless = first({ ...legacy, spec: { ...legacy.spec, holderIdentity: '' } });

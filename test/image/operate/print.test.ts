@@ -40,8 +40,8 @@ function lock({ reason = 'release 1.2', holder = 'user/runner-7/k3v9', stop, wri
   return { kind: 'report', namespace: 'ci', name: 'deploy', report: reportOf(parsed.state, NOW) };
 }
 
-const print = (locks: Lock[], output: Output = 'text', namespaces = false) =>
-  printLocks(locks, { output, single: locks.length === 1, namespaces, paint: plain });
+const print = (locks: Lock[], output: Output = 'text', namespaces = false, columns?: number) =>
+  printLocks(locks, { output, single: locks.length === 1, namespaces, paint: plain, columns });
 
 test('a lock in words', async () => {
   assert.deepEqual(await print([lock()]), [
@@ -59,6 +59,13 @@ test('a lock in words', async () => {
     '  PLACE   WAITING   PRIORITY   KEY           ID                   WHO      REASON',
     '  1       2m        0          000002-x8c1   user/runner-9/x8c1   <none>   <none>',
     'Next:      the holder releases the lock when its command has ended; then user/runner-9/x8c1 acquires it',
+  ]);
+});
+
+test('on a terminal a sentence continues under its beginning, and no word is cut', async () => {
+  assert.deepEqual((await print([lock()], 'text', false, 60)).slice(-2), [
+    'Next:      the holder releases the lock when its command has',
+    '           ended; then user/runner-9/x8c1 acquires it',
   ]);
 });
 
@@ -82,7 +89,7 @@ test('the dead, the cleared and the asked are told with what follows', async () 
   );
   assert.match(
     (await next({ writtenAt: '11:00:00' })) ?? '',
-    /the next that asks acquires the lock after it has seen for 25s that/,
+    /user\/runner-9\/x8c1 acquires the lock after it has seen for 25s that the holder is silent$/,
   );
   assert.match(
     (await next({ holder: '' })) ?? '',
