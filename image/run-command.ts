@@ -12,6 +12,7 @@ import { EXIT } from './exit-codes.ts';
 import type { ConnectSettings, JoinSettings, Line } from './options.ts';
 import { printLine } from './stdout.ts';
 
+const STDIN = 0;
 const STDERR = 2;
 /** Of a terminal that does not say its width. */
 const NARROW_COLUMNS = 80;
@@ -84,7 +85,7 @@ export async function operate<Settings extends ConnectSettings>(
 
 /** Of the terminal, where stderr is one that can erase a line. */
 const columnsOf = (env: Env) =>
-  // Whoever asks process.stderr changes the flags of a pipe, which the command would inherit.
+  // Whoever asks process.stderr, or process.stdin, changes the flags of a pipe, which the command would inherit.
   isatty(STDERR) && env.TERM !== 'dumb' ? () => process.stderr.columns || NARROW_COLUMNS : undefined;
 
 export function complain(message: string, code: number): number {
@@ -101,7 +102,7 @@ async function withContext<Settings extends ConnectSettings & Pick<JoinSettings,
   const log = logTo({ clock, format: settings.logFormat, level: settings.level, fd: STDERR, columns: columnsOf(env) });
   try {
     const tell = (line: string) => log('info', line);
-    const found = await findCluster({ ...settings, env, terminal: process.stdin.isTTY === true, tell });
+    const found = await findCluster({ ...settings, env, terminal: isatty(STDIN), tell });
     if (found.kind === 'cluster') {
       const { cluster } = found;
       return await act(settings, { clock, log, cluster, podToken: await cluster.podToken() });

@@ -158,7 +158,8 @@ function exchange(asked: Exchange, listener: StreamListener | undefined): Promis
         else broken(new Error(`the answer (${status}) broke off after ${text.length} characters`));
       });
     });
-    request.end(body);
+    // As bytes: Node sends the headers along with a text, and then as UTF-8.
+    request.end(body === undefined ? undefined : Buffer.from(body));
   });
 }
 

@@ -1,6 +1,7 @@
 /** `doctor`: what it finds where all is well, where rights are missing, and where nothing answers. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parse } from 'yaml';
 import { EXIT } from '../../image/exit-codes.ts';
 import { guard, reach } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
@@ -33,7 +34,7 @@ real('missing rights are named, with the command that gives them; with these the
   assert.match(before.stdout, /\nrights +PROBLEM +not allowed: get, watch, create, update on Lease \S+\/deploy\n/);
   const [, fix = ''] = /fix: k8s-lease-lock (rbac .*) \| kubectl/.exec(before.stdout) ?? [];
   const manifests = (await guard(t, fix.split(' ')).finished).stdout;
-  for (const manifest of manifests.split('---\n')) await cluster.apply(JSON.parse(manifest));
+  for (const manifest of manifests.split('---\n')) await cluster.apply(parse(manifest));
   const after = await examine();
   assert.equal(after.code, 0, after.stdout);
   assert.match(after.stdout, /\nrights +ok +get, watch, create, update on/);

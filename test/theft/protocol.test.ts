@@ -177,7 +177,7 @@ guarded('the command line, with the token of a Pod in a file, runs a command as 
   assert.deepEqual([refused.code, refused.stdout], [EXIT.refused.code, '']);
   assert.match(
     refused.stderr,
-    /the holder me\/\w+ is not yours: it must be pod\/\S+ or start with it and a \/ \(\S+docs\/theft\.md\)/,
+    /the holder me\/\w+ is not yours: it must be pod\/\S+ or start with it and a \/\. See \S+docs\/theft\.md/,
   );
 });
 
