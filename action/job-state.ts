@@ -16,6 +16,8 @@ export type Phase =
   /** The rest are final. */
   | 'lost'
   | 'busy'
+  /** A policy says that it is not needed any more. */
+  | 'skipped'
   | 'aborted'
   | 'refused'
   | 'unreachable'
@@ -102,7 +104,7 @@ export function sessionIn(folder: string): Session {
   };
 }
 
-const FINAL: readonly Phase[] = ['lost', 'busy', 'aborted', 'refused', 'unreachable', 'released', 'not-released'];
+const FINAL: readonly Phase[] = ['lost', 'busy', 'skipped', 'aborted', 'refused', 'unreachable', 'released', 'not-released'];
 
 export const isFinal = (status: Status): boolean => FINAL.includes(status.phase);
 

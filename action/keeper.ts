@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
 import { type EventLog, eventLog } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import { describeStop, summariseHolder } from '../src/lock/describe.ts';
+import { describeSkip, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
   acquire,
   endedOnceQueued,
@@ -192,6 +192,8 @@ function whyNot(acquisition: NotAcquired, explain401: () => string): { phase: Ph
         phase: 'refused',
         message: `the wait for the lock was ended: ${describeStop(acquisition.request, 'leave the queue')}`,
       };
+    case 'skipped':
+      return { phase: 'skipped', message: describeSkip(acquisition.why) };
     case 'unreachable':
       return { phase: 'unreachable', message: acquisition.message };
     default:

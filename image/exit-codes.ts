@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { documentAt } from '../src/documents.ts';
 import type { GuardOutcome } from '../src/guard/guard.ts';
 import { describeNotAcquired, describeStop } from '../src/lock/describe.ts';
-import type { NotAcquired, Participant } from '../src/lock/index.ts';
+import type { NotAcquired, OnBusy, Participant } from '../src/lock/index.ts';
 import type { Log } from '../src/log.ts';
 import { shellLineHint } from './habits.ts';
 
@@ -32,7 +32,7 @@ export const EXIT = {
   },
   stopped: {
     code: 79,
-    when: 'the holder was asked to stop, and the command was stopped; or the waiter was asked to leave the queue',
+    when: 'the holder was asked to stop, or was replaced, and the command was stopped; or the waiter was asked to leave the queue',
   },
   cannotExecute: { code: 126, when: 'the command was found but cannot be executed' },
   notFound: { code: 127, when: 'the command was not found' },
@@ -45,8 +45,10 @@ export const signalled = (signal: NodeJS.Signals | number): number =>
 export interface Reporting {
   participant: Participant;
   log: Log;
-  onBusy: 'wait' | 'fail' | 'skip';
+  onBusy: OnBusy;
   conflictExitCode: number;
+  /** Where the lock is not needed any more. */
+  skippedExitCode: number;
   /** The command, where there is one. */
   argv?: readonly string[];
 }
@@ -61,7 +63,7 @@ export function reportOutcome(outcome: GuardOutcome, reporting: Reporting): numb
       return EXIT.lost.code;
     case 'stopped': {
       const { kind } = outcome.request;
-      log('error', `stopped: ${describeStop(outcome.request)} (${kind})`);
+      log('error', `stopped: ${describeStop(outcome.request)}${kind === 'replace' ? '' : ` (${kind})`}`);
       return EXIT.stopped.code;
     }
     case 'overdue':
@@ -96,12 +98,16 @@ function furtherOf({ kind }: NotAcquired): string {
 /** Logs why there is no lock, and returns the exit code for it. */
 export function reportNotAcquired(
   acquisition: Exclude<NotAcquired, { kind: 'aborted' }>,
-  { participant: { me, clock }, log, onBusy, conflictExitCode }: Reporting,
+  { participant: { me, clock }, log, onBusy, conflictExitCode, skippedExitCode }: Reporting,
 ): number {
   const message = describeNotAcquired(acquisition, me, clock.wall());
   if (acquisition.kind === 'busy' && onBusy === 'skip') {
     log('info', `${message}; skipped`);
     return 0;
+  }
+  if (acquisition.kind === 'skipped') {
+    log('info', `${message}; skipped`);
+    return skippedExitCode;
   }
   log('error', `${message}${furtherOf(acquisition)}`);
   switch (acquisition.kind) {

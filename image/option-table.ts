@@ -5,6 +5,7 @@
 
 import { ON_BUSY } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
+import { DEFAULT_GROUP } from '../src/protocol/policies.ts';
 import { DEFAULT_KILL_GRACE, DEFAULT_LEASE_DURATION } from '../src/protocol/timings.ts';
 import type { Option } from './option.ts';
 
@@ -33,8 +34,19 @@ const OPTIONS = [
     value: 'WHAT',
     choices: ON_BUSY,
     default: 'wait',
-    meaning: 'wait for the lock; or fail (exit 75) or skip (exit 0) if the lock is not free (or not free within --timeout)',
+    meaning:
+      'wait for the lock; fail (exit 75) or skip (exit 0) if the lock is not free (or not free within --timeout); or replace: ask the holder to stop, ' +
+      'and wait (policies)',
   },
+  {
+    name: 'supersede',
+    value: 'GROUP',
+    implied: DEFAULT_GROUP,
+    unset: 'none',
+    meaning:
+      'older waiters of this group give up (exit 0, or -E), and so does this one for a newer; implied by --on-busy replace',
+  },
+  { name: 'no-replace', meaning: 'as holder, finish first, whoever wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',
@@ -94,7 +106,13 @@ const OPTIONS = [
   },
   { name: 'reason', value: 'TEXT', meaning: 'reason shown to waiters' },
   { name: 'url', value: 'URL', meaning: 'link shown to waiters, such as the CI run' },
-  { name: 'conflict-exit-code', alias: 'E', value: 'CODE', default: '75', meaning: 'exit code when the lock was not acquired' },
+  {
+    name: 'conflict-exit-code',
+    alias: 'E',
+    value: 'CODE',
+    unset: '75',
+    meaning: 'exit code when the lock was not acquired; given, also when it was skipped by a policy',
+  },
   { name: 'no-create', meaning: 'fail if the Lease does not exist instead of creating it' },
   {
     name: 'no-server-clock',

@@ -2,9 +2,11 @@
 import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
-import { problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { problemOfGroup, problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { DEFAULT_GROUP, type Policies } from '../src/protocol/policies.ts';
 import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
+import { EXIT } from './exit-codes.ts';
 import { LOG_FORMATS, ON_LOST, ORPHANS } from './option-table.ts';
 
 /** Which cluster, and which namespace of it. */
@@ -27,6 +29,7 @@ export interface JoinSettings extends ConnectSettings {
   createIfAbsent: boolean;
   trustStamps: boolean;
   legacyExpiry: boolean;
+  policies?: Policies | undefined;
   logFormat: 'text' | 'json';
   level: 'error' | 'info' | 'debug';
 }
@@ -36,6 +39,7 @@ export interface WaitSettings {
   timeoutMs: number | undefined;
   onBusy: OnBusy;
   conflictExitCode: number;
+  skippedExitCode: number;
 }
 
 export type Line<Settings> =
@@ -137,12 +141,24 @@ export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
 }
 
 export function waitSettings(read: Reader): WaitSettings {
-  return {
-    timeoutMs: read.duration('timeout'),
-    onBusy: given(read.choice('on-busy', ON_BUSY)),
-    conflictExitCode: given(read.integer('conflict-exit-code', { from: 0, to: 255 })),
-  };
+  const timeoutMs = read.duration('timeout');
+  const onBusy = given(read.choice('on-busy', ON_BUSY));
+  const code = read.integer('conflict-exit-code', { from: 0, to: 255 });
+  if (onBusy === 'replace' && timeoutMs === 0)
+    throw new UsageError('--on-busy replace waits until the holder has stopped: give it a --timeout above 0, or none');
+  return { timeoutMs, onBusy, conflictExitCode: code ?? EXIT.notAcquired.code, skippedExitCode: code ?? 0 };
 }
+
+/** Of a command that waits: what it wants of the others that want the lock. */
+export function waiterPolicies(read: Reader, onBusy: OnBusy): Policies {
+  const group = read.text('supersede') ?? (onBusy === 'replace' ? DEFAULT_GROUP : undefined);
+  const problem = group === undefined ? undefined : problemOfGroup(group);
+  if (problem !== undefined) throw new UsageError(problem);
+  return { group, replaces: onBusy === 'replace' };
+}
+
+/** Of one that holds the lock as long as it runs. */
+export const holderPolicies = (read: Reader): Policies => ({ declines: read.flag('no-replace') });
 
 export const readOnLost = (read: Reader) => given(read.choice('on-lost', ON_LOST));
 export const readOrphans = (read: Reader) => given(read.choice('orphans', ORPHANS));

@@ -5,6 +5,7 @@ const LEASE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** Printable, no spaces: ids are listed in the environment, separated by them. */
 const HOLDER = /^[!-~]{1,200}$/;
+const GROUP = /^[!-~]{1,128}$/;
 
 const NAME_LIMIT = 253;
 /** Of a slug, so that two texts have the same with a chance of one in 2^40. */
@@ -57,6 +58,12 @@ export function problemOfNamespace(namespace: string): string | undefined {
 export function problemOfHolder(holder: string): string | undefined {
   if (HOLDER.test(holder)) return undefined;
   return `invalid holder "${holder}": use printable characters without spaces, at most 200`;
+}
+
+/** A sentence if the group is invalid. */
+export function problemOfGroup(group: string): string | undefined {
+  if (GROUP.test(group)) return undefined;
+  return `invalid group "${group}": use printable characters without spaces, at most 128`;
 }
 
 /** What every Lease is called in messages. */

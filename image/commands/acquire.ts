@@ -30,6 +30,7 @@ import {
   readLine,
   settled,
   type WaitSettings,
+  waiterPolicies,
   waitSettings,
 } from '../options.ts';
 import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
@@ -47,7 +48,7 @@ export const SHAPE: CommandLineShape = {
     'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
     'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
     `(${documentAt('sidecar.md#acquire-and-release')}).`,
-  options: pick([...WAITING, 'timeout', 'on-busy', 'conflict-exit-code', 'output'], {
+  options: pick([...WAITING, 'timeout', 'on-busy', 'supersede', 'conflict-exit-code', 'output'], {
     output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
     'lease-duration': undefined,
     holder: { unset: 'the Pod' },
@@ -63,7 +64,9 @@ function readSettings(read: Reader): AcquireSettings {
   if (durationMs === undefined)
     throw new UsageError('--lease-duration is required: a lock taken by "acquire" is not renewed, so it must outlast the work');
   const output = given(read.choice('output', OUTPUTS));
-  return { ...joinSettings(read), ...waitSettings(read), output, timings: settled(timings(durationMs, 0), NO_GRACE) };
+  const waits = waitSettings(read);
+  const policies = waiterPolicies(read, waits.onBusy);
+  return { ...joinSettings(read), ...waits, policies, output, timings: settled(timings(durationMs, 0), NO_GRACE) };
 }
 
 export function readAcquireCommandLine(argv: readonly string[], env: Env): Line<AcquireSettings> {

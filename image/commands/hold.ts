@@ -16,7 +16,16 @@ import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
 import type { CommandLineShape, Env, Reader } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
-import { ConfigurationError, given, type JoinSettings, joinSettings, type Line, readLine, settled } from '../options.ts';
+import {
+  ConfigurationError,
+  given,
+  holderPolicies,
+  type JoinSettings,
+  joinSettings,
+  type Line,
+  readLine,
+  settled,
+} from '../options.ts';
 import { holdMark } from '../pod/hold-mark.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { type HeldState, STATUS_PORT, type StatusServer, serveStatus } from '../pod/status-server.ts';
@@ -38,7 +47,7 @@ const SHORTEST_MS = 60_000;
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`,
-  options: pick([...WAITING, 'pod-grace', 'containers', 'status-port', 'dir'], {
+  options: pick([...WAITING, 'no-replace', 'pod-grace', 'containers', 'status-port', 'dir'], {
     'lease-duration': { unset: '60s, or what --pod-grace needs' },
     'status-port': { default: String(STATUS_PORT) },
   }),
@@ -55,6 +64,7 @@ function holdSettings(read: Reader): HoldSettings {
   const containers = given(read.integer('containers', { from: 1, to: 100 }));
   return {
     ...joined,
+    policies: holderPolicies(read),
     dir: given(read.text('dir')),
     statusPort: given(read.integer('status-port', { from: 0, to: 65_535 })),
     timings: podTimings(graceMs, containers, read.duration('lease-duration')),
@@ -134,7 +144,10 @@ async function holdFromStart(holding: Holding): Promise<number> {
     const acquisition = await acquire(participant, { signal: ending, onEvent });
     if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, me.nonce, holding);
     if (acquisition.kind !== 'aborted')
-      return reportNotAcquired(acquisition, { participant, log, onBusy: 'wait', conflictExitCode: EXIT.notAcquired.code });
+      return reportNotAcquired(acquisition, {
+        ...{ participant, log, onBusy: 'wait' as const },
+        ...{ conflictExitCode: EXIT.notAcquired.code, skippedExitCode: 0 },
+      });
     log('error', `not acquired: ended by ${ending.reason} while waiting`);
     return signalled(ending.reason);
   } finally {

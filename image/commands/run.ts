@@ -12,6 +12,7 @@ import { type CommandLineShape, type Env, type Reader, UsageError } from '../com
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, WAITING } from '../option-table.ts';
 import {
+  holderPolicies,
   type JoinSettings,
   joinSettings,
   killGraceTimings,
@@ -20,6 +21,7 @@ import {
   readOnLost,
   readOrphans,
   type WaitSettings,
+  waiterPolicies,
   waitSettings,
 } from '../options.ts';
 import { podEvents } from '../pod/pod-events.ts';
@@ -38,7 +40,8 @@ export const SHAPE: CommandLineShape = {
     'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.',
   options: pick([
     ...WAITING,
-    ...(['timeout', 'on-busy', 'kill-grace', 'on-lost', 'orphans', 'status-port', 'conflict-exit-code'] as const),
+    ...(['timeout', 'on-busy', 'supersede', 'no-replace', 'kill-grace', 'on-lost', 'orphans', 'status-port'] as const),
+    'conflict-exit-code',
   ]),
   operands: 'command',
   operand: { value: 'FILE' },
@@ -52,9 +55,11 @@ function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSetti
   const joined = joinSettings(read);
   if (file === undefined) throw new UsageError('no command given: k8s-lease-lock run --name NAME -- command [arguments...]');
   if (file === '') throw new UsageError('the command is an empty string');
+  const waits = waitSettings(read);
   return {
     ...joined,
-    ...waitSettings(read),
+    ...waits,
+    policies: { ...waiterPolicies(read, waits.onBusy), ...holderPolicies(read) },
     onLost: readOnLost(read),
     orphans: readOrphans(read),
     statusPort: read.integer('status-port', { from: 0, to: 65_535 }),

@@ -12,11 +12,12 @@ import type { LockHolder } from './types.ts';
  * - `busy`: somebody else has the lock (see `heldBy`), and the time for waiting is over.
  * - `aborted`: waiting was ended by the signal that was given; its reason is the `cause`.
  * - `stopped`: somebody has asked this participant to leave the queue.
+ * - `skipped`: the lock is not needed any more: a newer participant of the group has come (`supersede`).
  * - `lost`: the lock was held, and is not any more. Another may run now: stop the work.
  *
  * @public
  */
-export type LockErrorCode = 'configuration' | 'refused' | 'unreachable' | 'busy' | 'aborted' | 'stopped' | 'lost';
+export type LockErrorCode = 'configuration' | 'refused' | 'unreachable' | 'busy' | 'aborted' | 'stopped' | 'skipped' | 'lost';
 
 /** More about an error, for programs. @public */
 export interface LockErrorDetails {

@@ -22,6 +22,8 @@ export function errorOf(acquisition: NotAcquired, { me, clock }: Participant, si
       return new LockError('aborted', `waiting for the lock ${lock} was ended by its signal`, { cause: signal?.reason });
     case 'stopped':
       return new LockError('stopped', describeNotAcquired(acquisition, me, clock.wall()));
+    case 'skipped':
+      return new LockError('skipped', describeNotAcquired(acquisition, me, clock.wall()));
     case 'refused':
       return new LockError('refused', acquisition.message, { status: acquisition.status });
     case 'unreachable':

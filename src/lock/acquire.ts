@@ -53,6 +53,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
     case 'refused':
       return refusedDocument(decision.message);
     case 'stopped':
+    case 'skipped':
       return decision;
     case 'full':
       return wait.oneTry ? await tryOnce(wait, decision) : refusedDocument(decision.message);
@@ -89,7 +90,7 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
   // Who has deleted it to free the lock has to learn why it is not free.
   if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
-  wait.known.ticket = decision.ticket;
+  Object.assign(wait.known, decision.place);
   wait.refused = undefined;
   const refused = onAnswer(wait, answer);
   takeStamp(wait, queueWrittenAt(answer.lease));
@@ -158,6 +159,7 @@ function observeLease({ known, participant }: Wait, lease: RawLease, reading: Om
   known.view = observe(known.view, { state: parsed.state, ...reading });
   const mine = findMine(parsed.state.waiters, participant.me);
   known.ticket = mine?.ticket ?? known.ticket;
+  known.came = mine?.came ?? known.came;
   known.stop ??= mine?.stop;
   return undefined;
 }

@@ -6,6 +6,7 @@ import { describeLease } from '../names.ts';
 import { othersMayTakeAt } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me } from '../protocol/me.ts';
+import type { Skip } from '../protocol/policies.ts';
 import type { TimingsResult } from '../protocol/timings.ts';
 import { visible } from '../visible.ts';
 import type { Outlook } from './events.ts';
@@ -72,8 +73,14 @@ export function describeOutlook({ silent, unanswered }: Outlook, position: numbe
 export const inSeconds = (ms: number): string => formatDuration(Math.round(ms / 1000) * 1000);
 
 /** `asked to stop by ...: reason`. */
-export function describeStop({ by, reason }: StopRequest, to = 'stop'): string {
-  return `asked to ${to} by ${by || 'an unnamed client'}${reason ? `: ${reason}` : ''}`;
+export function describeStop({ by, kind, reason }: StopRequest, to = 'stop'): string {
+  const what = kind === 'replace' ? 'replaced' : `asked to ${to}`;
+  return `${what} by ${by || 'an unnamed client'}${reason ? `: ${reason}` : ''}`;
+}
+
+/** Why the lock is not needed any more. */
+export function describeSkip({ by, group }: Skip): string {
+  return `superseded by ${visible(by) || 'a newer one that has come and gone'} (group "${visible(group)}")`;
 }
 
 /** Why there is no lock. */
@@ -88,6 +95,8 @@ export function describeNotAcquired(acquisition: NotAcquired, me: Me, now: Date)
       return `${describeLease(me)} was not acquired: waiting was ended`;
     case 'stopped':
       return `${describeLease(me)} was not acquired: ${describeStop(acquisition.request, 'leave the queue')}`;
+    case 'skipped':
+      return `${describeLease(me)} was not acquired: ${describeSkip(acquisition.why)}`;
     case 'refused':
     case 'unreachable':
       return acquisition.message;

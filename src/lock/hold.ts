@@ -9,7 +9,7 @@ import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
 import type { HeldLock, Participant, Released } from './participant.ts';
 import { release } from './release.ts';
-import { arm, confirmNow, expireIfDue, type Hold, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
+import { applyJudgement, arm, confirmNow, expireIfDue, type Hold, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
 
 export interface Acquired {
   state: LockState;
@@ -34,7 +34,10 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onStep: () => renewNow(held),
     onDoubt: () => confirmNow(held),
   });
+  // Somebody who wants it replaced may stand in the queue already.
+  const unjudge = clock.at(clock.now(), () => applyJudgement(held, state.lease));
   const end = () => {
+    unjudge();
     held.ended.abort();
     held.disarm();
     unwatch();

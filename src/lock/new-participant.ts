@@ -5,6 +5,7 @@ import { leaseClient } from '../api/lease-client.ts';
 import { reviewSelf, type UserInfo } from '../api/self-subject-review.ts';
 import type { Clock } from '../clock.ts';
 import type { About } from '../protocol/lock-state.ts';
+import type { Policies } from '../protocol/policies.ts';
 import type { Timings } from '../protocol/timings.ts';
 import { USER_AGENT } from '../version.ts';
 import { type Identity, idOf } from './identity.ts';
@@ -26,6 +27,7 @@ export interface NewParticipant {
   legacyExpiry: boolean;
   /** Labels of the Lease, written with every claim. */
   labels?: Record<string, string> | undefined;
+  policies?: Policies | undefined;
   pollEveryMs?: number | undefined;
 }
 
@@ -36,7 +38,8 @@ const LABELS = { 'app.kubernetes.io/managed-by': 'k8s-lease-lock' };
 const reviewed = new WeakMap<Cluster, UserInfo>();
 
 export function newParticipant(options: NewParticipant): Participant {
-  const { cluster, clock, name, identity, priority, timings, createIfAbsent, legacyExpiry, labels, pollEveryMs } = options;
+  const { cluster, clock, name, identity, priority, timings, createIfAbsent, legacyExpiry, labels, policies, pollEveryMs } =
+    options;
   const namespace = options.namespace ?? cluster.namespace;
   const random = Math.random;
   const client = leaseClient({ cluster, namespace, name, clock, userAgent: USER_AGENT, random });
@@ -54,7 +57,10 @@ export function newParticipant(options: NewParticipant): Participant {
   return {
     client,
     clock,
-    me: { id, nonce, namespace, name, priority, durationMs, about, since, legacyExpiry, labels: { ...LABELS, ...labels } },
+    me: {
+      ...{ id, nonce, namespace, name, priority, durationMs, about, since, legacyExpiry, policies },
+      labels: { ...LABELS, ...labels },
+    },
     timings,
     createIfAbsent,
     trustStamps: options.trustStamps,

@@ -6,6 +6,7 @@ import type { Clock } from '../clock.ts';
 import type { Deadlines } from '../protocol/deadlines.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import type { Me, Moment } from '../protocol/me.ts';
+import type { Skip } from '../protocol/policies.ts';
 import type { Timings } from '../protocol/timings.ts';
 import type { Emit } from './events.ts';
 
@@ -44,6 +45,8 @@ export type NotAcquired =
   | { kind: 'aborted' }
   /** Somebody has asked it to leave the queue. */
   | { kind: 'stopped'; request: StopRequest }
+  /** It need not wait any longer. */
+  | { kind: 'skipped'; why: Skip }
   | Refused
   /** `unusable`: no request can be made, however often it is tried. */
   | { kind: 'unreachable'; message: string; unusable?: true };
@@ -92,11 +95,11 @@ export function momentOf({ clock, newMark }: Participant): Moment {
   return { now: clock.steady(), wall: clock.wall(), mark: newMark() };
 }
 
-/** What to do where the lock is not free: wait for it; fail; or skip what it is wanted for. */
-export const ON_BUSY = ['wait', 'fail', 'skip'] as const;
+/** What to do where the lock is not free: wait for it; fail; skip what it is wanted for; or ask the holder to stop, and wait. */
+export const ON_BUSY = ['wait', 'fail', 'skip', 'replace'] as const;
 export type OnBusy = (typeof ON_BUSY)[number];
 
 /** How long to wait: a participant that does not want to wait tries once, unless a time to wait is given as well. */
 export function timeoutOf(timeoutMs: number | undefined, onBusy: OnBusy | undefined): number | undefined {
-  return timeoutMs ?? (onBusy === undefined || onBusy === 'wait' ? undefined : 0);
+  return timeoutMs ?? (onBusy === 'fail' || onBusy === 'skip' ? 0 : undefined);
 }

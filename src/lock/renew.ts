@@ -147,7 +147,7 @@ function onRenewed(held: Hold, sentAt: Monotonic): void {
 }
 
 /** What a Lease says of my hold; undefined if it is lost, which has then been reported. */
-function applyJudgement(held: Hold, lease: RawLease): LockState | undefined {
+export function applyJudgement(held: Hold, lease: RawLease): LockState | undefined {
   const parsed = parseLease(lease);
   if (parsed.kind === 'refused') {
     lose(held, parsed.message);

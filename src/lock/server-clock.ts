@@ -14,7 +14,7 @@ export async function serverTime(
   view: Pick<View, 'state' | 'exists'>,
   signal?: AbortSignal | undefined,
 ): Promise<number | undefined> {
-  const lease = enqueue({ view, me }, view.state.next);
+  const lease = enqueue({ view, me: { ...me, policies: undefined } }, { ticket: view.state.next, came: view.state.next });
   const answer = await client.write(lease, { as: 'waiter', dryRun: true, timeoutMs: timings.requestTimeoutMs, signal });
   return answer.kind === 'lease' ? queueWrittenAt(answer.lease) : undefined;
 }

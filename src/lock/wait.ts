@@ -41,6 +41,8 @@ export interface Known {
   fresh: boolean;
   /** My place in the queue, once I have been seen there: kept if the entry vanishes. */
   ticket: number | undefined;
+  /** When I came, counted as tickets are. */
+  came: number | undefined;
   /** Asked once, I leave, even if the entry that said so is gone with the request: whoever passed me over has removed it. */
   stop: StopRequest | undefined;
   /** How often in a row my entry was written, and was then not to be seen. */
@@ -74,7 +76,10 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     oneTry,
     tried: undefined,
     signal,
-    known: { view: undefined, fresh: false, ticket: undefined, stop: undefined, unseen: 0, wrote: false, inDoubt: false },
+    known: {
+      ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, stop: undefined },
+      ...{ unseen: 0, wrote: false, inDoubt: false },
+    },
     requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
     refused: undefined,
     pollAt: NEVER,

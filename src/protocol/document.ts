@@ -4,7 +4,7 @@
  */
 import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
-import { count, readHolder, readObject, readStop, readWaiter, seconds, text } from './entries.ts';
+import { count, readHolder, readObject, readStop, readSuperseded, readWaiter, seconds, text } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
 import { byTurn, compareText, type Holder, type Key, type LockState, NUMBER_LIMIT, type Waiter } from './lock-state.ts';
 import { queueWrittenAt, renewTimeWrittenAt } from './stamps.ts';
@@ -34,7 +34,7 @@ export function parseLease(lease: RawLease): Parsed {
   const writtenAtServerMs = renewTimeWrittenAt(lease);
   if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named));
   else if (named === '' && isHeldWithoutName(spec, writtenAtServerMs)) holders.unshift(foreignHolder(spec, NAMELESS));
-  const tickets = [...annotated, ...waiters].map((entry) => entry.ticket);
+  const tickets = [...annotated, ...waiters].map((entry) => entry.came);
   return {
     kind: 'state',
     state: {
@@ -47,6 +47,7 @@ export function parseLease(lease: RawLease): Parsed {
       // One that leaves no room to count on is not believed: a key with a longer ticket could not be read.
       next: Math.max(1, ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT)),
       stop: readStop(lock?.stop),
+      superseded: readSuperseded(lock?.superseded),
       transitions: count(spec.leaseTransitions),
       coordinated: coordinated(spec),
       writtenAtServerMs,
@@ -99,6 +100,9 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
     durationMs: renewTime ? seconds(leaseDurationSeconds) : undefined,
     fingerprint: JSON.stringify([acquireTime, renewTime, leaseDurationSeconds, leaseTransitions]),
     mark: '',
+    came: 0,
+    group: undefined,
+    declines: false,
   };
 }
 

@@ -6,6 +6,7 @@ import { HOLDER, LOCK, VERSION, WAITER } from './document.ts';
 import { readObject } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
 import { ABOUT_LIMITS, type About, type Key, type StopRequest } from './lock-state.ts';
+import type { Policies } from './policies.ts';
 
 /** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
 export const ANNOTATIONS_LIMIT = 200_000;
@@ -14,7 +15,7 @@ export interface Edit {
   holders?: Record<Key, HolderText | undefined>;
   waiters?: Record<Key, WaiterText | undefined>;
   /** Changes to the `lock` annotation; undefined removes a field. */
-  lock?: { next?: number; stop?: StopRequest | undefined };
+  lock?: { next?: number; stop?: StopRequest | undefined; superseded?: ReadonlyMap<string, number> | undefined };
   spec?: RawSpec;
 }
 
@@ -23,6 +24,9 @@ export interface HolderText {
   mark: string;
   durationMs: number;
   since: string | undefined;
+  /** Undefined: when its ticket says. */
+  came?: number | undefined;
+  policies?: Policies | undefined;
   about: About;
 }
 
@@ -30,6 +34,8 @@ export interface WaiterText {
   id: string;
   since: string;
   priority: number;
+  came?: number | undefined;
+  policies?: Policies | undefined;
   about: About;
 }
 
@@ -42,7 +48,9 @@ export function edit(lease: RawLease, change: Edit): RawLease {
   };
   for (const [key, holder] of Object.entries(change.holders ?? {})) put(HOLDER + key, holder && printHolder(holder));
   for (const [key, waiter] of Object.entries(change.waiters ?? {})) put(WAITER + key, waiter && printWaiter(waiter));
-  put(LOCK, JSON.stringify({ ...readObject(annotations[LOCK]), v: VERSION, ...change.lock }));
+  const { superseded, ...fields } = change.lock ?? {};
+  const lock = { ...fields, ...(superseded && { superseded: Object.fromEntries(superseded) }) };
+  put(LOCK, JSON.stringify({ ...readObject(annotations[LOCK]), v: VERSION, ...lock }));
   return { ...lease, metadata: { ...lease.metadata, annotations }, spec: { ...lease.spec, ...change.spec } };
 }
 
@@ -58,12 +66,14 @@ export function annotationsSize(lease: RawLease): number {
   );
 }
 
-function printHolder({ id, mark, durationMs, since, about }: HolderText): string {
-  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, about: cut(about) });
+function printHolder({ id, mark, durationMs, since, came, policies: { group, declines } = {}, about }: HolderText): string {
+  const policies = { came, group, ...(declines && { declines }) };
+  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, ...policies, about: cut(about) });
 }
 
-function printWaiter({ id, since, priority, about }: WaiterText): string {
-  return JSON.stringify({ id, since, ...(priority !== 0 && { priority }), about: cut(about) });
+function printWaiter({ id, since, priority, came, policies: { group, replaces } = {}, about }: WaiterText): string {
+  const policies = { came, group, ...(replaces && { replaces }) };
+  return JSON.stringify({ id, since, ...(priority !== 0 && { priority }), ...policies, about: cut(about) });
 }
 
 function cut(about: About): About {

@@ -24,6 +24,7 @@ export function readHolder(key: Key, value: string): Holder {
     durationMs: seconds(fields?.duration),
     fingerprint: value,
     mark: text(fields?.mark),
+    declines: fields?.declines === true,
   };
 }
 
@@ -31,7 +32,12 @@ export function readWaiter(key: Key, value: string): Waiter | undefined {
   const fields = readObject(value);
   const id = text(fields?.id);
   if (id === '' || !KEY.test(key)) return undefined;
-  return { ...readEntry(key, id, fields), priority: number(fields?.priority) ?? 0, stop: stopOf(key, fields?.stop) };
+  return {
+    ...readEntry(key, id, fields),
+    priority: number(fields?.priority) ?? 0,
+    replaces: fields?.replaces === true,
+    stop: stopOf(key, fields?.stop),
+  };
 }
 
 /** In the entry of the waiter itself, so that it goes with it. */
@@ -42,7 +48,16 @@ const KEY = /^(\d{1,12})-(.+)$/;
 
 function readEntry(key: Key, id: string, fields: Fields | undefined): Entry {
   const [, ticket = '0', nonce = key] = KEY.exec(key) ?? [];
-  return { key, ticket: Number(ticket), nonce, id, since: shown(fields?.since, SINCE_LIMIT), about: readAbout(fields?.about) };
+  return {
+    key,
+    ticket: Number(ticket),
+    nonce,
+    id,
+    since: shown(fields?.since, SINCE_LIMIT),
+    about: readAbout(fields?.about),
+    came: Math.max(Number(ticket), count(fields?.came)),
+    group: text(fields?.group) || undefined,
+  };
 }
 
 export function readStop(value: unknown): StopRequest | undefined {
@@ -56,6 +71,11 @@ export function readStop(value: unknown): StopRequest | undefined {
     ...(reason ? { reason: shown(reason, ABOUT_LIMITS.reason) } : {}),
     ...(at ? { at: shown(at, SINCE_LIMIT) } : {}),
   };
+}
+
+/** Of each group the newest that has had the lock. */
+export function readSuperseded(value: unknown): ReadonlyMap<string, number> {
+  return new Map(Object.entries(isObject(value) ? value : {}).map(([group, came]) => [group, count(came)]));
 }
 
 function readAbout(value: unknown): About {

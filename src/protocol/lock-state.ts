@@ -20,6 +20,10 @@ export interface Entry {
   /** When it acquired, or joined the queue, by its own wall clock: for people. */
   since: string;
   about: About;
+  /** When it came, counted as tickets are: it stands further ahead than that where it has taken the place of others. */
+  came: number;
+  /** Of those of one group, only the newest wants to wait. */
+  group: string | undefined;
 }
 
 /**
@@ -35,10 +39,14 @@ export interface Holder extends Entry {
   fingerprint: string;
   /** The mark of its last write; empty for a foreign holder. */
   mark: string;
+  /** Whoever wants to replace it has to wait until it has finished. */
+  declines: boolean;
 }
 
 export interface Waiter extends Entry {
   priority: number;
+  /** It asks whoever holds the lock to stop. */
+  replaces: boolean;
   /** Somebody asks it to leave the queue. */
   stop: StopRequest | undefined;
 }
@@ -65,6 +73,8 @@ export interface LockState {
   /** The ticket of the next arrival, above every ticket in use. */
   next: number;
   stop: StopRequest | undefined;
+  /** Of each group, who came last of those that have had the lock. */
+  superseded: ReadonlyMap<string, number>;
   transitions: number;
   /** Set when the API server's own coordinated election runs on this Lease: why it is not ours. */
   coordinated: string | undefined;

@@ -1,6 +1,7 @@
 /** Who a participant is on one lock, and which entries of a document are its own. Pure. */
 import type { Steady } from '../clock.ts';
 import type { About, Key } from './lock-state.ts';
+import type { Policies } from './policies.ts';
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */
 export interface Me {
@@ -16,6 +17,7 @@ export interface Me {
   /** Write the expiry into renewTime, as K8SLock 0.2.5 expects of everyone. */
   legacyExpiry: boolean;
   labels?: Record<string, string>;
+  policies?: Policies | undefined;
 }
 
 export interface Moment {

@@ -11,8 +11,9 @@ import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
 import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './lock-state.ts';
 import { findMine, isMe, type Me, type Moment } from './me.ts';
+import { olderOfGroup, replacementOf, type Skip, skipFor } from './policies.ts';
 import type { Sighting, View } from './sightings.ts';
-import { claim, enqueue, renewal } from './writes.ts';
+import { claim, enqueue, type Place, renewal } from './writes.ts';
 
 /**
  * How long each waiter that is ahead may leave a free lock alone before the next in line takes it. Smaller robs the slow of their turn,
@@ -24,9 +25,11 @@ export type Decision =
   | { kind: 'claim'; lease: RawLease; key: Key }
   /** My own earlier claim has come true: confirm it by one more write before anything is started. */
   | { kind: 'confirm'; lease: RawLease; key: Key }
-  | { kind: 'enqueue'; lease: RawLease; ticket: number; position: number; heldBy: Holder[] }
+  | { kind: 'enqueue'; lease: RawLease; place: Place; position: number; heldBy: Holder[] }
   /** Somebody asks me to leave the queue. */
   | { kind: 'stopped'; request: StopRequest }
+  /** I need not wait any longer. */
+  | { kind: 'skipped'; why: Skip }
   | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[] }
   /** There is no room for me in the queue. */
   | { kind: 'full'; message: string; position: number; heldBy: Holder[] }
@@ -36,12 +39,14 @@ export type Decision =
 export interface Asking {
   me: Me;
   ticket: number | undefined;
+  /** When it came, likewise: it may stand where others stood before. */
+  came?: number | undefined;
   /** I have been asked to leave. */
   stop?: StopRequest | undefined;
 }
 
 /** What a participant that wants the lock does next. */
-export function decide(view: View, { me, ticket: known, stop }: Asking, moment: Moment): Decision {
+export function decide(view: View, { me, ticket: known, came: knownCame, stop }: Asking, moment: Moment): Decision {
   const { state } = view;
   if (state.coordinated) return coordinated(state.coordinated, me);
   const blockers = blockersOf(view, me);
@@ -56,12 +61,16 @@ export function decide(view: View, { me, ticket: known, stop }: Asking, moment: 
   const request = stop ?? waiting?.stop;
   if (request) return { kind: 'stopped', request };
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
-  const ahead = waitersAhead(state, { priority: me.priority, ticket: ticket ?? Number.POSITIVE_INFINITY, nonce: me.nonce });
+  const came = waiting?.came ?? mine?.came ?? knownCame ?? ticket;
+  const why = skipFor(state, me, came);
+  if (why) return { kind: 'skipped', why };
+  const place = { ticket: ticket ?? placeOf(state, me), came: came ?? state.next };
+  const older = olderOfGroup(state, me, place.came);
+  const ahead = waitersAhead(state, { ...place, priority: me.priority, nonce: me.nonce }).filter((one) => !older.includes(one));
   const position = ahead.length;
   const claimAt = isLongFree(view, position) ? moment.now : later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
-  const place = ticket ?? state.next;
   if (claimAt <= moment.now)
-    return { kind: 'claim', key: keyOf(place, me.nonce), lease: claim({ view, me, moment }, place, ahead) };
+    return { kind: 'claim', key: keyOf(place.ticket, me.nonce), lease: claim({ view, me, moment }, place, [...ahead, ...older]) };
   if (waiting && view.exists) return { kind: 'wait', until: claimAt, position, heldBy };
   const lease = enqueue({ view, me }, place);
   if (annotationsSize(lease) > ANNOTATIONS_LIMIT) {
@@ -70,7 +79,13 @@ export function decide(view: View, { me, ticket: known, stop }: Asking, moment: 
       ? { kind: 'full', message: full(state, me), position, heldBy }
       : { kind: 'wait', until: claimAt, position, heldBy };
   }
-  return { kind: 'enqueue', lease, ticket: place, position, heldBy };
+  return { kind: 'enqueue', lease, place, position, heldBy };
+}
+
+/** At the end of the queue; or where the first of those stands that give up for me, as far as it counts for my priority. */
+function placeOf(state: LockState, me: Me): number {
+  const places = olderOfGroup(state, me, state.next).filter(({ priority }) => priority >= me.priority);
+  return Math.min(state.next, ...places.map(({ ticket }) => ticket));
 }
 
 /**
@@ -161,9 +176,10 @@ export function judgeHold(state: LockState, me: Me, key: Key): HoldJudgement {
   if (state.coordinated)
     return {
       kind: 'mine',
-      stop: { holder: me.id, by: 'coordinated leader election', kind: 'replace', reason: state.coordinated },
+      stop: { holder: me.id, by: 'coordinated leader election', kind: 'coordinated', reason: state.coordinated },
     };
-  return { kind: 'mine', stop: state.stop?.holder === me.id || state.stop?.holder === key ? state.stop : undefined };
+  const asked = state.stop?.holder === me.id || state.stop?.holder === key ? state.stop : undefined;
+  return { kind: 'mine', stop: asked ?? (mine && replacementOf(state, mine, me)) };
 }
 
 function lossReason(named: string, me: Me, entryRemains: boolean): string {

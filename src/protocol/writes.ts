@@ -7,6 +7,7 @@ import { edit, type HolderText, keyOf } from './edit.ts';
 import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
 import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
+import { olderOfGroup, withNewest } from './policies.ts';
 import type { View } from './sightings.ts';
 import { MANAGERS } from './stamps.ts';
 
@@ -17,16 +18,26 @@ export interface Draft {
   moment: Moment;
 }
 
+/** Where I stand, and when I came, counted as tickets are. */
+export interface Place {
+  ticket: number;
+  came: number;
+}
+
 /** Makes me the holder, in place of whoever held it, and removes those who were passed over. */
-export function claim({ view, me, moment }: Draft, ticket: number, passedOver: readonly Waiter[]): RawLease {
+export function claim({ view, me, moment }: Draft, { ticket, came }: Place, passedOver: readonly Waiter[]): RawLease {
   const { state } = view;
   const lease = edit(baseOf(view, me), {
     holders: {
       ...removed(annotated(state.holders)),
-      [keyOf(ticket, me.nonce)]: holderText(me, moment, microTime(moment.wall)),
+      [keyOf(ticket, me.nonce)]: holderText(me, moment, { since: microTime(moment.wall), came: cameOf(ticket, came) }),
     },
     waiters: removed([...passedOver.map(({ key }) => key), ...state.unreadable, ...keysOfMine(state.waiters, me)]),
-    lock: { next: Math.max(state.next, ticket + 1), stop: undefined },
+    lock: {
+      next: Math.max(state.next, came + 1),
+      stop: undefined,
+      ...(me.policies?.group !== undefined && { superseded: withNewest(state, me.policies.group, came) }),
+    },
     spec: {
       ...heldSpec(me, moment, state.lease.spec),
       acquireTime: microTime(moment.wall),
@@ -37,22 +48,23 @@ export function claim({ view, me, moment }: Draft, ticket: number, passedOver: r
 }
 
 /** Puts me into the queue, the spec untouched. */
-export function enqueue({ view, me }: Omit<Draft, 'moment'>, ticket: number): RawLease {
+export function enqueue({ view, me }: Omit<Draft, 'moment'>, { ticket, came }: Place): RawLease {
   const { state } = view;
   return edit(baseOf(view, me), {
     waiters: {
       ...removed([...state.unreadable, ...keysOfMine(state.waiters, me)]),
-      [keyOf(ticket, me.nonce)]: { id: me.id, since: me.since, priority: me.priority, about: me.about },
+      ...removed(olderOfGroup(state, me, came).map(({ key }) => key)),
+      [keyOf(ticket, me.nonce)]: { ...me, policies: me.policies, came: cameOf(ticket, came) },
     },
-    lock: { next: Math.max(state.next, ticket + 1) },
+    lock: { next: Math.max(state.next, came + 1) },
   });
 }
 
 /** The next write of a holder: only the mark and the time change. A Lease that was deleted is put back as it was known. */
 export function renewal({ view: { state, exists }, me, moment }: Draft, key: Key): RawLease {
-  const since = findMine(state.holders, me)?.since ?? state.lease.spec?.acquireTime;
+  const { since = state.lease.spec?.acquireTime, came = 0 } = findMine(state.holders, me) ?? {};
   const lease = edit(state.lease, {
-    holders: { [key]: holderText(me, moment, since) },
+    holders: { [key]: holderText(me, moment, { since, came: cameOf(Number.parseInt(key, 10), came) }) },
     // A claim may have come true late, over a Lease that was put back meanwhile.
     waiters: removed(keysOfMine(state.waiters, me)),
     spec: heldSpec(me, moment, state.lease.spec),
@@ -107,9 +119,13 @@ function baseOf({ exists, state }: Draft['view'], me: Me): RawLease {
   return { ...lease, metadata: { ...lease.metadata, labels: { ...lease.metadata.labels, ...me.labels } } };
 }
 
-function holderText(me: Me, moment: Moment, since: string | undefined): HolderText {
-  return { id: me.id, mark: moment.mark, durationMs: me.durationMs, since, about: me.about };
+function holderText(me: Me, { mark }: Moment, { since, came }: Pick<HolderText, 'since' | 'came'>): HolderText {
+  const { id, durationMs, policies, about } = me;
+  return { id, mark, durationMs, since, came, policies, about };
 }
+
+/** Said only where the ticket does not say it. */
+const cameOf = (ticket: number, came: number): number | undefined => (came > ticket ? came : undefined);
 
 function heldSpec(me: Me, { wall }: Moment, before: RawSpec | undefined): RawSpec {
   const written = wall.getTime() + (me.legacyExpiry ? me.durationMs : 0);

@@ -15,6 +15,9 @@ const holder = (more: Partial<Holder>): Holder => ({
   durationMs: 60_000,
   fingerprint: '',
   mark: '',
+  came: 1,
+  group: undefined,
+  declines: false,
   ...more,
 });
 

@@ -330,7 +330,7 @@ for (const [situation, view, now, expected, ticket] of TABLE) {
       'heldBy' in decision
         ? ` at ${decision.position} behind ${decision.heldBy.map(({ id }) => id).join(' and ') || 'nobody'}`
         : '';
-    const known = decision.kind === 'enqueue' && decision.ticket !== 9 ? ` ${decision.ticket}` : '';
+    const known = decision.kind === 'enqueue' && decision.place.ticket !== 9 ? ` ${decision.place.ticket}` : '';
     const until = decision.kind === 'wait' ? ` until ${decision.until / SECOND}` : '';
     assert.equal(`${decision.kind}${known}${until}${place}`, expected);
   });

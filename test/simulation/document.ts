@@ -10,6 +10,10 @@ export interface Entry {
   id: string;
   priority: number;
   durationMs: number;
+  /** When it came, counted as tickets are. */
+  came: number;
+  group: string | undefined;
+  replaces: boolean;
   text: string;
 }
 
@@ -61,6 +65,9 @@ function add(list: Entry[], key: string, text: string): void {
     id: fields.id,
     priority: numberOf(fields.priority),
     durationMs: numberOf(fields.duration) * 1000,
+    came: Math.max(Number(key.slice(0, dash)), numberOf(fields.came)),
+    group: typeof fields.group === 'string' ? fields.group : undefined,
+    replaces: fields.replaces === true,
     text,
   });
 }

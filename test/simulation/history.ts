@@ -3,6 +3,7 @@
  * API server can be written down in the same words.
  */
 import type { RawLease } from '../../src/protocol/lease.ts';
+import type { Policies } from '../../src/protocol/policies.ts';
 import type { Timings } from '../../src/protocol/timings.ts';
 
 export interface Author {
@@ -17,6 +18,7 @@ export interface Author {
   times?: Timings;
   priority?: number;
   labels?: Record<string, string> | undefined;
+  policies?: Policies | undefined;
 }
 
 export type Occurrence =
@@ -34,6 +36,8 @@ export type Occurrence =
   | { type: 'ended'; author: Author; clock: number; how: string }
   /** `calmForMs`: how long the network had been good for this author by then. */
   | { type: 'lost'; author: Author; reason: string; calmForMs?: number }
+  /** It ends its work because somebody wants it to. */
+  | { type: 'stopping'; author: Author; kind: string }
   /** Something keeps this author from being punctual: until now, or (`lasting`) until the same source says otherwise. */
   | {
       type: 'troubled';

@@ -6,6 +6,7 @@ import type { answerOf } from '../../src/api/answers.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
+import { pickPolicies, pickTimings } from './character.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
 import { type Command, newCommand } from './command.ts';
 import type { Author } from './history.ts';
@@ -67,7 +68,8 @@ class OneOfOurs implements Ours {
     const times = pickTimings(source, random);
     const labels = random.chance(0.1) ? { team: name } : undefined;
     const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
-    this.author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels };
+    const policies = pickPolicies(random, has);
+    this.author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels, policies };
     this.#participant = this.#newParticipant(times);
     this.#timeoutMs = this.#pickPatience();
     this.done = this.#live().then(
@@ -135,7 +137,7 @@ class OneOfOurs implements Ours {
 
   #newParticipant(times: Participant['timings']): Participant {
     const { process, random, name, id, nonce, has } = this.#options;
-    const { priority = 0, labels } = this.author;
+    const { priority = 0, labels, policies } = this.author;
     let marks = 0;
     return {
       client: this.#newClient(),
@@ -154,6 +156,7 @@ class OneOfOurs implements Ours {
         about: { who: name },
         since: process.clock.wall().toISOString(),
         legacyExpiry: has('legacy') || has('nameless'),
+        policies,
         ...(labels && { labels }),
       },
     };
@@ -180,6 +183,7 @@ class OneOfOurs implements Ours {
       const calmForMs = network.calmForMs(this.#options.name);
       listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs });
     }
+    if (event.type === 'stop-requested') listen(world.now(), { type: 'stopping', author, kind: event.request.kind });
     if (event.type === 'renewed') this.#command?.heard(event.deadlines.stopBy);
   }
 
@@ -195,7 +199,9 @@ class OneOfOurs implements Ours {
     const outcome =
       acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
         ? `${acquisition.kind}: ${acquisition.message}`
-        : acquisition.kind;
+        : acquisition.kind === 'skipped'
+          ? `skipped: ${acquisition.why.kind}`
+          : acquisition.kind;
     listen(world.now(), { type: 'unqueued', author, outcome, patient });
     if (acquisition.kind !== 'held') return;
     this.#state = 'holding';
@@ -224,14 +230,6 @@ class OneOfOurs implements Ours {
     await promise;
     if (random.chance(0.02)) lock.abandon();
     else if (!conduct.releaseBeforeReaping) await lock.release();
-  }
-}
-
-function pickTimings(source: Source, random: Random): Participant['timings'] {
-  for (;;) {
-    const durationMs = random.pick([3, 6, 10, 15, 15, 30, 60, 120]) * 1000;
-    const result = source.timings(durationMs, Math.round(random.next() * durationMs * 0.4));
-    if (result.kind === 'timings') return result.timings;
   }
 }
 

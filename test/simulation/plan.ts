@@ -26,6 +26,7 @@ const PROFILES: Record<string, string[]> = {
   deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
   deeds: [...COMMON, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
   operated: ['dismiss', 'move', 'stop', 'unlock', 'delete', 'crash', 'delay', 'loss', 'late', 'watch', 'impatience', 'priority'],
+  replaced: ['supersede', 'replace', 'crash', 'delay', 'impatience', 'priority', 'watch', 'loss', 'late'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],

@@ -61,6 +61,8 @@ function words(event: Occurrence): string {
       return `STARTED, token ${event.token}`;
     case 'ended':
       return `ENDED: ${event.how}`;
+    case 'stopping':
+      return `is asked to stop (${event.kind})`;
     case 'lost':
       return `lost: ${event.reason}`;
     case 'troubled':

@@ -8,6 +8,7 @@ import { judgeChanges } from './changes.ts';
 import { newDismissals } from './dismissals.ts';
 import { newExits } from './exits.ts';
 import { type CheckerOptions, date, type Facts, type Landed, newFacts, type Violation } from './facts.ts';
+import { newGroups } from './groups.ts';
 import { judgeClaim, recordHolds } from './holds.ts';
 import { newIntervals } from './intervals.ts';
 import { judgeFailure, judgeLoss } from './losses.ts';
@@ -52,6 +53,7 @@ export function newChecker(options: CheckerOptions): Checker {
       sweep(facts, at, calmSince);
       rooms.stops.sweep(at);
       rooms.dismissals.sweep(at);
+      rooms.groups.sweep(at);
       rooms.restores.sweep(at);
       rooms.requests.sweep(at);
     },
@@ -70,6 +72,7 @@ const newRooms = (facts: Facts) => ({
   intervals: newIntervals(facts),
   stops: newStops(facts),
   dismissals: newDismissals(facts),
+  groups: newGroups(facts),
   restores: newRestores(facts),
   oneTry: newOneTry(facts),
   requests: newRequests(facts),
@@ -83,7 +86,7 @@ function lose({ facts, stops }: Rooms, at: number, event: Extract<Occurrence, { 
 }
 
 function take(rooms: Rooms, at: number, event: Occurrence): void {
-  const { facts, exits, intervals, stops, dismissals, oneTry, requests } = rooms;
+  const { facts, exits, intervals, stops, dismissals, groups, oneTry, requests } = rooms;
   switch (event.type) {
     case 'commit':
       commit(rooms, at, landedOf(event));
@@ -94,6 +97,7 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
     case 'unqueued':
       judgeFailure(facts, at, event);
       dismissals.unqueued(at, event);
+      groups.unqueued(at, event);
       exits.gaveUp(at, event);
       oneTry.unqueued(at, event);
       follow(facts, at, event);
@@ -111,10 +115,14 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
       break;
     case 'started':
       intervals.started(at, event);
+      stops.started(at, event.author);
       break;
     case 'ended':
       stops.ended(at, event.author);
       intervals.ended(at, event);
+      break;
+    case 'stopping':
+      stops.stopping(at, event);
       break;
     case 'lost':
       lose(rooms, at, event);
@@ -130,16 +138,17 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
   }
 }
 
-function show({ facts, stops, dismissals }: Rooms, at: number, event: Extract<Occurrence, { type: 'shown' }>): void {
+function show({ facts, stops, dismissals, groups }: Rooms, at: number, event: Extract<Occurrence, { type: 'shown' }>): void {
   facts.ghosts.shown(at, event);
   if (!facts.sights.show(at, event, facts.holds.values())) return;
   follow(facts, at, event);
   stops.shown(at, event);
   dismissals.shown(at, event);
+  groups.shown(at, event);
 }
 
 /** It is judged by what was so before it, and taken in afterwards. */
-function commit({ facts, exits, intervals, stops, restores, oneTry, requests }: Rooms, at: number, landed: Landed): void {
+function commit({ facts, exits, intervals, stops, groups, restores, oneTry, requests }: Rooms, at: number, landed: Landed): void {
   const { after } = landed;
   if (after) {
     judgeChanges(facts, at, { ...landed, after });
@@ -156,6 +165,7 @@ function commit({ facts, exits, intervals, stops, restores, oneTry, requests }: 
   date(facts, at, landed);
   recordHolds(facts, at, landed);
   stops.landed(at, landed);
+  groups.landed(at, landed);
   restores.landed(at, landed);
   oneTry.landed(at);
   requests.landed(at);

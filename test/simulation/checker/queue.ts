@@ -11,6 +11,7 @@ import {
   WATCHED_PLACES,
   type Waiting,
 } from './facts.ts';
+import { isOlder } from './groups.ts';
 import { holderKeys } from './writes.ts';
 
 /** Trouble may have left something behind (a pause before the next try) for so long. */
@@ -23,7 +24,7 @@ export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
   if (kind === 'claim') {
     const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
     if (!mine || !write.before) return;
-    const place = { priority: author.priority ?? 0, ticket: mine.ticket, nonce: author.nonce };
+    const place = { priority: author.priority ?? 0, ticket: mine.ticket, came: mine.came, nonce: author.nonce };
     const claim = { author, before: write.before, place };
     order(facts, at, claim);
     windows(facts, at, claim);
@@ -35,7 +36,7 @@ export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
 interface Claim {
   author: Author;
   before: Doc;
-  place: { priority: number; ticket: number; nonce: string };
+  place: { priority: number; ticket: number; came: number; nonce: string };
 }
 
 /** Invariant 3. */
@@ -50,6 +51,7 @@ function order(facts: Facts, at: number, claim: Claim): void {
   for (const [index, entry] of queue.entries()) {
     const other = facts.waiting.get(entry.nonce);
     if (!isAhead(entry, place) || entry.priority !== place.priority || index >= WATCHED_PLACES) continue;
+    if (isOlder(entry, author, place.came)) continue;
     if (!other?.patient || isAltered(entry, other.author) || !wasPunctual(facts, other, at)) continue;
     if (!couldClaim(facts, { at, passed: other.author, by: author, windows }, before)) continue;
     violateOrder(facts, at, claim, { entry, other });
@@ -118,7 +120,13 @@ function windows({ standing, conditions, options, violate }: Facts, at: number, 
     const stoodMs = at - since;
     // Whose watch is troubled may not have seen that it was gone.
     if (conditions.hinderedAt(author, at, ['watch', 'process', 'request']) >= since) continue;
-    if (entry.nonce === author.nonce || !isAhead(entry, place) || stoodMs >= CLAIM_WINDOW_MS * 0.95) continue;
+    if (
+      entry.nonce === author.nonce ||
+      !isAhead(entry, place) ||
+      isOlder(entry, author, place.came) ||
+      stoodMs >= CLAIM_WINDOW_MS * 0.95
+    )
+      continue;
     violate(
       at,
       'who came back has its window',

@@ -70,14 +70,14 @@ class PlayedScene implements Scene {
   }
 
   enqueue({ author, me }: Actor): void {
-    this.#put(author, enqueue({ view: this.#view(me), me }, this.#view(me).state.next));
+    this.#put(author, enqueue({ view: this.#view(me), me }, placeAt(this.#view(me).state.next)));
   }
 
   claim({ author, me }: Actor): void {
     const { state } = this.#view(me);
     const ticket = state.waiters.find(({ nonce }) => nonce === me.nonce)?.ticket ?? state.next;
     const passed = state.waiters.filter((waiter) => waiter.nonce !== me.nonce && waiter.ticket < ticket);
-    this.#put(author, claim({ view: this.#view(me), me, moment: this.#moment() }, ticket, passed));
+    this.#put(author, claim({ view: this.#view(me), me, moment: this.#moment() }, placeAt(ticket), passed));
   }
 
   renew({ author, me }: Actor): void {
@@ -112,6 +112,8 @@ class PlayedScene implements Scene {
     this.#server.put(lease, { author, manager: 'k8s-lease-lock', sent: { local: this.#now, time: this.#now } });
   }
 }
+
+const placeAt = (ticket: number) => ({ ticket, came: ticket });
 
 function newActor(name: string, given: Partial<Me> = {}): Actor {
   const me: Me = {

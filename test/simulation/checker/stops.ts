@@ -7,6 +7,8 @@ import type { Facts, Landed } from './facts.ts';
 export interface Stops {
   landed(at: number, write: Landed): void;
   shown(at: number, event: Occurrence & { type: 'shown' }): void;
+  started(at: number, author: Author): void;
+  stopping(at: number, event: Occurrence & { type: 'stopping' }): void;
   ended(at: number, author: Author): void;
   /** Who knows that it has lost owes nothing but its command's end, which is judged elsewhere. */
   lost(author: Author): void;
@@ -20,7 +22,7 @@ interface Asked {
 }
 
 export function newStops(facts: Facts): Stops {
-  const { running, holds, lost } = facts;
+  const { running, holds, lost, sights, violate } = facts;
   const asked = new Map<string, Asked>();
   return {
     landed(at, { after }) {
@@ -38,6 +40,18 @@ export function newStops(facts: Facts): Stops {
       if (!lease || !hold || lost.has(nonce) || !running.has(nonce) || !asksToStop(docOf(lease), author, hold.key)) return;
       const request = asked.get(nonce);
       if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
+    },
+    /** Somebody who wants it replaced may have been in the queue when it claimed. */
+    started(at, author) {
+      const hold = holds.get(author.nonce);
+      const seen = sights.newest(author)?.doc;
+      if (hold && seen && asksToStop(seen, author, hold.key)) asked.set(author.nonce, { since: at, shownAt: at });
+    },
+    stopping(at, { author, kind }) {
+      const hold = holds.get(author.nonce);
+      const seen = sights.newest(author)?.doc;
+      if (hold && seen && !asksToStop(seen, author, hold.key))
+        violate(at, 'only who is asked stops', `${author.name} stops (${kind}), and nobody has asked it to`);
     },
     ended(at, author) {
       overdue(facts, at, author, asked.get(author.nonce));
@@ -64,7 +78,10 @@ function overdue({ conditions, violate }: Facts, at: number, author: Author, req
   }
 }
 
-function asksToStop({ lock, lease }: Doc, { id }: Author, key: string): boolean {
+function asksToStop(doc: Doc, { id, nonce, policies }: Author, key: string): boolean {
+  const { lock, lease, waiters, holders } = doc;
   const { holder } = (lock.stop ?? {}) as { holder?: unknown };
+  const came = holders.find((entry) => entry.key === key)?.came ?? Number.POSITIVE_INFINITY;
+  if (!policies?.declines && waiters.some((entry) => entry.replaces && entry.came > came && entry.nonce !== nonce)) return true;
   return holder === key || holder === id || Boolean(lease.spec?.strategy || lease.spec?.preferredHolder);
 }

@@ -4,6 +4,7 @@
  */
 import { type Doc, isAhead, LOCK, PREFIX } from '../document.ts';
 import type { Author } from '../history.ts';
+import { isOlder } from './groups.ts';
 
 export type WriteKind = 'claim' | 'renew' | 'release' | 'enqueue' | 'leave';
 
@@ -42,7 +43,7 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   const passed = after.waiters.filter((entry) => isAhead(entry, { priority, ticket, nonce: author.nonce }));
   if (kind === 'claim' && passed.length > 0)
     wrong.push(`passed over ${passed.map(({ key }) => key).join(', ')} and left them in the queue`);
-  wrong.push(...lockChanges(kind, before, after), ...specChanges(author, kind, before, after));
+  wrong.push(...lockChanges(author, kind, before, after), ...specChanges(author, kind, before, after));
   const { annotations: a1, managedFields: m1, resourceVersion: r1, labels: l1, ...metadata1 } = before.lease.metadata;
   const { annotations: a2, managedFields: m2, resourceVersion: r2, labels: l2, ...metadata2 } = after.lease.metadata;
   void [a1, a2, m1, m2, r1, r2];
@@ -52,7 +53,7 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   return wrong;
 }
 
-function mayChange(name: string, { author, kind, before, priority }: CheckedWrite, ticket: number): boolean {
+function mayChange(name: string, { author, kind, before, after, priority }: CheckedWrite, ticket: number): boolean {
   if (name === LOCK) return true;
   if (name.startsWith(PREFIX.holder)) return kind === 'claim' || name.endsWith(`-${author.nonce}`);
   if (!name.startsWith(PREFIX.waiter)) return false;
@@ -60,17 +61,21 @@ function mayChange(name: string, { author, kind, before, priority }: CheckedWrit
   const entry = before.waiters.find(({ key }) => PREFIX.waiter + key === name);
   // What can't be read, any writer but a renewing one drops.
   if (!entry) return kind !== 'renew';
+  const came = [...after.waiters, ...after.holders].find(({ nonce }) => nonce === author.nonce)?.came ?? 0;
+  if ((kind === 'claim' || kind === 'enqueue') && isOlder(entry, author, came)) return true;
   // A ticket that leaves no room to count on stands before every newcomer, whose own begins anew.
   return kind === 'claim' && (!isTicket(entry.ticket + 1) || isAhead(entry, { priority, ticket, nonce: author.nonce }));
 }
 
-function lockChanges(kind: WriteKind, before: Doc, after: Doc): string[] {
-  const { next: n1, stop: s1, v: v1, ...rest1 } = before.lock;
-  const { next: n2, stop: s2, v: v2, ...rest2 } = after.lock;
+function lockChanges(author: Author, kind: WriteKind, before: Doc, after: Doc): string[] {
+  const { next: n1, stop: s1, v: v1, superseded: u1, ...rest1 } = before.lock;
+  const { next: n2, stop: s2, v: v2, superseded: u2, ...rest2 } = after.lock;
   void [v1, v2];
   const wrong: string[] = [];
   if (JSON.stringify(rest1) !== JSON.stringify(rest2)) wrong.push('changed unknown fields of the lock annotation');
   if (isTicket(n1) && Number(n2 ?? 0) < n1) wrong.push(`set the next ticket back from ${n1} to ${n2}`);
+  const mayRecord = kind === 'claim' && author.policies?.group !== undefined;
+  if (!mayRecord && JSON.stringify(u1) !== JSON.stringify(u2)) wrong.push('changed who came last of a group');
   const ends = kind === 'claim' || kind === 'release';
   if (!ends && JSON.stringify(s1) !== JSON.stringify(s2)) wrong.push('changed the stop request');
   if (ends && s2 !== undefined) wrong.push('left a stop request behind');

@@ -49,8 +49,8 @@ export const DOCUMENTS: readonly Mutant[] = [
     edits: [
       [
         'protocol/writes.ts',
-        '    lock: { next: Math.max(state.next, ticket + 1) },\n',
-        "    lock: { next: Math.max(state.next, ticket + 1) },\n    spec: { renewTime: me.since.replace('Z', '000Z') },\n",
+        '    lock: { next: Math.max(state.next, came + 1) },\n',
+        "    lock: { next: Math.max(state.next, came + 1) },\n    spec: { renewTime: me.since.replace('Z', '000Z') },\n",
       ],
     ],
     profile: 'gentle',

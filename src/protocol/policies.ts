@@ -1,0 +1,59 @@
+/**
+ * What participants of one lock do for each other beside waiting in line: a newer arrival of a group makes the older ones of it give up, and may ask whoever
+ * holds the lock to stop. Pure. Each says what it wants in an entry of its own, and whom it concerns acts by itself: nobody writes for another.
+ * For people: docs/policies.md.
+ */
+import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
+import { isMe, type Me } from './me.ts';
+
+/** What one participant wants. */
+export interface Policies {
+  /** Of the waiters of this group only the newest matters. */
+  group?: string | undefined;
+  /** Asks whoever holds the lock to stop. */
+  replaces?: boolean | undefined;
+  /** Finishes first, whoever wants to replace it. */
+  declines?: boolean | undefined;
+}
+
+/** The group of those who name none. */
+export const DEFAULT_GROUP = 'default';
+
+/** Why I need not wait any longer. */
+export type Skip =
+  /** A newer one of my group has come; `by` is empty where it has gone since. */
+  { kind: 'superseded'; by: string; group: string };
+
+/** Of how many groups the lock remembers who came last. */
+const GROUPS_MOST = 20;
+
+/** Waiters of my group that came before me: they give up, and I stand where the first of them stood. */
+export function olderOfGroup({ waiters }: LockState, me: Me, came: number): Waiter[] {
+  const group = me.policies?.group;
+  if (group === undefined) return [];
+  return waiters.filter((waiter) => waiter.group === group && !isMe(waiter, me) && waiter.came < came);
+}
+
+/** `came` undefined: I am about to come, and nobody is newer. */
+export function skipFor({ waiters, holders, superseded }: LockState, me: Me, came = Number.POSITIVE_INFINITY): Skip | undefined {
+  const group = me.policies?.group;
+  if (group === undefined) return undefined;
+  const newer = [...waiters, ...holders].find((entry) => entry.group === group && entry.came > came && !isMe(entry, me));
+  if (!newer && (superseded.get(group) ?? 0) <= came) return undefined;
+  return { kind: 'superseded', by: newer?.id ?? '', group };
+}
+
+/** Who came last of each group that has had the lock: older ones that slept meanwhile must learn of it. */
+export function withNewest({ superseded }: LockState, group: string, came: number): ReadonlyMap<string, number> {
+  const newest = new Map(superseded).set(group, Math.max(came, superseded.get(group) ?? 0));
+  return new Map([...newest].toSorted(([, a], [, b]) => b - a).slice(0, GROUPS_MOST));
+}
+
+/** The request of whoever came after this holder and wants to replace it; of several, of the first in line. */
+export function replacementOf({ waiters }: LockState, { came, key }: Holder, me: Me): StopRequest | undefined {
+  if (me.policies?.declines) return undefined;
+  const waiter = waiters.find((waiter) => waiter.replaces && waiter.came > came && !isMe(waiter, me));
+  if (!waiter) return undefined;
+  const { reason } = waiter.about;
+  return { holder: key, by: waiter.id, kind: 'replace', ...(reason !== undefined && { reason }) };
+}

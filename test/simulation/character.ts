@@ -1,0 +1,24 @@
+/** What one participant of ours is like: its durations, and what it wants of the others. */
+import type { Policies } from '../../src/protocol/policies.ts';
+import type { Timings } from '../../src/protocol/timings.ts';
+import type { Source } from './ours.ts';
+import type { Random } from './random.ts';
+
+export function pickTimings(source: Source, random: Random): Timings {
+  for (;;) {
+    const durationMs = random.pick([3, 6, 10, 15, 15, 30, 60, 120]) * 1000;
+    const result = source.timings(durationMs, Math.round(random.next() * durationMs * 0.4));
+    if (result.kind === 'timings') return result.timings;
+  }
+}
+
+/** Nothing is drawn where nothing is asked for, so that seeds of other runs stay what they are. */
+export function pickPolicies(random: Random, has: (fault: string) => boolean): Policies | undefined {
+  const policies: Policies = {};
+  if (has('supersede') && random.chance(0.6)) policies.group = random.pick(['red', 'blue', '1']);
+  if (has('replace')) {
+    if (random.chance(0.3)) Object.assign(policies, { replaces: true, group: policies.group ?? 'default' });
+    policies.declines = random.chance(0.2);
+  }
+  return Object.keys(policies).length > 0 ? policies : undefined;
+}
