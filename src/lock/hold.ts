@@ -35,7 +35,9 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onDoubt: () => confirmNow(held),
   });
   // Somebody who wants it replaced may stand in the queue already.
-  const unjudge = clock.at(clock.now(), () => applyJudgement(held, state.lease));
+  const unjudge = state.waiters.some(({ replaces }) => replaces)
+    ? clock.at(clock.now(), () => applyJudgement(held, state.lease))
+    : () => {};
   const end = () => {
     unjudge();
     held.ended.abort();

@@ -165,7 +165,11 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
   for (const key of facts.standing.keys()) if (!keys.has(key)) facts.standing.delete(key);
   for (const key of keys) if (!facts.standing.has(key)) facts.standing.set(key, at);
   if (kind === 'enqueue') facts.lastArrivalAt = at;
-  if (kind === 'leave') facts.leftAt = at;
+  if (
+    kind === 'leave' ||
+    (kind === 'enqueue' && before?.waiters.some(({ key, nonce }) => nonce !== author.nonce && !keys.has(key)))
+  )
+    facts.leftAt = at;
   if (signOfLife(before) !== signOfLife(after)) facts.changedAt = at;
   if (after.named === '' && before?.named !== '') facts.freedAt = at;
 }

@@ -29,7 +29,7 @@ export function newGroups({ waiting, conditions, violate }: Facts): Groups {
       if (!mine || (kind !== 'claim' && kind !== 'enqueue')) return;
       const isNew = !came.has(author.nonce);
       came.set(author.nonce, mine.came);
-      if (isNew && before && kind === 'enqueue') judgePlace(at, author, mine, before);
+      if (isNew && before && group !== undefined && kind === 'enqueue') judgePlace(at, author, mine, before);
       if (group === undefined || kind !== 'claim') return;
       const newer = before && newerIn(before, author, mine.came);
       if (newer || (claimed.get(group) ?? 0) > mine.came)
@@ -73,8 +73,7 @@ export function newGroups({ waiting, conditions, violate }: Facts): Groups {
       Number(before.lock.next ?? 1),
       ...[...before.waiters, ...before.holders].map((entry) => entry.came + 1),
     );
-    const group = author.policies?.group;
-    const older = before.waiters.filter((entry) => group !== undefined && entry.group === group);
+    const older = before.waiters.filter(({ group }) => group === author.policies?.group);
     const places = older.filter(({ priority }) => priority >= (author.priority ?? 0)).map(({ ticket }) => ticket);
     const due = Math.min(next, ...places);
     if (mine.ticket !== due)

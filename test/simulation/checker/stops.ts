@@ -50,7 +50,7 @@ export function newStops(facts: Facts): Stops {
     stopping(at, { author, kind }) {
       const hold = holds.get(author.nonce);
       const seen = sights.newest(author)?.doc;
-      if (hold && seen && !asksToStop(seen, author, hold.key))
+      if (hold && seen && !asked.has(author.nonce) && !asksToStop(seen, author, hold.key))
         violate(at, 'only who is asked stops', `${author.name} stops (${kind}), and nobody has asked it to`);
     },
     ended(at, author) {

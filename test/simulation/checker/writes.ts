@@ -43,6 +43,8 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   const passed = after.waiters.filter((entry) => isAhead(entry, { priority, ticket, nonce: author.nonce }));
   if (kind === 'claim' && passed.length > 0)
     wrong.push(`passed over ${passed.map(({ key }) => key).join(', ')} and left them in the queue`);
+  if (kind === 'renew' && (arrivalOf(before, author) ?? arrivalOf(after, author)) !== arrivalOf(after, author))
+    wrong.push('changed when it came');
   wrong.push(...lockChanges(author, kind, before, after), ...specChanges(author, kind, before, after));
   const { annotations: a1, managedFields: m1, resourceVersion: r1, labels: l1, ...metadata1 } = before.lease.metadata;
   const { annotations: a2, managedFields: m2, resourceVersion: r2, labels: l2, ...metadata2 } = after.lease.metadata;
@@ -51,6 +53,12 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   const labels = { ...l1, ...((kind === 'claim' || kind === 'enqueue') && author.labels) };
   if (JSON.stringify(labels) !== JSON.stringify(l2 ?? {})) wrong.push('changed labels');
   return wrong;
+}
+
+/** Unless an administrator has spoiled its entry. */
+function arrivalOf({ holders }: Doc, { nonce }: Author): string | undefined {
+  const mine = holders.find((entry) => entry.nonce === nonce);
+  return mine && `${mine.came} ${mine.group ?? ''}`;
 }
 
 function mayChange(name: string, { author, kind, before, after, priority }: CheckedWrite, ticket: number): boolean {

@@ -7,6 +7,7 @@ import { CLAIMING } from './claiming.ts';
 import { DELETIONS } from './deletions.ts';
 import { DOCUMENTS } from './documents.ts';
 import { HOLDING } from './holding.ts';
+import { POLICIES } from './policies.ts';
 import { QUEUEING } from './queueing.ts';
 
 export interface Mutant {
@@ -21,4 +22,4 @@ export interface Mutant {
   seed: number;
 }
 
-export const MUTANTS: readonly Mutant[] = [...CLAIMING, ...HOLDING, ...QUEUEING, ...DOCUMENTS, ...DELETIONS];
+export const MUTANTS: readonly Mutant[] = [...CLAIMING, ...HOLDING, ...QUEUEING, ...POLICIES, ...DOCUMENTS, ...DELETIONS];

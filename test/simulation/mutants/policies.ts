@@ -1,0 +1,117 @@
+/** What may be got wrong about what participants do for each other: superseding, and replacing. */
+import type { Mutant } from './index.ts';
+
+export const POLICIES: readonly Mutant[] = [
+  {
+    name: 'supersede-ignored',
+    breaks: 'a waiter stays, whoever of its group has come',
+    edits: [['protocol/rules.ts', "if (why) return { kind: 'skipped', why };", '']],
+    profile: 'replaced',
+    seed: 1,
+  },
+  {
+    name: 'superseded-not-recorded',
+    breaks: 'who slept while a newer one of its group had the lock comes back and runs',
+    edits: [
+      ['protocol/policies.ts', 'if (!newer && (superseded.get(group) ?? 0) <= came) return', 'if (!newer && superseded) return'],
+    ],
+    profile: 'replaced',
+    seed: 17,
+  },
+  {
+    name: 'superseded-by-the-older',
+    breaks: 'a waiter gives up for any of its group, also for an older one',
+    edits: [['protocol/policies.ts', 'entry.group === group && entry.came > came && !isMe', 'entry.group === group && !isMe']],
+    profile: 'replaced',
+    seed: 1,
+  },
+  {
+    name: 'superseded-by-place',
+    breaks: 'who is newer is judged by the places in the queue, and the newest has taken the place of the oldest',
+    edits: [
+      ['protocol/policies.ts', 'entry.group === group && entry.came > came', 'entry.group === group && entry.ticket > came'],
+    ],
+    profile: 'replaced',
+    seed: 2,
+  },
+  {
+    name: 'arrival-forgotten',
+    breaks: 'who was removed comes back as if it had come when those came whose place it has taken',
+    edits: [['protocol/rules.ts', 'mine?.came ?? knownCame ?? ticket;', 'mine?.came ?? (knownCame, ticket);']],
+    profile: 'replaced',
+    seed: 51,
+  },
+  {
+    name: 'place-of-the-lesser',
+    breaks: 'a newcomer of high priority takes the place of one of low priority, before others of its own',
+    edits: [
+      [
+        'protocol/rules.ts',
+        'filter(({ priority }) => priority >= me.priority)',
+        'filter(({ priority }) => priority >= -me.priority)',
+      ],
+    ],
+    profile: 'replaced',
+    seed: 2,
+  },
+  {
+    name: 'place-not-taken',
+    breaks: 'each newer one of a group begins to wait anew',
+    edits: [
+      ['protocol/rules.ts', 'Math.min(state.next, ...places.map(({ ticket }) => ticket))', 'state.next + 0 * places.length'],
+    ],
+    profile: 'replaced',
+    seed: 1,
+  },
+  {
+    name: 'replacement-ignored',
+    breaks: 'a holder goes on, whoever wants to replace it',
+    edits: [
+      ['protocol/rules.ts', 'asked ?? (mine && replacementOf(state, mine, me))', 'asked ?? (mine && (replacementOf, undefined))'],
+    ],
+    profile: 'replaced',
+    seed: 1,
+  },
+  {
+    name: 'replacement-not-looked-for',
+    breaks: 'a new holder does not look whether somebody who wants to replace it is waiting already',
+    edits: [
+      [
+        'lock/hold.ts',
+        'clock.at(clock.now(), () => applyJudgement(held, state.lease))',
+        'clock.at(clock.now(), () => undefined)',
+      ],
+    ],
+    profile: 'replaced',
+    seed: 1,
+  },
+  {
+    name: 'replaced-by-the-older',
+    breaks: 'a holder stops for one that came before it',
+    edits: [
+      [
+        'protocol/policies.ts',
+        'waiter.replaces && waiter.came > came && !isMe',
+        'waiter.replaces && waiter.came !== came && !isMe',
+      ],
+    ],
+    profile: 'replaced',
+    seed: 2,
+  },
+  {
+    name: 'refusal-to-be-replaced-ignored',
+    breaks: 'a holder that may finish is stopped',
+    edits: [['protocol/policies.ts', 'if (me.policies?.declines) return undefined;', '']],
+    profile: 'replaced',
+    seed: 2,
+  },
+  {
+    name: 'renewal-forgets-when-it-came',
+    breaks: 'a holder that stands where others stood writes that it came when they came',
+    edits: [
+      ['protocol/writes.ts', '{ since, came: cameOf(Number.parseInt(key, 10), came) }', '{ since, came: cameOf(came, 0) }'],
+    ],
+    profile: 'replaced',
+    seed: 2,
+  },
+];
