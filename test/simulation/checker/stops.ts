@@ -24,8 +24,12 @@ interface Asked {
 export function newStops(facts: Facts): Stops {
   const { running, holds, lost, sights, violate } = facts;
   const asked = new Map<string, Asked>();
+  /** Who claimed while somebody in the queue wanted it replaced. */
+  const claimedSo = new Set<string>();
   return {
-    landed(at, { after }) {
+    landed(at, { author, kind, after }) {
+      const claimed = kind === 'claim' ? holds.get(author.nonce) : undefined;
+      if (after && claimed && asksToStop(after, author, claimed.key)) claimedSo.add(author.nonce);
       for (const { nonce } of running.values()) {
         const hold = holds.get(nonce);
         if (hold?.author.kind !== 'ours' || lost.has(nonce)) continue;
@@ -50,7 +54,7 @@ export function newStops(facts: Facts): Stops {
     stopping(at, { author, kind }) {
       const hold = holds.get(author.nonce);
       const seen = sights.newest(author)?.doc;
-      if (hold && seen && !asked.has(author.nonce) && !asksToStop(seen, author, hold.key))
+      if (hold && seen && !asked.has(author.nonce) && !claimedSo.has(author.nonce) && !asksToStop(seen, author, hold.key))
         violate(at, 'only who is asked stops', `${author.name} stops (${kind}), and nobody has asked it to`);
     },
     ended(at, author) {

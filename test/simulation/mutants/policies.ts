@@ -7,7 +7,7 @@ export const POLICIES: readonly Mutant[] = [
     breaks: 'a waiter stays, whoever of its group has come',
     edits: [['protocol/rules.ts', "if (why) return { kind: 'skipped', why };", '']],
     profile: 'replaced',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'superseded-not-recorded',
@@ -16,7 +16,7 @@ export const POLICIES: readonly Mutant[] = [
       ['protocol/policies.ts', 'if (!newer && (superseded.get(group) ?? 0) <= came) return', 'if (!newer && superseded) return'],
     ],
     profile: 'replaced',
-    seed: 17,
+    seed: 20,
   },
   {
     name: 'superseded-by-the-older',
@@ -39,7 +39,7 @@ export const POLICIES: readonly Mutant[] = [
     breaks: 'who was removed comes back as if it had come when those came whose place it has taken',
     edits: [['protocol/rules.ts', 'mine?.came ?? knownCame ?? ticket;', 'mine?.came ?? (knownCame, ticket);']],
     profile: 'replaced',
-    seed: 51,
+    seed: 185,
   },
   {
     name: 'place-of-the-lesser',
@@ -61,7 +61,7 @@ export const POLICIES: readonly Mutant[] = [
       ['protocol/rules.ts', 'Math.min(state.next, ...places.map(({ ticket }) => ticket))', 'state.next + 0 * places.length'],
     ],
     profile: 'replaced',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'replacement-ignored',
@@ -75,15 +75,9 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'replacement-not-looked-for',
     breaks: 'a new holder does not look whether somebody who wants to replace it is waiting already',
-    edits: [
-      [
-        'lock/hold.ts',
-        'clock.at(clock.now(), () => applyJudgement(held, state.lease))',
-        'clock.at(clock.now(), () => undefined)',
-      ],
-    ],
+    edits: [['lock/hold.ts', 'waiters.some(({ replaces }) => replaces)', 'waiters.some(() => false)']],
     profile: 'replaced',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'replaced-by-the-older',
