@@ -185,7 +185,7 @@ async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Pr
     status.answerHeld(() => ({ held: false, message: RELEASED_EARLY }));
     await marking?.catch(() => {});
     await mark.remove();
-    return exitCode(await lock.release(), { lock, log });
+    return exitCode(await lock.release('not-begun'), { lock, log });
   }
   await untilAborted(ending);
   const wasLost = lock.isLost();

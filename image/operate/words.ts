@@ -8,7 +8,7 @@ import type { Colour } from './colour.ts';
 import { age } from './table.ts';
 
 /** What stands in the column STATE. */
-export type StateWord = 'Free' | 'Alive' | 'Silent' | 'Expired' | 'Dead' | 'Cleared' | 'Unknown' | 'Foreign' | 'Absent';
+export type StateWord = 'Free' | 'Alive' | 'Silent' | 'Expired' | 'Dead' | 'Cleared' | 'Kept' | 'Unknown' | 'Foreign' | 'Absent';
 
 const STATES: Record<Life, StateWord> = {
   alive: 'Alive',
@@ -16,6 +16,7 @@ const STATES: Record<Life, StateWord> = {
   expired: 'Expired',
   dead: 'Dead',
   cleared: 'Cleared',
+  kept: 'Kept',
   unknown: 'Unknown',
 };
 
@@ -26,6 +27,7 @@ export const COLOURS: Record<StateWord, Colour | undefined> = {
   Expired: 'red',
   Dead: 'red',
   Cleared: 'yellow',
+  Kept: undefined,
   Unknown: 'yellow',
   Foreign: undefined,
   Absent: undefined,
@@ -55,6 +57,8 @@ export function describeLife({ life, renewedAgoMs, renewedBy, expiresInMs, holde
       return `long dead: silent for ${ago}${by}${over}`;
     case 'cleared':
       return 'cleared by another client in spec.holderIdentity; its command may still be running';
+    case 'kept':
+      return `its work ended ${ago} ago, and the lock stays taken for a minimum time`;
     case 'unknown':
       return `unknown: the Lease does not say when ${visible(holder.id)} last renewed it`;
     default:
@@ -115,6 +119,8 @@ function describeFate({ life, holder, freeInMs, neverRenewed }: Living, waited: 
         : `the next that asks watches it for up to ${formatDuration(othersMayTakeAt(0 as Steady, durationMs))} before it acquires the lock`;
     case 'cleared':
       return 'the lock is free when the holder has removed its entry, or has been silent for its whole lease duration';
+    case 'kept':
+      return `the lock is free in ${age(freeInMs)}`;
     case 'unknown':
       return 'the next that asks watches it for a whole lease duration';
     default:

@@ -58,10 +58,7 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
       case 'lost':
         return log('error', describeLoss(subject, event.reason, onLoss), { event: event.type, reason: event.reason });
       case 'released':
-        return log('info', `released ${subject} after ${formatDuration(event.heldMs)}`, {
-          event: event.type,
-          heldMs: event.heldMs,
-        });
+        return log('info', describeReleased(subject, event), { event: event.type, heldMs: event.heldMs, keptMs: event.keptMs });
       case 'release-failed':
         return log('error', `not released: ${event.message}; the lock expires by itself`, { event: event.type });
       case 'renamed':
@@ -73,6 +70,11 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
     }
   };
   return { onEvent, close: waiting.close };
+}
+
+function describeReleased(subject: string, { heldMs, keptMs }: LockEvent & { type: 'released' }): string {
+  if (keptMs === 0) return `released ${subject} after ${formatDuration(heldMs)}`;
+  return `done with ${subject} after ${formatDuration(heldMs)}: it stays taken for another ${inSeconds(keptMs)}, and is then free`;
 }
 
 const describeLoss = (subject: string, reason: string, onLoss: string): string =>

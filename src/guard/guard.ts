@@ -5,7 +5,7 @@
  */
 import { untilAborted } from '../clock.ts';
 import { documentAt } from '../documents.ts';
-import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf } from '../lock/index.ts';
+import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf, type Work } from '../lock/index.ts';
 import { standInFor } from '../protocol/deadlines.ts';
 import type { StopRequest } from '../protocol/lock-state.ts';
 import { type Command, type CommandEnd, ENDED, type NotStarted, prepare, type Unsupervised } from './command.ts';
@@ -121,14 +121,17 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
   const { inbox, command } = helpers;
   // Nothing of the command is alive. False from just before its start until all of it is known to have ended.
   let gone = true;
+  let work: Work = 'not-begun';
   try {
     if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
     // This process may have been stopped since it acquired: nothing is started on a lock that has run out.
     if (lock.isLost()) return lostOf(lock);
     const deadlines = whenLost === 'stop' ? standInFor(lock.deadlines(), participant.timings) : undefined;
     gone = false;
+    work = 'ended';
     const started = await command.start(variablesFor(lock, participant.me, env), deadlines);
     if (started.kind !== 'started') {
+      work = 'not-begun';
       gone = started.kind !== 'unsupervised' || (await command.gone);
       return started.kind === 'too-late' ? lostOf(lock) : started;
     }
@@ -138,9 +141,11 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     const result = await supervise(command, lock, options, { inbox, overdue }).finally(disarm);
     gone = result.gone;
     if (command.wasOverdue() && !lock.isLost()) return { kind: 'lost', reason: OVERDUE };
-    return outcomeOf(result.reason, lock, options);
+    const outcome = outcomeOf(result.reason, lock, options);
+    if (outcome.kind === 'ended' && 'code' in outcome.end && outcome.end.code === 0) work = 'succeeded';
+    return outcome;
   } finally {
-    if (gone) await lock.release();
+    if (gone) await lock.release(work);
     else {
       lock.abandon();
       log(

@@ -50,6 +50,8 @@ function whyNot(
       return `${visible(holder)} names several holders: give the key of one (${status})`;
     case 'cannot-be-asked':
       return `${visible(result.holder.id)} is a client of another kind, which cannot be asked: stop it where it runs, or use ${force} (${documentAt('troubleshooting.md#a-holder-of-another-program')})`;
+    case 'kept':
+      return `the work of ${visible(result.holder.id)} has ended, and the lock stays taken for a minimum time: use ${force} to free it now`;
     case 'renewed-lately':
       return `${describeAgo(result)}, so its command may be running: ask it without ${force}, or use ${forceLive}`;
     case 'still-held':

@@ -18,7 +18,7 @@ export function describeHolders(heldBy: readonly Holder[], now: Date): string {
   return `held by ${heldBy.map((holder) => describeHolder(holder, now)).join(' and ')}`;
 }
 
-function describeHolder({ id, since, about, standing, durationMs }: Holder, now: Date): string {
+function describeHolder({ id, since, about, standing, ended, durationMs }: Holder, now: Date): string {
   const started = Date.parse(since);
   // The holder's own wall clock: good enough for people, and for nothing else.
   const time = Number.isNaN(started)
@@ -26,6 +26,7 @@ function describeHolder({ id, since, about, standing, durationMs }: Holder, now:
     : ` since ${since.slice(0, 19)}Z, for ${formatDuration(Math.max(0, now.getTime() - started))}`;
   const why = [about.reason, about.url].filter(Boolean).join(', ');
   const told = `${visible(id)}${about.who ? ` (${about.who})` : ''}${time}${why ? `: ${why}` : ''}`;
+  if (ended) return `${told} (its work has ended; the lock stays taken for a minimum time)`;
   return standing === 'ousted' ? `${told} (${describeOusted(durationMs)})` : told;
 }
 
@@ -79,7 +80,9 @@ export function describeStop({ by, kind, reason }: StopRequest, to = 'stop'): st
 }
 
 /** Why the lock is not needed any more. */
-export function describeSkip({ by, group }: Skip): string {
+export function describeSkip(skip: Skip): string {
+  if (skip.kind === 'done') return `the work has succeeded already for the key "${visible(skip.key)}"`;
+  const { by, group } = skip;
   return `superseded by ${visible(by) || 'a newer one that has come and gone'} (group "${visible(group)}")`;
 }
 

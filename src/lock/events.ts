@@ -37,7 +37,8 @@ export type LockEvent =
   | { type: 'restored'; heldBy: Holder[] }
   | { type: 'stop-requested'; request: StopRequest }
   | { type: 'lost'; reason: string }
-  | { type: 'released'; heldMs: number }
+  /** `keptMs`: for as long the lock stays taken. */
+  | { type: 'released'; heldMs: number; keptMs: number }
   | { type: 'left-queue' }
   /** Given up, not tried again: the entry stays until it expires. */
   | { type: 'release-failed'; message: string };

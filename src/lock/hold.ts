@@ -2,12 +2,12 @@
  * The held lock, as whoever holds it has it: it says when it is lost and when somebody wants it, and is released once. renew.ts keeps it.
  */
 
-import type { Monotonic } from '../clock.ts';
+import { later, type Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
 import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
-import type { HeldLock, Participant, Released } from './participant.ts';
+import type { HeldLock, Participant, Released, Work } from './participant.ts';
 import { release } from './release.ts';
 import { applyJudgement, arm, confirmNow, expireIfDue, type Hold, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
 
@@ -60,16 +60,26 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     stopRequested: held.stop.signal,
     deadlines: () => deadlinesOf(held.known.sentAt, timings),
     abandon: end,
-    async release(): Promise<Released> {
+    async release(work = 'ended') {
       end();
-      // After a loss nothing that I know of the Lease is certain: release reads it first.
-      const certain = held.known.exists && !held.lost.signal.aborted;
-      const released = await release(participant, certain ? held.known.state : undefined);
-      if (released.kind === 'released') emit({ type: 'released', heldMs: clock.now() - acquiredAt });
-      if (released.kind === 'failed') emit({ type: 'release-failed', message: released.message });
-      return released;
+      return await leave(held, work, acquiredAt);
     },
   };
+}
+
+async function leave({ participant, emit, known, lost, stop }: Hold, work: Work, acquiredAt: Monotonic): Promise<Released> {
+  const { clock, me } = participant;
+  // Whoever has asked it to stop wants the lock.
+  const keeps = work !== 'not-begun' && !stop.signal.aborted;
+  const keepUntil = later(acquiredAt, keeps ? (me.policies?.minHoldMs ?? 0) : 0);
+  // After a loss nothing that I know of the Lease is certain: release reads it first.
+  const certain = known.exists && !lost.signal.aborted;
+  const heldMs = clock.now() - acquiredAt;
+  const remains = { keepUntil, succeeded: work === 'succeeded' };
+  const released = await release(participant, certain ? known.state : undefined, remains);
+  if (released.kind === 'released') emit({ type: 'released', heldMs, keptMs: Math.max(0, keepUntil - acquiredAt - heldMs) });
+  if (released.kind === 'failed') emit({ type: 'release-failed', message: released.message });
+  return released;
 }
 
 function newHold(participant: Participant, { state, key, sentAt }: Acquired, emit: Emit): Hold {

@@ -5,7 +5,7 @@ import { leaseClient } from '../api/lease-client.ts';
 import { reviewSelf, type UserInfo } from '../api/self-subject-review.ts';
 import type { Clock } from '../clock.ts';
 import type { About } from '../protocol/lock-state.ts';
-import type { Policies } from '../protocol/policies.ts';
+import type { Policies } from '../protocol/me.ts';
 import type { Timings } from '../protocol/timings.ts';
 import { USER_AGENT } from '../version.ts';
 import { type Identity, idOf } from './identity.ts';

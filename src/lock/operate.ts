@@ -28,6 +28,8 @@ export type Unlocked =
   | { kind: 'cannot-be-asked'; holder: Holder }
   /** `agoMs` undefined: the Lease does not say when it last renewed. */
   | { kind: 'renewed-lately'; holder: Holder; agoMs: number | undefined }
+  /** Its work has ended: there is nobody to ask, and the lock stays taken for a minimum time. */
+  | { kind: 'kept'; holder: Holder }
   | { kind: 'still-held'; holder: Holder }
   | Failed;
 
@@ -58,6 +60,7 @@ export async function askToUnlock(
     const holder = named(state, request);
     if ('kind' in holder) return { done: holder };
     if (holder.standing === 'foreign') return { done: { kind: 'cannot-be-asked', holder } };
+    if (holder.ended) return { done: { kind: 'kept', holder } };
     // It has lost the lock already, and is stopping.
     if (holder.standing === 'ousted') return { done: { kind: 'still-held', holder } };
     return { lease: stopRequest(state, holder, signedBy(participant, request)), done: { kind: 'still-held', holder } };
@@ -101,7 +104,8 @@ async function silentForMs(participant: Participant, state: LockState): Promise<
 }
 
 /** For how long a living holder may be silent. Others renew when they like, at the latest before the end of their lease. */
-function punctualMs({ standing, durationMs }: Holder): number {
+function punctualMs({ standing, ended, durationMs }: Holder): number {
+  if (ended) return -1;
   if (durationMs === undefined) return Number.POSITIVE_INFINITY;
   return standing === 'foreign' ? durationMs : standingStillMs(durationMs);
 }
@@ -186,6 +190,7 @@ export async function verify(participant: Participant, { holder, token, transiti
   const { state } = parsed;
   const mine = state.holders.find(({ id, standing }) => id === holder && standing === 'holds');
   if (!mine) return { kind: 'not-held', why: `${holder} does not hold it` };
+  if (mine.ended) return { kind: 'not-held', why: 'its work has ended' };
   if (transitions !== undefined && state.transitions !== transitions)
     return { kind: 'not-held', why: `it has changed hands since (${transitions} transitions then, ${state.transitions} now)` };
   if (newerVersion(token, state.resourceVersion)) return { kind: 'not-held', why: `the token ${token} is from another Lease` };

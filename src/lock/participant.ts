@@ -75,10 +75,13 @@ export interface HeldLock {
   /** By the last renewal. */
   deadlines(): Deadlines;
   /** To be called once every process is gone. Ends within two request timeouts; after a failure the lock expires by itself. */
-  release(): Promise<Released>;
+  release(work?: Work): Promise<Released>;
   /** Ends renewal without releasing: for a command that could not be seen to end. */
   abandon(): void;
 }
+
+/** What has become of the work under the lock. Only where it has succeeded, nobody else has to do it (`once`); where it has begun, `minHold` counts. */
+export type Work = 'not-begun' | 'ended' | 'succeeded';
 
 export type Released =
   | { kind: 'released' }

@@ -3,7 +3,7 @@
  * never touches an entry of anybody else; if it fails, the entry expires by itself.
  */
 import type { Answer } from '../api/answers.ts';
-import { later, waitUntil } from '../clock.ts';
+import { later, type Monotonic, waitUntil } from '../clock.ts';
 import { parseLease } from '../protocol/document.ts';
 import type { LockState } from '../protocol/lock-state.ts';
 import { withoutMe } from '../protocol/writes.ts';
@@ -12,8 +12,18 @@ import type { Participant, Released } from './participant.ts';
 /** Between two tries: an API server that refuses connections immediately must not be asked in a tight loop. */
 const PAUSE_MS = 100;
 
+/** What remains of a holder: until when the lock stays taken, and whether the work has succeeded. */
+export interface Leaving {
+  keepUntil?: Monotonic;
+  succeeded?: boolean;
+}
+
 /** `known`: the Lease as last read, undefined if a write of mine is in doubt. */
-export async function release(participant: Participant, known: LockState | undefined): Promise<Released> {
+export async function release(
+  participant: Participant,
+  known: LockState | undefined,
+  { keepUntil, succeeded = false }: Leaving = {},
+): Promise<Released> {
   const { client, clock, me, timings, random } = participant;
   const until = later(clock.now(), 2 * timings.requestTimeoutMs);
   const timeoutMs = () => Math.min(timings.requestTimeoutMs, Math.max(1, until - clock.now()));
@@ -32,7 +42,10 @@ export async function release(participant: Participant, known: LockState | undef
       }
     }
     if (state) {
-      const without = withoutMe(state, me, clock.wall());
+      const without = withoutMe(state, me, clock.wall(), {
+        keepMs: keepUntil === undefined ? 0 : keepUntil - clock.now(),
+        succeeded,
+      });
       if (!without) return { kind: wrote ? 'released' : 'gone' };
       wrote = true;
       answer = await client.write(without.lease, { as: without.asHolder ? 'holder' : 'waiter', timeoutMs: timeoutMs() });

@@ -54,6 +54,12 @@ export function othersMayTakeAt(seenAt: Steady, durationMs: number): Steady {
   return later(seenAt, durationMs + expiryMarginMs(durationMs));
 }
 
+/** Of a holder whose work has ended nothing runs any more: stamps are whole seconds, and the lock is to stay taken for no less than was asked for. */
+export const KEPT_MARGIN_MS = 2000;
+
+/** From when on the lock is free that a holder has left taken. */
+export const keptUntil = (seenAt: Steady, durationMs: number): Steady => later(seenAt, durationMs + KEPT_MARGIN_MS);
+
 /**
  * How long an entry must have stood still before one's own eyes, although the API server's stamps say that its holder died long ago: a punctual holder
  * would have renewed meanwhile. It survives a step of the API server's clock.

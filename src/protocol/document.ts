@@ -4,7 +4,8 @@
  */
 import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
-import { count, readHolder, readObject, readStop, readSuperseded, readWaiter, seconds, text } from './entries.ts';
+import { visible } from '../visible.ts';
+import { count, readDone, readHolder, readObject, readStop, readSuperseded, readWaiter, seconds, text } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
 import { byTurn, compareText, type Holder, type Key, type LockState, NUMBER_LIMIT, type Waiter } from './lock-state.ts';
 import { queueWrittenAt, renewTimeWrittenAt } from './stamps.ts';
@@ -25,6 +26,8 @@ export function parseLease(lease: RawLease): Parsed {
   const spec = lease.spec ?? {};
   const lock = readObject(annotations[LOCK]);
   if (typeof lock?.v === 'number' && lock.v > VERSION) return tooNew(lease, lock.v);
+  const unknown = strangeIn(lock?.must);
+  if (unknown !== undefined) return notUnderstood(lease, unknown);
   const { annotated, waiters, unreadable } = entriesOf(annotations);
   const named = text(spec.holderIdentity);
   const agreed = named !== '' && annotated.some((holder) => holder.id === named);
@@ -48,6 +51,7 @@ export function parseLease(lease: RawLease): Parsed {
       next: Math.max(1, ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT)),
       stop: readStop(lock?.stop),
       superseded: readSuperseded(lock?.superseded),
+      done: readDone(lock?.done),
       transitions: count(spec.leaseTransitions),
       coordinated: coordinated(spec),
       writtenAtServerMs,
@@ -60,6 +64,20 @@ function tooNew({ metadata }: RawLease, version: number): Parsed {
   const message =
     `${describeLease(metadata)} is written in version ${version} of the lock document and this program reads version ` +
     `${VERSION}: upgrade it (${documentAt('protocol.md#versions')})`;
+  return { kind: 'refused', message };
+}
+
+/**
+ * Policies of the lock that whoever takes part has to understand. There are none yet: all that this version writes may be ignored by others, who then are
+ * served as they always were.
+ */
+const strangeIn = (must: unknown): string | undefined =>
+  Array.isArray(must) ? must.map((name) => visible(String(name)).slice(0, 64)).join(', ') || undefined : undefined;
+
+function notUnderstood({ metadata }: RawLease, policies: string): Parsed {
+  const message =
+    `${describeLease(metadata)} has a policy that this program does not know (${policies}): upgrade it ` +
+    `(${documentAt('protocol.md#versions')})`;
   return { kind: 'refused', message };
 }
 
@@ -103,6 +121,7 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
     came: 0,
     group: undefined,
     declines: false,
+    ended: false,
   };
 }
 

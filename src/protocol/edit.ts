@@ -6,7 +6,7 @@ import { HOLDER, LOCK, VERSION, WAITER } from './document.ts';
 import { readObject } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
 import { ABOUT_LIMITS, type About, type Key, type StopRequest } from './lock-state.ts';
-import type { Policies } from './policies.ts';
+import type { Policies } from './me.ts';
 
 /** Bytes of all annotations beyond which nobody more is let in: the API refuses at 262,144 and leaving must still be possible. */
 export const ANNOTATIONS_LIMIT = 200_000;
@@ -15,7 +15,7 @@ export interface Edit {
   holders?: Record<Key, HolderText | undefined>;
   waiters?: Record<Key, WaiterText | undefined>;
   /** Changes to the `lock` annotation; undefined removes a field. */
-  lock?: { next?: number; stop?: StopRequest | undefined; superseded?: ReadonlyMap<string, number> | undefined };
+  lock?: { next?: number; stop?: StopRequest | undefined; superseded?: ReadonlyMap<string, number> | undefined; done?: string[] };
   spec?: RawSpec;
 }
 
@@ -24,6 +24,7 @@ export interface HolderText {
   mark: string;
   durationMs: number;
   since: string | undefined;
+  ended?: boolean;
   /** Undefined: when its ticket says. */
   came?: number | undefined;
   policies?: Policies | undefined;
@@ -66,8 +67,17 @@ export function annotationsSize(lease: RawLease): number {
   );
 }
 
-function printHolder({ id, mark, durationMs, since, came, policies: { group, declines } = {}, about }: HolderText): string {
-  const policies = { came, group, ...(declines && { declines }) };
+function printHolder({
+  id,
+  mark,
+  durationMs,
+  since,
+  ended,
+  came,
+  policies: { group, declines } = {},
+  about,
+}: HolderText): string {
+  const policies = { came, group, ...(declines && { declines }), ...(ended && { ended }) };
   return JSON.stringify({ id, mark, duration: durationMs / 1000, since, ...policies, about: cut(about) });
 }
 

@@ -13,6 +13,7 @@ import {
   type StopRequest,
   type Waiter,
 } from './lock-state.ts';
+import { KEYS_MOST } from './policies.ts';
 
 /** A holder whose entry can't be read still blocks: somebody may be running. */
 export function readHolder(key: Key, value: string): Holder {
@@ -25,6 +26,7 @@ export function readHolder(key: Key, value: string): Holder {
     fingerprint: value,
     mark: text(fields?.mark),
     declines: fields?.declines === true,
+    ended: fields?.ended === true,
   };
 }
 
@@ -77,6 +79,10 @@ export function readStop(value: unknown): StopRequest | undefined {
 export function readSuperseded(value: unknown): ReadonlyMap<string, number> {
   return new Map(Object.entries(isObject(value) ? value : {}).map(([group, came]) => [group, count(came)]));
 }
+
+/** Keys for which the work has succeeded. */
+export const readDone = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((key): key is string => typeof key === 'string').slice(-KEYS_MOST) : [];
 
 function readAbout(value: unknown): About {
   if (!isObject(value)) return {};

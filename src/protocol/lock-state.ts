@@ -41,6 +41,8 @@ export interface Holder extends Entry {
   mark: string;
   /** Whoever wants to replace it has to wait until it has finished. */
   declines: boolean;
+  /** Its work is over, and the lock stays taken for its duration all the same: nobody renews it. */
+  ended: boolean;
 }
 
 export interface Waiter extends Entry {
@@ -75,6 +77,8 @@ export interface LockState {
   stop: StopRequest | undefined;
   /** Of each group, who came last of those that have had the lock. */
   superseded: ReadonlyMap<string, number>;
+  /** Keys for which the work has succeeded, the oldest first. */
+  done: readonly string[];
   transitions: number;
   /** Set when the API server's own coordinated election runs on this Lease: why it is not ours. */
   coordinated: string | undefined;

@@ -1,7 +1,20 @@
 /** Who a participant is on one lock, and which entries of a document are its own. Pure. */
 import type { Steady } from '../clock.ts';
 import type { About, Key } from './lock-state.ts';
-import type { Policies } from './policies.ts';
+
+/** What a participant wants of the others, and what they may expect of it (policies.ts). */
+export interface Policies {
+  /** Of the waiters of this group only the newest matters. */
+  group?: string | undefined;
+  /** Asks whoever holds the lock to stop. */
+  replaces?: boolean | undefined;
+  /** Finishes first, whoever wants to replace it. */
+  declines?: boolean | undefined;
+  /** The lock stays taken for as long from when it was acquired, however short the work was. */
+  minHoldMs?: number | undefined;
+  /** Whoever comes with a key for which the work has succeeded already need not do it. */
+  once?: string | undefined;
+}
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */
 export interface Me {

@@ -6,23 +6,15 @@
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
 import { isMe, type Me } from './me.ts';
 
-/** What one participant wants. */
-export interface Policies {
-  /** Of the waiters of this group only the newest matters. */
-  group?: string | undefined;
-  /** Asks whoever holds the lock to stop. */
-  replaces?: boolean | undefined;
-  /** Finishes first, whoever wants to replace it. */
-  declines?: boolean | undefined;
-}
-
 /** The group of those who name none. */
 export const DEFAULT_GROUP = 'default';
 
 /** Why I need not wait any longer. */
 export type Skip =
   /** A newer one of my group has come; `by` is empty where it has gone since. */
-  { kind: 'superseded'; by: string; group: string };
+  | { kind: 'superseded'; by: string; group: string }
+  /** The work has succeeded for this key. */
+  | { kind: 'done'; key: string };
 
 /** Of how many groups the lock remembers who came last. */
 const GROUPS_MOST = 20;
@@ -35,8 +27,13 @@ export function olderOfGroup({ waiters }: LockState, me: Me, came: number): Wait
 }
 
 /** `came` undefined: I am about to come, and nobody is newer. */
-export function skipFor({ waiters, holders, superseded }: LockState, me: Me, came = Number.POSITIVE_INFINITY): Skip | undefined {
-  const group = me.policies?.group;
+export function skipFor(
+  { waiters, holders, superseded, done }: LockState,
+  me: Me,
+  came = Number.POSITIVE_INFINITY,
+): Skip | undefined {
+  const { group, once } = me.policies ?? {};
+  if (once !== undefined && done.includes(once)) return { kind: 'done', key: once };
   if (group === undefined) return undefined;
   const newer = [...waiters, ...holders].find((entry) => entry.group === group && entry.came > came && !isMe(entry, me));
   if (!newer && (superseded.get(group) ?? 0) <= came) return undefined;
@@ -48,6 +45,12 @@ export function withNewest({ superseded }: LockState, group: string, came: numbe
   const newest = new Map(superseded).set(group, Math.max(came, superseded.get(group) ?? 0));
   return new Map([...newest].toSorted(([, a], [, b]) => b - a).slice(0, GROUPS_MOST));
 }
+
+/** For how many keys the lock remembers that the work has succeeded. */
+export const KEYS_MOST = 20;
+
+export const withDone = ({ done }: LockState, key: string): string[] =>
+  [...done.filter((known) => known !== key), key].slice(-KEYS_MOST);
 
 /** The request of whoever came after this holder and wants to replace it; of several, of the first in line. */
 export function replacementOf({ waiters }: LockState, { came, key }: Holder, me: Me): StopRequest | undefined {

@@ -4,7 +4,7 @@
  */
 import type { Steady } from '../clock.ts';
 import { visible } from '../visible.ts';
-import { longDeadAfterMs, othersMayTakeAt, standingStillMs } from './deadlines.ts';
+import { keptUntil, longDeadAfterMs, othersMayTakeAt, standingStillMs } from './deadlines.ts';
 import { AHEAD_MS, UNLOCKED } from './document.ts';
 import { readObject, text } from './entries.ts';
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
@@ -13,9 +13,9 @@ import { renewTimeWriter } from './stamps.ts';
 /**
  * `alive`: it has renewed lately. `silent`: it should have renewed since. `expired`: its lease is over, and those who have watched it take the lock.
  * `dead`: for so long that a newcomer takes it, too. `cleared`: another client has cleared or replaced it, and its command may still be stopping.
- * `unknown`: the Lease does not say when it last renewed.
+ * `kept`: its work has ended, and the lock stays taken for a minimum time. `unknown`: the Lease does not say when it last renewed.
  */
-export type Life = 'alive' | 'silent' | 'expired' | 'dead' | 'cleared' | 'unknown';
+export type Life = 'alive' | 'silent' | 'expired' | 'dead' | 'cleared' | 'kept' | 'unknown';
 
 export interface HolderReport {
   holder: Holder;
@@ -96,15 +96,19 @@ function reportHolder(holder: Holder, state: LockState, nowMs: number): HolderRe
     heldMs: sinceMs(holder.since, nowMs),
     renewedAgoMs: agoMs,
     renewedBy: agoMs === undefined ? undefined : written === undefined ? 'holder' : 'server',
-    neverRenewed: standing === 'holds' && agoMs !== undefined && isFirstWrite(acquireTime, renewTime, durationMs),
+    neverRenewed:
+      standing === 'holds' && !holder.ended && agoMs !== undefined && isFirstWrite(acquireTime, renewTime, durationMs),
     expiresInMs,
-    freeInMs: left(durationMs === undefined ? undefined : othersMayTakeAt(0 as Steady, durationMs), agoMs),
+    freeInMs: left(durationMs === undefined ? undefined : freeAfter(holder.ended, durationMs), agoMs),
   };
 }
 
+const freeAfter = (ended: boolean, durationMs: number): number => (ended ? keptUntil : othersMayTakeAt)(0 as Steady, durationMs);
+
 /** Clients of other kinds renew when they like, at the latest before the end of their lease. */
-function lifeOf({ durationMs, standing }: Holder, agoMs: number | undefined): Life {
+function lifeOf({ durationMs, standing, ended }: Holder, agoMs: number | undefined): Life {
   if (durationMs === undefined || agoMs === undefined) return 'unknown';
+  if (ended) return agoMs <= keptUntil(0 as Steady, durationMs) ? 'kept' : 'expired';
   if (agoMs <= (standing === 'foreign' ? durationMs : standingStillMs(durationMs))) return 'alive';
   if (agoMs <= durationMs) return 'silent';
   return agoMs <= longDeadAfterMs(durationMs) ? 'expired' : 'dead';

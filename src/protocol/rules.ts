@@ -6,7 +6,7 @@
 import { later, type Steady } from '../clock.ts';
 import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
-import { CLOCKS_AGREE_MS, othersMayTakeAt, standingStillMs } from './deadlines.ts';
+import { CLOCKS_AGREE_MS, keptUntil, othersMayTakeAt, standingStillMs } from './deadlines.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
 import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './lock-state.ts';
@@ -112,6 +112,7 @@ export function mayBeDead(view: View, me: Me): boolean {
   return blockers.every(({ deadAt, holder, at }) => {
     if (state.writtenAtServerMs === undefined) return true;
     if (deadAt === undefined || !stamp || holder.durationMs === undefined) return false;
+    if (holder.ended) return deadAt <= stamp.receivedAt;
     return deadAt <= Math.max(stamp.receivedAt, later(at, standingStillMs(holder.durationMs)));
   });
 }
@@ -129,7 +130,9 @@ export function whoHolds(view: View, me: Me, now: Steady): Holder[] {
     .map(({ holder }) => holder);
 }
 
-const blockersOf = (view: View, me: Me): Sighting[] => [...view.holders.values()].filter(({ holder }) => !isMe(holder, me));
+/** Whoever has ended and was cleared keeps nothing, and runs nothing. */
+const blockersOf = (view: View, me: Me): Sighting[] =>
+  [...view.holders.values()].filter(({ holder }) => !isMe(holder, me) && !(holder.ended && holder.standing === 'ousted'));
 
 function coordinated(why: string, me: Me): Decision {
   const message =
@@ -157,7 +160,8 @@ function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Stea
 
 function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Steady {
   const durationMs = holder.durationMs ?? me.durationMs;
-  return Math.min(deadAt ?? Number.POSITIVE_INFINITY, othersMayTakeAt(at, durationMs)) as Steady;
+  const freeAt = holder.ended ? keptUntil(at, durationMs) : othersMayTakeAt(at, durationMs);
+  return Math.min(deadAt ?? Number.POSITIVE_INFINITY, freeAt) as Steady;
 }
 
 function waitersAhead(state: LockState, place: { priority: number; ticket: number; nonce: string }): Waiter[] {

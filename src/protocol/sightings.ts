@@ -3,7 +3,7 @@
  * other machine's wall clock is involved.
  */
 import { later, type Steady } from '../clock.ts';
-import { longDeadAfterMs, standingStillMs } from './deadlines.ts';
+import { keptUntil, longDeadAfterMs, standingStillMs } from './deadlines.ts';
 import type { Holder, Key, LockState } from './lock-state.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
@@ -116,9 +116,12 @@ const TOLERATED_MS = 5000;
  * When a holder that stays silent is dead by the API server's own clock, so that a newcomer need not watch it for a whole duration. Known in advance,
  * too: else a newcomer that comes a moment later, when it is dead, would overtake a waiter.
  */
-function longDeadAt({ at, holder: { durationMs } }: Sighting, writtenAtServerMs: number, stamp: Stamp): Steady | undefined {
+function longDeadAt({ at, holder }: Sighting, writtenAtServerMs: number, stamp: Stamp): Steady | undefined {
+  const { durationMs, ended } = holder;
   if (durationMs === undefined) return undefined;
   const silentMs = stamp.serverMs - writtenAtServerMs;
+  // Nothing of it runs, so that a clock that is wrong costs some of the time that was asked for, and nobody's safety.
+  if (ended) return later(stamp.receivedAt, Math.max(0, keptUntil(0 as Steady, durationMs) - silentMs));
   const byStamps = later(stamp.receivedAt, Math.max(0, longDeadAfterMs(durationMs) - silentMs));
   return Math.max(byStamps, later(at, standingStillMs(durationMs))) as Steady;
 }

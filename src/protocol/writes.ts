@@ -7,7 +7,7 @@ import { edit, type HolderText, keyOf } from './edit.ts';
 import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
 import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
-import { olderOfGroup, withNewest } from './policies.ts';
+import { olderOfGroup, withDone, withNewest } from './policies.ts';
 import type { View } from './sightings.ts';
 import { MANAGERS } from './stamps.ts';
 
@@ -72,19 +72,34 @@ export function renewal({ view: { state, exists }, me, moment }: Draft, key: Key
   return exists ? tracked(lease, moment) : asNew(lease);
 }
 
-/** The document without me, as holder or as waiter; undefined if nothing of mine is in it. */
-export function withoutMe(state: LockState, me: Me, wall: Date): { lease: RawLease; asHolder: boolean } | undefined {
+/** What remains of a holder: for how long the lock stays taken, and whether the work has succeeded. */
+export interface Remains {
+  keepMs: number;
+  succeeded: boolean;
+}
+
+/** The document without me, as holder or as waiter; undefined if nothing of mine is in it, or only what is to remain. */
+export function withoutMe(
+  state: LockState,
+  me: Me,
+  wall: Date,
+  { keepMs, succeeded }: Remains = { keepMs: 0, succeeded: false },
+): { lease: RawLease; asHolder: boolean } | undefined {
   const mine = findMine(state.holders, me);
   const waiting = keysOfMine(state.waiters, me);
   const asHolder = mine?.standing === 'holds';
-  if (!mine && waiting.length === 0) return undefined;
+  if ((!mine || mine.ended) && waiting.length === 0) return undefined;
+  const kept = asHolder && keepMs > 0 ? { ...me, durationMs: Math.ceil(keepMs / 1000) * 1000 } : undefined;
+  const { once } = me.policies ?? {};
   const lease = edit(state.lease, {
-    holders: removed(mine ? [mine.key] : []),
+    holders: mine ? { [mine.key]: kept && { ...mine, ...kept, came: cameOf(mine.ticket, mine.came), ended: true } } : {},
     waiters: removed([...waiting, ...state.unreadable]),
     ...(asHolder && {
-      lock: { stop: undefined },
+      lock: { stop: undefined, ...(succeeded && once !== undefined && { done: withDone(state, once) }) },
       // What client-go writes on release; 0.2.5 of K8SLock takes it, too, since the time is past.
-      spec: { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(wall) },
+      spec: kept
+        ? heldSpec(kept, { wall }, state.lease.spec)
+        : { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(wall) },
     }),
   });
   return { lease, asHolder };
@@ -127,7 +142,7 @@ function holderText(me: Me, { mark }: Moment, { since, came }: Pick<HolderText, 
 /** Said only where the ticket does not say it. */
 const cameOf = (ticket: number, came: number): number | undefined => (came > ticket ? came : undefined);
 
-function heldSpec(me: Me, { wall }: Moment, before: RawSpec | undefined): RawSpec {
+function heldSpec(me: Me, { wall }: Pick<Moment, 'wall'>, before: RawSpec | undefined): RawSpec {
   const written = wall.getTime() + (me.legacyExpiry ? me.durationMs : 0);
   // client-go compares whole seconds: a renewal within the same second, or by a clock set back, would look like none.
   const last = before?.holderIdentity === me.id && before.renewTime ? Date.parse(before.renewTime) : Number.NaN;

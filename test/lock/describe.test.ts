@@ -18,6 +18,7 @@ const holder = (more: Partial<Holder>): Holder => ({
   came: 1,
   group: undefined,
   declines: false,
+  ended: false,
   ...more,
 });
 

@@ -1,5 +1,5 @@
 /** What one participant of ours is like: its durations, and what it wants of the others. */
-import type { Policies } from '../../src/protocol/policies.ts';
+import type { Policies } from '../../src/protocol/me.ts';
 import type { Timings } from '../../src/protocol/timings.ts';
 import type { Source } from './ours.ts';
 import type { Random } from './random.ts';
@@ -20,5 +20,7 @@ export function pickPolicies(random: Random, has: (fault: string) => boolean): P
     if (random.chance(0.3)) Object.assign(policies, { replaces: true, group: policies.group ?? 'default' });
     policies.declines = random.chance(0.2);
   }
+  if (has('min-hold') && random.chance(0.4)) policies.minHoldMs = random.pick([3, 10, 30, 90, 300]) * 1000;
+  if (has('once') && random.chance(0.6)) policies.once = `tick-${Math.floor(random.next() * 40)}`;
   return Object.keys(policies).length > 0 ? policies : undefined;
 }

@@ -11,6 +11,7 @@ export interface Command {
   onStopping(happen: () => void): void;
   /** The supervisor hears of a renewal. */
   heard(stopBy: number): void;
+  endedByItself(): boolean;
   /** Its guard is gone. */
   orphan(diesToo: boolean): void;
 }
@@ -31,6 +32,7 @@ class SimulatedCommand implements Command {
   readonly #around: Surroundings;
   readonly #options: CommandOptions;
   #over = false;
+  #byItself = false;
   #stopping = false;
   #deadline: number;
   #unwatch = () => {};
@@ -55,6 +57,8 @@ class SimulatedCommand implements Command {
     if (!has('stubborn') && random.chance(0.6)) this.#dieIn(random.next() * times.killGraceMs, `ended after ${why}`);
     else this.#dieIn(times.killGraceMs + random.next() * times.reapMs, `killed after ${why}`);
   }
+
+  readonly endedByItself = (): boolean => this.#byItself;
 
   onStopping(happen: () => void): void {
     this.#tell = happen;
@@ -100,6 +104,7 @@ class SimulatedCommand implements Command {
   #work(): boolean {
     if (this.#over) return false;
     if (!this.#options.random.chance(0.8)) return this.#options.process.deliver(() => this.stop('its main process ended'));
+    this.#byItself = true;
     this.#end('ended by itself');
     return true;
   }

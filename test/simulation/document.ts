@@ -14,6 +14,8 @@ export interface Entry {
   came: number;
   group: string | undefined;
   replaces: boolean;
+  /** Its work is over, and the lock stays taken. */
+  ended: boolean;
   text: string;
 }
 
@@ -68,6 +70,7 @@ function add(list: Entry[], key: string, text: string): void {
     came: Math.max(Number(key.slice(0, dash)), numberOf(fields.came)),
     group: typeof fields.group === 'string' ? fields.group : undefined,
     replaces: fields.replaces === true,
+    ended: fields.ended === true,
     text,
   });
 }

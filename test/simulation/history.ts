@@ -3,7 +3,7 @@
  * API server can be written down in the same words.
  */
 import type { RawLease } from '../../src/protocol/lease.ts';
-import type { Policies } from '../../src/protocol/policies.ts';
+import type { Policies } from '../../src/protocol/me.ts';
 import type { Timings } from '../../src/protocol/timings.ts';
 
 export interface Author {
@@ -38,6 +38,8 @@ export type Occurrence =
   | { type: 'lost'; author: Author; reason: string; calmForMs?: number }
   /** It ends its work because somebody wants it to. */
   | { type: 'stopping'; author: Author; kind: string }
+  /** Its work has, and it will say so in the Lease. */
+  | { type: 'succeeded'; author: Author }
   /** Something keeps this author from being punctual: until now, or (`lasting`) until the same source says otherwise. */
   | {
       type: 'troubled';

@@ -4,7 +4,7 @@
  */
 import type { answerOf } from '../../src/api/answers.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
-import type { acquire, Emit, HeldLock, LockEvent, Participant } from '../../src/lock/index.ts';
+import type { acquire, Emit, HeldLock, LockEvent, Participant, Work } from '../../src/lock/index.ts';
 import type { timings } from '../../src/protocol/timings.ts';
 import { pickPolicies, pickTimings } from './character.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
@@ -12,6 +12,7 @@ import { type Command, newCommand } from './command.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
+import { wordsOf } from './story.ts';
 
 /** The code under test, or a broken copy of it. */
 export interface Source {
@@ -176,8 +177,9 @@ class OneOfOurs implements Ours {
   #onEvent(event: LockEvent): void {
     const { world, network, listen } = this.#around;
     const { author } = this;
-    if (event.type === 'released' || event.type === 'left-queue') listen(world.now(), { type: 'said', author, what: event.type });
-    else this.#tell(describe(event));
+    const gone = event.type === 'left-queue' || (event.type === 'released' && event.keptMs === 0);
+    if (gone) listen(world.now(), { type: 'said', author, what: event.type });
+    else this.#tell(wordsOf(event));
     if (event.type === 'release-failed') listen(world.now(), { type: 'said', author, what: 'could-not-leave' });
     if (event.type === 'lost') {
       const calmForMs = network.calmForMs(this.#options.name);
@@ -208,6 +210,14 @@ class OneOfOurs implements Ours {
     await this.#guard(acquisition.lock);
   }
 
+  #workOf({ endedByItself }: Command, lock: HeldLock): Work {
+    const { author } = this;
+    if (author.policies?.once === undefined || !endedByItself() || lock.isLost() || this.#options.random.chance(0.3))
+      return 'ended';
+    this.#around.listen(this.#around.world.now(), { type: 'succeeded', author });
+    return 'succeeded';
+  }
+
   async #guard(lock: HeldLock): Promise<void> {
     const { world, listen } = this.#around;
     const { process, random, has, conduct } = this.#options;
@@ -229,17 +239,6 @@ class OneOfOurs implements Ours {
     }
     await promise;
     if (random.chance(0.02)) lock.abandon();
-    else if (!conduct.releaseBeforeReaping) await lock.release();
-  }
-}
-
-function describe(event: LockEvent): string {
-  switch (event.type) {
-    case 'waiting':
-      return `waits at place ${event.position} behind ${event.heldBy.map((holder) => `${holder.id} (${holder.standing})`).join(', ') || 'nobody'}`;
-    case 'trouble':
-      return `had trouble ${event.doing}: ${event.message}, tries again in ${event.retryInMs.toFixed(0)} ms`;
-    default:
-      return event.type;
+    else if (!conduct.releaseBeforeReaping) await lock.release(this.#workOf(running, lock));
   }
 }

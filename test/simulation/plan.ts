@@ -27,6 +27,8 @@ const PROFILES: Record<string, string[]> = {
   deeds: [...COMMON, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
   operated: ['dismiss', 'move', 'stop', 'unlock', 'delete', 'crash', 'delay', 'loss', 'late', 'watch', 'impatience', 'priority'],
   replaced: ['supersede', 'replace', 'crash', 'delay', 'impatience', 'priority', 'watch', 'loss', 'late'],
+  spared: ['min-hold', 'once', 'one-try', 'supersede', 'crash', 'delay', 'impatience', 'watch', 'loss', 'late'],
+  sparse: ['min-hold', 'one-try', 'idle', 'crash', 'impatience', 'replace'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],
@@ -64,7 +66,7 @@ const PROFILES: Record<string, string[]> = {
 };
 
 /** How many take part, where that makes the profile. */
-const SIZES: Record<string, [number, ...number[]]> = { lonely: [2, 3], flood: [300] };
+const SIZES: Record<string, [number, ...number[]]> = { lonely: [2, 3], sparse: [2, 3, 5], flood: [300] };
 
 export const FAULTS: readonly string[] = [...new Set(Object.values(PROFILES).flat())];
 /** Those of which a run is drawn: a crowd takes a minute, and is to be asked for. */

@@ -1,4 +1,5 @@
 /** The last events of a run in words: kept as they come, told only when something went wrong. */
+import type { LockEvent } from '../../src/lock/index.ts';
 import type { Violation } from './checker/index.ts';
 import { kindOf } from './checker/writes.ts';
 import { docOf } from './document.ts';
@@ -63,6 +64,8 @@ function words(event: Occurrence): string {
       return `ENDED: ${event.how}`;
     case 'stopping':
       return `is asked to stop (${event.kind})`;
+    case 'succeeded':
+      return `has succeeded (key ${event.author.policies?.once})`;
     case 'lost':
       return `lost: ${event.reason}`;
     case 'troubled':
@@ -79,5 +82,17 @@ function words(event: Occurrence): string {
     }
     default:
       return event satisfies never;
+  }
+}
+
+/** What a participant says of itself. */
+export function wordsOf(event: LockEvent): string {
+  switch (event.type) {
+    case 'waiting':
+      return `waits at place ${event.position} behind ${event.heldBy.map((holder) => `${holder.id} (${holder.standing})`).join(', ') || 'nobody'}`;
+    case 'trouble':
+      return `had trouble ${event.doing}: ${event.message}, tries again in ${event.retryInMs.toFixed(0)} ms`;
+    default:
+      return event.type;
   }
 }

@@ -52,7 +52,7 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
 }
 
 function recordOurs({ holds, running, sights }: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
-  if (kind === 'release' || kind === 'leave') holds.delete(author.nonce);
+  if (kind === 'release' || kind === 'keep' || kind === 'leave') holds.delete(author.nonce);
   const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
   if (!mine || (kind !== 'claim' && kind !== 'renew')) return;
   const hold = holds.get(author.nonce);

@@ -11,11 +11,14 @@ import { type CheckerOptions, date, type Facts, type Landed, newFacts, type Viol
 import { newGroups } from './groups.ts';
 import { judgeClaim, recordHolds } from './holds.ts';
 import { newIntervals } from './intervals.ts';
+import { newKept } from './kept.ts';
 import { judgeFailure, judgeLoss } from './losses.ts';
+import { newOnce } from './once.ts';
 import { newOneTry } from './one-try.ts';
 import { follow, judgeQueue } from './queue.ts';
 import { newRequests } from './requests.ts';
 import { newRestores } from './restores.ts';
+import { newSkips } from './skips.ts';
 import { newStops } from './stops.ts';
 import { sweep } from './sweep.ts';
 import { kindOf } from './writes.ts';
@@ -53,7 +56,7 @@ export function newChecker(options: CheckerOptions): Checker {
       sweep(facts, at, calmSince);
       rooms.stops.sweep(at);
       rooms.dismissals.sweep(at);
-      rooms.groups.sweep(at);
+      rooms.skips.sweep(at);
       rooms.restores.sweep(at);
       rooms.requests.sweep(at);
     },
@@ -66,13 +69,19 @@ export function newChecker(options: CheckerOptions): Checker {
   };
 }
 
-const newRooms = (facts: Facts) => ({
+function newRooms(facts: Facts) {
+  const groups = newGroups(facts);
+  return { ...newPlainRooms(facts), groups, skips: newSkips(facts, groups) };
+}
+
+const newPlainRooms = (facts: Facts) => ({
   facts,
   exits: newExits(facts),
   intervals: newIntervals(facts),
   stops: newStops(facts),
   dismissals: newDismissals(facts),
-  groups: newGroups(facts),
+  kept: newKept(facts),
+  once: newOnce(facts),
   restores: newRestores(facts),
   oneTry: newOneTry(facts),
   requests: newRequests(facts),
@@ -86,7 +95,7 @@ function lose({ facts, stops }: Rooms, at: number, event: Extract<Occurrence, { 
 }
 
 function take(rooms: Rooms, at: number, event: Occurrence): void {
-  const { facts, exits, intervals, stops, dismissals, groups, oneTry, requests } = rooms;
+  const { facts, exits, intervals, stops, kept, once, oneTry, requests } = rooms;
   switch (event.type) {
     case 'commit':
       commit(rooms, at, landedOf(event));
@@ -95,15 +104,10 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
       show(rooms, at, event);
       break;
     case 'unqueued':
-      judgeFailure(facts, at, event);
-      dismissals.unqueued(at, event);
-      groups.unqueued(at, event);
-      exits.gaveUp(at, event);
-      oneTry.unqueued(at, event);
-      follow(facts, at, event);
+      unqueue(rooms, at, event);
       break;
     case 'queued':
-      oneTry.queued(at, event);
+      for (const room of [oneTry, kept]) room.queued(at, event);
       follow(facts, at, event);
       break;
     case 'troubled':
@@ -114,15 +118,17 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
       requests.asked(at, event);
       break;
     case 'started':
-      intervals.started(at, event);
-      stops.started(at, event.author);
+      for (const room of [intervals, stops, kept]) room.started(at, event);
       break;
     case 'ended':
       stops.ended(at, event.author);
       intervals.ended(at, event);
       break;
     case 'stopping':
-      stops.stopping(at, event);
+      for (const room of [stops, kept]) room.stopping(at, event);
+      break;
+    case 'succeeded':
+      once.succeeded(event.author);
       break;
     case 'lost':
       lose(rooms, at, event);
@@ -138,17 +144,32 @@ function take(rooms: Rooms, at: number, event: Occurrence): void {
   }
 }
 
-function show({ facts, stops, dismissals, groups }: Rooms, at: number, event: Extract<Occurrence, { type: 'shown' }>): void {
+function unqueue(rooms: Rooms, at: number, event: Extract<Occurrence, { type: 'unqueued' }>): void {
+  const { facts, exits, dismissals, skips, kept, oneTry } = rooms;
+  judgeFailure(facts, at, event);
+  dismissals.unqueued(at, event);
+  skips.unqueued(at, event);
+  exits.gaveUp(at, event);
+  oneTry.unqueued(at, event);
+  kept.unqueued(at, event);
+  follow(facts, at, event);
+}
+
+function show({ facts, stops, dismissals, skips }: Rooms, at: number, event: Extract<Occurrence, { type: 'shown' }>): void {
   facts.ghosts.shown(at, event);
   if (!facts.sights.show(at, event, facts.holds.values())) return;
   follow(facts, at, event);
   stops.shown(at, event);
   dismissals.shown(at, event);
-  groups.shown(at, event);
+  skips.shown(at, event);
 }
 
 /** It is judged by what was so before it, and taken in afterwards. */
-function commit({ facts, exits, intervals, stops, groups, restores, oneTry, requests }: Rooms, at: number, landed: Landed): void {
+function commit(
+  { facts, exits, intervals, stops, groups, kept, once, restores, oneTry, requests }: Rooms,
+  at: number,
+  landed: Landed,
+): void {
   const { after } = landed;
   if (after) {
     judgeChanges(facts, at, { ...landed, after });
@@ -166,6 +187,8 @@ function commit({ facts, exits, intervals, stops, groups, restores, oneTry, requ
   recordHolds(facts, at, landed);
   stops.landed(at, landed);
   groups.landed(at, landed);
+  kept.landed(at, landed);
+  once.landed(at, landed);
   restores.landed(at, landed);
   oneTry.landed(at);
   requests.landed(at);

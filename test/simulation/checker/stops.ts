@@ -7,7 +7,7 @@ import type { Facts, Landed } from './facts.ts';
 export interface Stops {
   landed(at: number, write: Landed): void;
   shown(at: number, event: Occurrence & { type: 'shown' }): void;
-  started(at: number, author: Author): void;
+  started(at: number, event: Occurrence & { type: 'started' }): void;
   stopping(at: number, event: Occurrence & { type: 'stopping' }): void;
   ended(at: number, author: Author): void;
   /** Who knows that it has lost owes nothing but its command's end, which is judged elsewhere. */
@@ -46,7 +46,7 @@ export function newStops(facts: Facts): Stops {
       if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
     },
     /** Somebody who wants it replaced may have been in the queue when it claimed. */
-    started(at, author) {
+    started(at, { author }) {
       const hold = holds.get(author.nonce);
       const seen = sights.newest(author)?.doc;
       if (hold && seen && asksToStop(seen, author, hold.key)) asked.set(author.nonce, { since: at, shownAt: at });

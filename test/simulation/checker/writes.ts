@@ -6,12 +6,13 @@ import { type Doc, isAhead, LOCK, PREFIX } from '../document.ts';
 import type { Author } from '../history.ts';
 import { isOlder } from './groups.ts';
 
-export type WriteKind = 'claim' | 'renew' | 'release' | 'enqueue' | 'leave';
+export type WriteKind = 'claim' | 'renew' | 'release' | 'keep' | 'enqueue' | 'leave';
 
 export function kindOf({ id, nonce }: Author, before: Doc | undefined, after: Doc): WriteKind {
   const own = (doc: Doc) => holderKeys(doc).filter((name) => name.endsWith(`-${nonce}`));
   const held = before?.named === id ? own(before) : [];
   const mine = after.holders.find((entry) => entry.nonce === nonce);
+  if (mine?.ended && held.includes(PREFIX.holder + mine.key)) return 'keep';
   if (mine && after.named === id) {
     if (!held.includes(PREFIX.holder + mine.key)) return 'claim';
     // Over an entry of its own that somebody spoiled: mended by the holder, or claimed anew by one who never knew that he held.
@@ -76,15 +77,15 @@ function mayChange(name: string, { author, kind, before, after, priority }: Chec
 }
 
 function lockChanges(author: Author, kind: WriteKind, before: Doc, after: Doc): string[] {
-  const { next: n1, stop: s1, v: v1, superseded: u1, ...rest1 } = before.lock;
-  const { next: n2, stop: s2, v: v2, superseded: u2, ...rest2 } = after.lock;
-  void [v1, v2];
+  const { next: n1, stop: s1, v: v1, superseded: u1, done: d1, ...rest1 } = before.lock;
+  const { next: n2, stop: s2, v: v2, superseded: u2, done: d2, ...rest2 } = after.lock;
+  void [v1, v2, d1, d2];
   const wrong: string[] = [];
   if (JSON.stringify(rest1) !== JSON.stringify(rest2)) wrong.push('changed unknown fields of the lock annotation');
   if (isTicket(n1) && Number(n2 ?? 0) < n1) wrong.push(`set the next ticket back from ${n1} to ${n2}`);
   const mayRecord = kind === 'claim' && author.policies?.group !== undefined;
   if (!mayRecord && JSON.stringify(u1) !== JSON.stringify(u2)) wrong.push('changed who came last of a group');
-  const ends = kind === 'claim' || kind === 'release';
+  const ends = kind === 'claim' || kind === 'release' || kind === 'keep';
   if (!ends && JSON.stringify(s1) !== JSON.stringify(s2)) wrong.push('changed the stop request');
   if (ends && s2 !== undefined) wrong.push('left a stop request behind');
   return wrong;
@@ -98,6 +99,7 @@ const OURS: Record<WriteKind, string[]> = {
   claim: ['holderIdentity', 'leaseDurationSeconds', 'renewTime', 'acquireTime', 'leaseTransitions'],
   renew: ['renewTime', 'leaseDurationSeconds'],
   release: ['holderIdentity', 'leaseDurationSeconds', 'renewTime'],
+  keep: ['leaseDurationSeconds', 'renewTime'],
   enqueue: [],
   leave: [],
 };
