@@ -7,7 +7,9 @@ import { durationOf } from '../src/durations.ts';
 import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
-import { problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import type { Policies } from '../src/protocol/me.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../src/protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 import { type Given, givenIn, InputError, type Phase, type Rule } from './given-inputs.ts';
 
@@ -20,6 +22,7 @@ export interface Inputs {
   workingDirectory: string | undefined;
   timeoutMs: number;
   onBusy: OnBusy;
+  policies: Policies;
   priority: number;
   timings: Timings;
   holder: string | undefined;
@@ -93,6 +96,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     workingDirectory: text('working-directory'),
     timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? (mode === 'release' ? UNLOCK_TIMEOUT_MS : DEFAULT_TIMEOUT_MS),
     onBusy,
+    policies: readPolicies(given, onBusy),
     priority: integer('priority', 1_000_000),
     timings,
     holder,
@@ -102,6 +106,27 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     onLost,
     githubToken,
     access: readAccess(given, due, env),
+  };
+}
+
+const GROUP: Rule = { problemOf: (group) => problemOfMark(group, 'group'), characters: /[!-~]/ };
+const KEY: Rule = { problemOf: (key) => problemOfMark(key, 'key'), characters: /[!-~]/ };
+
+function readPolicies({ text, valid, flag, duration }: Given, onBusy: OnBusy): Policies {
+  const replaces = onBusy === 'replace';
+  const minHoldMs = duration('min-hold', '0');
+  const once = valid('once', KEY);
+  if (replaces && duration('timeout') === 0)
+    throw new InputError('timeout: 0 cannot be combined with on-busy replace, which waits until the holder has stopped');
+  if ((minHoldMs ?? 0) > MIN_HOLD_LIMIT_MS) throw new InputError('min-hold: too long: use at most 24h');
+  if (once !== undefined && text('run') === undefined)
+    throw new InputError('once: requires run: only then it is known whether the work has succeeded');
+  return {
+    group: valid('supersede', GROUP) ?? (replaces ? DEFAULT_GROUP : undefined),
+    replaces,
+    declines: flag('no-replace'),
+    minHoldMs,
+    once,
   };
 }
 

@@ -36,6 +36,8 @@ export interface Status {
   message?: string;
   /** When it did, by the wall clock, for people. */
   since: string;
+  /** Somebody has replaced this job, and has to wait until it ends. */
+  replaced?: string;
   acquiredAt?: string;
   /** It was held already, by the holder that several jobs agree on. */
   extended?: boolean;

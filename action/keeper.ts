@@ -128,7 +128,12 @@ function linesOf({ task: { inputs }, clock, log, session, report }: Keeper, part
 async function holdUntilEnd(lock: HeldLock, ending: AbortSignal, { task, clock, log, session, report }: Keeper): Promise<void> {
   const { inputs } = task;
   const since = clock.now();
-  lock.stopRequested.addEventListener('abort', () => report('stop-requested', { message: describeStop(stopRequestOf(lock)) }));
+  lock.stopRequested.addEventListener('abort', () => {
+    const request = stopRequestOf(lock);
+    const message = describeStop(request);
+    report('stop-requested', { message, ...(request.kind === 'replace' && { replaced: message }) });
+    if (request.kind === 'replace' && inputs.onLost === 'cancel') void cancelRun(inputs.githubToken ?? '', log, process.env);
+  });
   await untilAborted(AbortSignal.any([ending, lock.lost]));
   if (ending.aborted && !session.has('release')) log('error', `releasing the lock: ${ending.reason}`);
   const heldMs = clock.now() - since;

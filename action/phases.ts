@@ -128,6 +128,9 @@ async function reportAcquired(status: Status, { onBusy, mode, acquireIn }: Input
       await summarise(status, undefined, onBusy === 'skip' ? 'skipped' : 'not acquired');
       return onBusy === 'skip' ? note('k8s-lease-lock: skipped', message) : fail('k8s-lease-lock: not acquired', message);
     }
+    case 'skipped':
+      await summarise(status, undefined, 'skipped');
+      return note('k8s-lease-lock: skipped', `${subject} was not acquired: ${status.message}`);
     default:
       return fail(
         'k8s-lease-lock: not acquired',
@@ -148,5 +151,5 @@ async function continueFromPre(session: Session, inputs: Inputs, env: NodeJS.Pro
   if (!status)
     return fail('k8s-lease-lock: lost', 'the state saved by the pre phase is missing; a step may have deleted RUNNER_TEMP');
   setOutputs(status.phase === 'held' || status.phase === 'stop-requested', status);
-  if (status.phase !== 'busy') await checkLock(inputs, env);
+  if (status.phase !== 'busy' && status.phase !== 'skipped') await checkLock(inputs, env);
 }

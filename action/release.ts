@@ -54,10 +54,17 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
       await summarise(status, status.heldMs, 'held, not released');
       return warn('k8s-lease-lock: not released', `${describeLease(status)} is free when it expires: ${status.message}`);
     case 'released':
-      return await summarise(status, status.heldMs, 'held');
+      await summarise(status, status.heldMs, status.replaced === undefined ? 'held' : 'replaced');
+      return status.replaced === undefined ? undefined : reportReplaced(status, status.replaced, inputs);
     default:
       return; // It was never held, and main has said why.
   }
+}
+
+function reportReplaced(status: Status, replaced: string, { onLost }: Inputs): void {
+  const message = `the holder of ${describeLease(status)} was ${replaced}. The lock was held until the end of the job (${documentAt('policies.md#replace')})`;
+  if (onLost === 'warn') warn('k8s-lease-lock: replaced', message);
+  else fail('k8s-lease-lock: replaced', message);
 }
 
 function reportLost(message: string, { onLost }: Inputs): void {

@@ -154,7 +154,8 @@ function annotationOf(
     case 'not-acquired': {
       const { acquisition } = outcome;
       const message = describeNotAcquired(acquisition, me, clock.wall());
-      if (acquisition.kind === 'busy' && inputs.onBusy === 'skip') return [note, 'k8s-lease-lock: skipped', message];
+      if (acquisition.kind === 'skipped' || (acquisition.kind === 'busy' && inputs.onBusy === 'skip'))
+        return [note, 'k8s-lease-lock: skipped', message];
       const hint = acquisition.kind === 'refused' && acquisition.reason === 'credentials' ? explain401() : '';
       return [fail, 'k8s-lease-lock: not acquired', message + hint];
     }

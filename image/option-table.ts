@@ -46,6 +46,18 @@ const OPTIONS = [
     meaning:
       'older waiters of this group give up (exit 0, or -E), and so does this one for a newer; implied by --on-busy replace',
   },
+  {
+    name: 'min-hold',
+    value: 'DURATION',
+    default: '0',
+    meaning: 'how long the lock stays taken at least, from when it was acquired, however soon the command ends; at most 24h',
+  },
+  {
+    name: 'once',
+    value: 'KEY',
+    unset: 'none',
+    meaning: 'skip the command (exit 0, or -E) if it has succeeded under this lock with this key, one of the last 20',
+  },
   { name: 'no-replace', meaning: 'as holder, finish first, whoever wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {

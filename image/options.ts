@@ -2,9 +2,9 @@
 import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
-import { problemOfGroup, problemOfHolder, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
 import type { Policies } from '../src/protocol/me.ts';
-import { DEFAULT_GROUP } from '../src/protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../src/protocol/policies.ts';
 import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
@@ -153,13 +153,25 @@ export function waitSettings(read: Reader): WaitSettings {
 /** Of a command that waits: what it wants of the others that want the lock. */
 export function waiterPolicies(read: Reader, onBusy: OnBusy): Policies {
   const group = read.text('supersede') ?? (onBusy === 'replace' ? DEFAULT_GROUP : undefined);
-  const problem = group === undefined ? undefined : problemOfGroup(group);
+  const problem = group === undefined ? undefined : problemOfMark(group, 'group');
   if (problem !== undefined) throw new UsageError(problem);
   return { group, replaces: onBusy === 'replace' };
 }
 
 /** Of one that holds the lock as long as it runs. */
-export const holderPolicies = (read: Reader): Policies => ({ declines: read.flag('no-replace') });
+export function holderPolicies(read: Reader): Policies {
+  const minHoldMs = read.duration('min-hold') ?? 0;
+  if (minHoldMs > MIN_HOLD_LIMIT_MS) throw new UsageError(`--min-hold ${formatDuration(minHoldMs)} is too long: use at most 24h`);
+  return { declines: read.flag('no-replace'), minHoldMs };
+}
+
+/** Of one that knows whether its command has succeeded. */
+export function oncePolicy(read: Reader): Policies {
+  const once = read.text('once');
+  const problem = once === undefined ? undefined : problemOfMark(once, 'key');
+  if (problem !== undefined) throw new UsageError(problem);
+  return { once };
+}
 
 export const readOnLost = (read: Reader) => given(read.choice('on-lost', ON_LOST));
 export const readOrphans = (read: Reader) => given(read.choice('orphans', ORPHANS));

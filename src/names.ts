@@ -5,7 +5,8 @@ const LEASE_NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9]
 const NAMESPACE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 /** Printable, no spaces: ids are listed in the environment, separated by them. */
 const HOLDER = /^[!-~]{1,200}$/;
-const GROUP = /^[!-~]{1,128}$/;
+/** What participants tell each other by: compared as it is, and listed in every error. */
+const MARK = /^[!-~]{1,128}$/;
 
 const NAME_LIMIT = 253;
 /** Of a slug, so that two texts have the same with a chance of one in 2^40. */
@@ -60,10 +61,10 @@ export function problemOfHolder(holder: string): string | undefined {
   return `invalid holder "${holder}": use printable characters without spaces, at most 200`;
 }
 
-/** A sentence if the group is invalid. */
-export function problemOfGroup(group: string): string | undefined {
-  if (GROUP.test(group)) return undefined;
-  return `invalid group "${group}": use printable characters without spaces, at most 128`;
+/** A sentence if the group, or the key, is invalid. */
+export function problemOfMark(mark: string, what: 'group' | 'key'): string | undefined {
+  if (MARK.test(mark)) return undefined;
+  return `invalid ${what} "${mark}": use printable characters without spaces, at most 128`;
 }
 
 /** What every Lease is called in messages. */

@@ -47,7 +47,7 @@ const SHORTEST_MS = 60_000;
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`,
-  options: pick([...WAITING, 'no-replace', 'pod-grace', 'containers', 'status-port', 'dir'], {
+  options: pick([...WAITING, 'no-replace', 'min-hold', 'pod-grace', 'containers', 'status-port', 'dir'], {
     'lease-duration': { unset: '60s, or what --pod-grace needs' },
     'status-port': { default: String(STATUS_PORT) },
   }),

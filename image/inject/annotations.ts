@@ -31,6 +31,10 @@ export const ANNOTATIONS: readonly Annotation[] = [
   { name: 'mode', value: 'wrap|sidecar', default: 'wrap where it can be', meaning: 'how it is guarded' },
   { name: 'timeout', value: 'DURATION', default: 'no limit', meaning: 'how long to wait for the lock (wrap only)' },
   { name: 'on-busy', value: ON_BUSY.join('|'), default: 'wait', meaning: 'what to do where the lock is not free (wrap only)' },
+  { name: 'supersede', value: 'GROUP', default: 'none', meaning: 'older waiters of this group give up (wrap only)' },
+  { name: 'min-hold', value: 'DURATION', default: '0', meaning: 'how long the lock stays taken at least' },
+  { name: 'once', value: 'KEY', default: 'none', meaning: 'skip the command if it has succeeded with this key (wrap only)' },
+  { name: 'no-replace', value: 'true|false', default: 'false', meaning: 'as holder, finish first, whoever wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',
@@ -59,5 +63,8 @@ export const ANNOTATIONS: readonly Annotation[] = [
 ];
 
 /** Those that become options of `run`, in their order; a sidecar only makes the containers wait, so `hold` has fewer. */
-export const RUN_OPTIONS = ['timeout', 'on-busy', 'priority', 'lease-duration', 'kill-grace', 'reason'] as const;
-export const HOLD_OPTIONS = ['priority', 'lease-duration', 'reason'] as const;
+export const RUN_OPTIONS = [
+  ...(['timeout', 'on-busy', 'supersede', 'min-hold', 'once', 'no-replace', 'priority', 'lease-duration', 'kill-grace'] as const),
+  'reason',
+] as const;
+export const HOLD_OPTIONS = ['min-hold', 'no-replace', 'priority', 'lease-duration', 'reason'] as const;

@@ -5,7 +5,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
-import { problemOfName, problemOfNamespace } from '../../src/names.ts';
+import { ON_BUSY } from '../../src/lock/index.ts';
+import { problemOfMark, problemOfName, problemOfNamespace } from '../../src/names.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RESOURCES, RUN_OPTIONS } from './annotations.ts';
 import {
   ASKS,
@@ -63,10 +64,14 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     ) ??
     oneOf('mode', ['wrap', 'sidecar'], ': write wrap or sidecar') ??
     oneOf('injected', ['wrap', 'sidecar'], ': remove it, the injection alone writes it') ??
-    oneOf('on-busy', ['wait', 'fail', 'skip'], ': write wait, fail or skip') ??
+    oneOf('on-busy', ON_BUSY, ': write wait, fail, skip or replace') ??
+    oneOf('no-replace', ['true', 'false'], ': write true or false') ??
+    wrong('supersede', isMark, NO_MARK) ??
+    wrong('once', isMark, NO_MARK) ??
     wrong('timeout', isDuration, NO_DURATION) ??
     wrong('lease-duration', isDuration, NO_DURATION) ??
     wrong('kill-grace', isDuration, NO_DURATION) ??
+    wrong('min-hold', isDuration, NO_DURATION) ??
     wrong('priority', isPriority, ': write a whole number from -1000000 to 1000000') ??
     RESOURCES.flatMap((resource) => [`${resource}-request`, `${resource}-limit`])
       .map((name) => wrong(name, isAmount, ', which is no amount: write it as 50m, 64Mi or 1'))
@@ -76,6 +81,8 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
 
 const isAmount = (value: string): boolean => /^[0-9]+([.][0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(value);
 const NO_DURATION = ', which is no duration: write it as 90s, 15m or 1h30m, at most 8760h';
+const NO_MARK = ': use printable characters without spaces, at most 128';
+const isMark = (value: string): boolean => problemOfMark(value, 'key') === undefined;
 const isDuration = (value: string): boolean => parseDuration(value).kind === 'duration';
 const isPriority = (value: string): boolean => /^-?[0-9]{1,10}$/.test(value) && Math.abs(Number(value)) <= 1_000_000;
 

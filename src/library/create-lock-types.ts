@@ -35,6 +35,12 @@ export interface CreateLockOptions extends ClusterAccess {
   serverClock?: boolean | undefined;
   /** Write the time of expiry into `renewTime`, for locks shared with K8SLock 0.2.5. Default: false. */
   legacyExpiry?: boolean | undefined;
+  /** A group of which only the newest matters: older waiters of it give up, with a `LockError` of code `skipped`. Default: none. */
+  supersede?: string | undefined;
+  /** As holder, finish first, whoever wants to replace it. Default: false, and `stopRequested` aborts. */
+  noReplace?: boolean | undefined;
+  /** How long the lock stays taken at least, from when it was acquired, however soon it is released; at most `24h`. Default: 0. */
+  minHold?: Duration | undefined;
   /** Told what happens, for logs and metrics. What it throws is ignored. */
   onEvent?: ((event: LockEvent) => void) | undefined;
 }
@@ -45,8 +51,13 @@ export interface AcquireOptions {
   signal?: AbortSignal | undefined;
   /** How long to wait. Default: indefinitely, or not at all with `onBusy: 'fail'`. */
   timeout?: Duration | undefined;
-  /** Wait in the queue, or fail immediately if the lock is not free. Default: `wait`. */
-  onBusy?: 'wait' | 'fail' | undefined;
+  /**
+   * Wait in the queue; fail immediately if the lock is not free; or `replace`: ask the holder to stop, and wait. That one takes the place of older waiters of
+   * its group (`supersede`, by default `default`). Default: `wait`.
+   */
+  onBusy?: 'wait' | 'fail' | 'replace' | undefined;
+  /** A key, such as the scheduled time: rejects with a `LockError` of code `skipped` if the work has succeeded with it, one of the last 20. */
+  once?: string | undefined;
   /** Place in the queue: higher is served first. Default: that of the lock. */
   priority?: number | undefined;
 }
@@ -79,7 +90,13 @@ export interface Held extends AsyncDisposable {
   /**
    * Lets go, once the work is over. It never rejects, ends within two request timeouts, and may be called again: that gives the first result.
    */
-  release(): Promise<ReleaseResult>;
+  release(options?: ReleaseOptions): Promise<ReleaseResult>;
+}
+
+/** How the work ended. @public */
+export interface ReleaseOptions {
+  /** It has succeeded, so that nobody has to do it again with the same key (`once`). Default: false; `withLock` says true where the function has ended well. */
+  succeeded?: boolean | undefined;
 }
 
 /** What the Lease of a lock says just now. @public */

@@ -4,9 +4,11 @@
  */
 import { acquire as acquireLock, type HeldLock, type Participant, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { verify } from '../lock/operate.ts';
-import { problemOfHolder, problemOfName, problemOfNamespace } from '../names.ts';
+import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace } from '../names.ts';
+import type { Policies } from '../protocol/me.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
-import type { AcquireOptions, CreateLockOptions, Held, Lock } from './create-lock-types.ts';
+import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
 import { identityWith, type Participants, participantsOf } from './participants.ts';
 import { statusOf } from './status.ts';
@@ -32,19 +34,25 @@ import {
 const OPTIONS = [
   ...ACCESS_OPTIONS,
   ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'holder', 'reason', 'url'],
-  ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'onEvent'],
+  ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'supersede', 'noReplace', 'minHold', 'onEvent'],
 ];
 
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
-  const { participants, priority } = readOptions(options);
+  const { participants, priority, policies } = readOptions(options);
 
   const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
-    onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'priority'], 'acquire');
+    onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
     const wanted = { ...request } as Record<string, unknown>;
     const signal = signalOf(request.signal);
-    const timeoutMs = timeoutOf(duration(request.timeout, 'timeout'), oneOf(wanted, 'onBusy', ['wait', 'fail']));
-    const { participant, onEvent } = await participants.create(integer(wanted, 'priority') ?? priority);
+    const onBusy = oneOf(wanted, 'onBusy', ['wait', 'fail', 'replace']);
+    const timeoutMs = timeoutOf(duration(request.timeout, 'timeout'), onBusy);
+    if (onBusy === 'replace' && timeoutMs === 0)
+      throw wrong("onBusy 'replace' waits until the holder has stopped: timeout must not be 0");
+    const replaces = onBusy === 'replace';
+    const { group = replaces ? DEFAULT_GROUP : undefined } = policies;
+    const wishes = { ...policies, group, replaces, once: markOf(wanted, 'once', 'key') };
+    const { participant, onEvent } = await participants.create(integer(wanted, 'priority') ?? priority, wishes);
     const acquisition = await acquireLock(participant, { timeoutMs, signal, onEvent });
     if (acquisition.kind === 'held') return heldOf(participant, acquisition.lock);
     participant.client.close();
@@ -68,6 +76,7 @@ export function createLock(options: CreateLockOptions): Lock {
         const result = await work(held);
         // The work ended well, but somebody else may have run meanwhile.
         if (!held.isHeld) throw held.signal.reason;
+        await held.release({ succeeded: true });
         return result;
       } finally {
         await held.release();
@@ -78,7 +87,7 @@ export function createLock(options: CreateLockOptions): Lock {
   };
 }
 
-function readOptions(options: CreateLockOptions): { participants: Participants; priority: number } {
+function readOptions(options: CreateLockOptions): { participants: Participants; priority: number; policies: Policies } {
   onlyKnown({ ...options }, OPTIONS, 'createLock');
   const given = { ...options } as Record<string, unknown>;
   const name = text(given, 'name');
@@ -108,7 +117,20 @@ function readOptions(options: CreateLockOptions): { participants: Participants; 
     labels: labelsOf(options.labels),
     onEvent: callback(options.onEvent, 'onEvent'),
   });
-  return { participants, priority };
+  return { participants, priority, policies: policiesOf(given, options.minHold) };
+}
+
+function policiesOf(given: Readonly<Record<string, unknown>>, minHold: Duration | undefined): Policies {
+  const minHoldMs = duration(minHold, 'minHold') ?? 0;
+  if (minHoldMs > MIN_HOLD_LIMIT_MS) throw wrong('minHold is too long: it must be at most 24h');
+  return { group: markOf(given, 'supersede', 'group'), declines: flag(given, 'noReplace', false), minHoldMs };
+}
+
+function markOf(given: Readonly<Record<string, unknown>>, name: string, what: 'group' | 'key'): string | undefined {
+  const mark = text(given, name);
+  const problem = mark === undefined ? undefined : problemOfMark(mark, what);
+  if (problem !== undefined) throw wrong(problem);
+  return mark;
 }
 
 /** Below a second renewTime, which must grow by one each time, would run ahead of the clock. */
@@ -128,8 +150,8 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
   if (lock.lost.aborted) onLost();
   if (lock.stopRequested.aborted) stop.abort(requestOf(stopRequestOf(lock)));
   let released: Promise<ReleaseResult> | undefined;
-  const release = () => {
-    released ??= lock.release().finally(() => participant.client.close());
+  const release = ({ succeeded = false }: ReleaseOptions = {}) => {
+    released ??= lock.release(succeeded ? 'succeeded' : 'ended').finally(() => participant.client.close());
     return released;
   };
   return {

@@ -10,6 +10,7 @@ export type {
   Held,
   Lock,
   LockStatus,
+  ReleaseOptions,
   TryAcquireOptions,
   UnlockOptions,
   UnlockResult,

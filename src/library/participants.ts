@@ -6,6 +6,7 @@ import type { Cluster } from '../api/cluster.ts';
 import { findCluster } from '../api/find-cluster.ts';
 import { systemClock } from '../clock.ts';
 import { type Emit, type Identity, newIdentity, newParticipant, type Participant } from '../lock/index.ts';
+import type { Policies } from '../protocol/me.ts';
 import type { Timings } from '../protocol/timings.ts';
 import { LockError } from './lock-error.ts';
 import { processInfo } from './process-info.ts';
@@ -35,7 +36,7 @@ export interface Joined {
 
 export interface Participants {
   /** A participant of its own for each acquisition: two of one process exclude each other like any others. Rejects with a LockError. */
-  create(priority: number): Promise<Joined>;
+  create(priority: number, policies?: Policies): Promise<Joined>;
   /** The cluster that they are on. Rejects with a LockError. */
   cluster(): Promise<Cluster>;
 }
@@ -53,12 +54,12 @@ export function participantsOf(options: ParticipantOptions): Participants {
     }
   };
   return {
-    async create(priority) {
+    async create(priority, policies) {
       const at = await cluster();
       const { host, user } = processInfo();
       const identity = await options.identity(at);
       const about = { who: user, ...options.about, host };
-      const participant = newParticipant({ ...options, cluster: at, clock, identity, about, priority });
+      const participant = newParticipant({ ...options, cluster: at, clock, identity, about, priority, policies });
       return { participant, onEvent: listenerOf(participant, options.onEvent) };
     },
     cluster,

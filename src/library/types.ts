@@ -68,7 +68,7 @@ export type LockEvent = { lock: string; holder: string } & (
   | { type: 'restored'; heldBy: LockHolder[] }
   | { type: 'stop-requested'; request: LockStopRequest }
   | { type: 'lost'; reason: string }
-  | { type: 'released'; heldMs: number }
+  | { type: 'released'; heldMs: number; keptMs: number }
   | { type: 'left-queue' }
   | { type: 'release-failed'; message: string }
 );

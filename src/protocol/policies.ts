@@ -9,6 +9,9 @@ import { isMe, type Me } from './me.ts';
 /** The group of those who name none. */
 export const DEFAULT_GROUP = 'default';
 
+/** The policy in deploy/holders lets nobody take a lock for longer. */
+export const MIN_HOLD_LIMIT_MS = 86_400_000;
+
 /** Why I need not wait any longer. */
 export type Skip =
   /** A newer one of my group has come; `by` is empty where it has gone since. */

@@ -15,7 +15,11 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     annotations: {
       namespace: 'locks',
       timeout: '1h30m',
-      'on-busy': 'fail',
+      'on-busy': 'replace',
+      supersede: 'web',
+      'min-hold': '30s',
+      once: 'v1.2+$(X)',
+      'no-replace': 'true',
       priority: '-3',
       'lease-duration': '2m',
       'kill-grace': '20s',
@@ -81,7 +85,14 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
   {
     title: 'several containers',
     mode: 'sidecar',
-    annotations: { namespace: 'locks', priority: '7', 'lease-duration': '90s', reason: 'nightly' },
+    annotations: {
+      namespace: 'locks',
+      'min-hold': '30s',
+      'no-replace': 'true',
+      priority: '7',
+      'lease-duration': '90s',
+      reason: 'nightly',
+    },
     spec: {
       containers: [
         container(),

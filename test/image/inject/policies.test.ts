@@ -117,7 +117,7 @@ describe('the policies', { skip: missing }, () => {
         metadata: { ...bare.metadata, annotations: { ...bare.metadata.annotations, [`${PREFIX}on-busy`]: 'x' } },
       };
       const sentence = refusedWith(
-        `annotation ${PREFIX}on-busy is "x": write wait, fail or skip (${documentAt('inject.md#annotations')})`,
+        `annotation ${PREFIX}on-busy is "x": write wait, fail, skip or replace (${documentAt('inject.md#annotations')})`,
       );
       assert.ok((await create(workload(kind, wrong), { dryRun: true })).body.message?.endsWith(sentence));
       const made = await created(workload(kind, bare));

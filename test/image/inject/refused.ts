@@ -70,7 +70,17 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     {},
     `${a('injected')} is "yes": remove it, the injection alone writes it ${annotations}`,
   ),
-  refusal('on-busy', { 'on-busy': 'Skip' }, {}, `${a('on-busy')} is "Skip": write wait, fail or skip ${annotations}`),
+  refusal('on-busy', { 'on-busy': 'Skip' }, {}, `${a('on-busy')} is "Skip": write wait, fail, skip or replace ${annotations}`),
+  refusal('no-replace', { 'no-replace': 'yes' }, {}, `${a('no-replace')} is "yes": write true or false ${annotations}`),
+  ...Object.entries({ supersede: 'two words', once: 'x'.repeat(129) }).map(([name, value]) =>
+    refusal(
+      name,
+      { [name]: value },
+      {},
+      `${a(name)} is "${value}": use printable characters without spaces, at most 128 ${annotations}`,
+    ),
+  ),
+  refusal('min-hold', { 'min-hold': '30' }, {}, `${a('min-hold')} is "30", ${noDuration}`),
   ...['5', '5 m', '30m1h', '1m1m', '-5s', '5d', '8761h', '99999999999999999999h', '.5h'].map((timeout, i) =>
     refusal(`timeout ${i}`, { timeout }, {}, `${a('timeout')} is "${timeout}", ${noDuration}`),
   ),
@@ -96,7 +106,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     { containers: [commanded, { ...commanded, name: 'two' }] },
     `${a('mode')} is "wrap", and the Pod has 2 containers: leave one, or let it have a sidecar ${modes}`,
   ),
-  ...Object.entries({ timeout: '5m', 'on-busy': 'skip', 'kill-grace': '5s' }).map(([name, value]) =>
+  ...Object.entries({ timeout: '5m', 'on-busy': 'skip', supersede: 'web', once: 'x', 'kill-grace': '5s' }).map(([name, value]) =>
     refusal(
       `sidecar with ${name}`,
       { [name]: value },

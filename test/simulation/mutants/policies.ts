@@ -1,4 +1,4 @@
-/** What may be got wrong about what participants do for each other: superseding, and replacing. */
+/** What may be got wrong about what participants do for each other: superseding, replacing, what stays of a hold. */
 import type { Mutant } from './index.ts';
 
 export const POLICIES: readonly Mutant[] = [
@@ -107,5 +107,80 @@ export const POLICIES: readonly Mutant[] = [
     ],
     profile: 'replaced',
     seed: 2,
+  },
+  {
+    name: 'kept-not-at-all',
+    breaks: 'a lock that should stay taken for a while is released',
+    edits: [['protocol/writes.ts', 'asHolder && keepMs > 0 ?', 'asHolder && keepMs > 1e9 ?']],
+    profile: 'spared',
+    seed: 1,
+  },
+  {
+    name: 'kept-and-free-at-once',
+    breaks: 'a lock that was left taken is free for whoever sees that nothing runs any more',
+    edits: [['protocol/rules.ts', 'holder.ended ? keptUntil(at, durationMs)', 'holder.ended ? at']],
+    profile: 'spared',
+    seed: 1,
+  },
+  {
+    name: 'kept-cut-short-by-stamps',
+    breaks: "by the API server's stamps, a lock that was left taken is free in half of the time",
+    edits: [
+      [
+        'protocol/sightings.ts',
+        'keptUntil(0 as Steady, durationMs) - silentMs',
+        'keptUntil(0 as Steady, durationMs / 2) - silentMs',
+      ],
+    ],
+    profile: 'sparse',
+    seed: 1,
+  },
+  {
+    name: 'kept-as-long-as-the-dead',
+    breaks: 'who comes when the time is over waits as long as for a holder that has died',
+    edits: [['protocol/sightings.ts', '  if (ended) return later(', '  if (ended && silentMs < 0) return later(']],
+    profile: 'sparse',
+    seed: 5,
+  },
+  {
+    name: 'kept-from-its-end',
+    breaks: 'the time for which the lock stays taken begins when the work ends',
+    edits: [['lock/hold.ts', 'later(acquiredAt, keeps', 'later(clock.now(), keeps']],
+    profile: 'spared',
+    seed: 1,
+  },
+  {
+    name: 'kept-from-who-asked',
+    breaks: 'who has asked the holder to stop waits until the lock has been taken for its time',
+    edits: [['lock/hold.ts', "work !== 'not-begun' && !stop.signal.aborted", "work !== 'not-begun' && stop !== undefined"]],
+    profile: 'sparse',
+    seed: 2,
+  },
+  {
+    name: 'once-ignored',
+    breaks: 'work that has succeeded for a key is done again',
+    edits: [
+      [
+        'protocol/policies.ts',
+        'once !== undefined && done.includes(once)',
+        'once !== undefined && done.includes(once, KEYS_MOST)',
+      ],
+    ],
+    profile: 'spared',
+    seed: 1,
+  },
+  {
+    name: 'once-of-a-failure',
+    breaks: 'a key is remembered although the work has failed',
+    edits: [['protocol/writes.ts', 'succeeded && once !== undefined &&', 'once !== undefined &&']],
+    profile: 'spared',
+    seed: 1,
+  },
+  {
+    name: 'once-the-last-alone',
+    breaks: 'one key drives out those before it',
+    edits: [['protocol/policies.ts', 'key].slice(-KEYS_MOST)', 'key].slice(-1)']],
+    profile: 'spared',
+    seed: 1,
   },
 ];
