@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { parseDuration } from '../src/durations.ts';
 import { unexpectedArgument, unknownOption } from './habits.ts';
 import { helpFor } from './help.ts';
-import { HELP, type Option, variableOf } from './option.ts';
+import { HELP, type Option, variableOf, withImplied } from './option.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 
@@ -53,9 +53,10 @@ const OPTIONS_MOST = 1000;
 
 /** Where the command begins: the parser itself would look for options behind it, too. */
 function optionsPart(shape: CommandLineShape, argv: readonly string[]): { options: string[]; operands: string[] } {
+  // The parser recurses: a command may have a hundred thousand arguments.
+  const args = argv.slice(0, OPTIONS_MOST).map((text) => withImplied(shape.options, text));
   const { tokens } = parseArgs({
-    // The parser recurses: a command may have a hundred thousand arguments.
-    args: argv.slice(0, OPTIONS_MOST),
+    args,
     options: parserOptions(shape),
     strict: false,
     allowPositionals: true,
@@ -63,9 +64,9 @@ function optionsPart(shape: CommandLineShape, argv: readonly string[]): { option
   });
   const first = tokens.find(({ kind }) => kind !== 'option');
   if (!first && argv.length > OPTIONS_MOST) throw new UsageError(`more than ${OPTIONS_MOST} arguments before the command`);
-  if (!first) return { options: [...argv], operands: [] };
+  if (!first) return { options: args, operands: [] };
   const operandsAt = first.kind === 'option-terminator' ? first.index + 1 : first.index;
-  return { options: argv.slice(0, first.index), operands: argv.slice(operandsAt) };
+  return { options: args.slice(0, first.index), operands: argv.slice(operandsAt) };
 }
 
 /** What was given, by option; of a flag, the texts are `true`. */

@@ -5,7 +5,7 @@
 import { type CommandLine, type CommandLineShape, type Env, readerOf, UsageError } from './command-line.ts';
 import { unexpectedArgument, unknownOption } from './habits.ts';
 import { helpFor } from './help.ts';
-import { HELP, type Option } from './option.ts';
+import { HELP, type Option, withImplied } from './option.ts';
 
 /** Throws UsageError. */
 export async function readInterleaved(shape: CommandLineShape, argv: readonly string[], env: Env): Promise<CommandLine> {
@@ -65,10 +65,8 @@ export function spelledOut(options: readonly Option[], argv: readonly string[]):
   const end = argv.indexOf('--') < 0 ? argv.length : argv.indexOf('--');
   return argv.map((text, i) => {
     if (i >= end) return text;
-    const implied = options.find(({ name, implied }) => implied !== undefined && text === `--${name}`)?.implied;
-    if (implied !== undefined) return `${text}=${implied}`;
     const [, letter, rest] = /^-([A-Za-z])=?(.+)$/.exec(text) ?? [];
     const option = options.find(({ alias, value }) => value !== undefined && alias === letter);
-    return option && rest !== undefined ? `--${option.name}=${rest}` : text;
+    return option && rest !== undefined ? `--${option.name}=${rest}` : withImplied(options, text);
   });
 }

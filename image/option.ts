@@ -24,6 +24,12 @@ export interface Option {
   meaning: string;
 }
 
+/** An option that may have no value, spelled with what it then means: to a parser, the next argument would be its value. */
+export function withImplied(options: readonly Option[], text: string): string {
+  const implied = options.find(({ name, implied }) => implied !== undefined && text === `--${name}`)?.implied;
+  return implied === undefined ? text : `${text}=${implied}`;
+}
+
 /** The environment variable of an option: `K8S_LEASE_LOCK_` and its name. */
 export const variableOf = (option: string): string => `K8S_LEASE_LOCK_${option.toUpperCase().replaceAll('-', '_')}`;
 

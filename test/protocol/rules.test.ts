@@ -5,9 +5,10 @@ import type { Steady } from '../../src/clock.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import type { LockState } from '../../src/protocol/lock-state.ts';
-import type { Me } from '../../src/protocol/me.ts';
-import { decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
+import type { Me, Policies } from '../../src/protocol/me.ts';
+import { type Decision, decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
 import { observe, stamped, type View } from '../../src/protocol/sightings.ts';
+import { claim, withoutMe } from '../../src/protocol/writes.ts';
 
 const SECOND = 1000;
 const at = (seconds: number) => (seconds * SECOND) as Steady;
@@ -38,6 +39,9 @@ interface Shape {
   /** Bytes of an annotation that is none of ours. */
   ballast?: number;
   mark?: string;
+  /** More fields of the entries of these, and of the lock's. */
+  more?: Record<string, object>;
+  lock?: object;
 }
 
 function leaseOf({
@@ -51,15 +55,22 @@ function leaseOf({
   strategy,
   ballast = 0,
   mark = 'm',
+  more = {},
+  lock = {},
 }: Shape): RawLease {
   const nonceOf = (id: string) => (id === 'me' ? 'mine' : `${id}nonce`);
   const entry = holder && {
-    [`holder.lease-lock.nullplatform.com/000001-${nonceOf(holder)}`]: JSON.stringify({ id: holder, mark, duration: 60 }),
+    [`holder.lease-lock.nullplatform.com/000001-${nonceOf(holder)}`]: JSON.stringify({
+      id: holder,
+      mark,
+      duration: 60,
+      ...more[holder],
+    }),
   };
   const queue = Object.fromEntries(
     waiters.map(([ticket, id, priority]) => [
       `waiter.lease-lock.nullplatform.com/${String(ticket).padStart(6, '0')}-${nonceOf(id)}`,
-      JSON.stringify({ id, ...(priority && { priority }) }),
+      JSON.stringify({ id, ...(priority && { priority }), ...more[id] }),
     ]),
   );
   const managedFields = [
@@ -75,7 +86,7 @@ function leaseOf({
       uid,
       resourceVersion: '7',
       annotations: {
-        'lease-lock.nullplatform.com/lock': '{"v":1,"next":9}',
+        'lease-lock.nullplatform.com/lock': JSON.stringify({ v: 1, next: 9, ...lock }),
         ...entry,
         ...queue,
         ...(ballast > 0 && { 'example.com/large': 'x'.repeat(ballast) }),
@@ -111,7 +122,8 @@ const stampedAt = (view: View, seconds: number, serverSeconds: number) =>
   stamped(view, { serverMs: EPOCH + serverSeconds * SECOND, receivedAt: at(seconds) });
 
 const alice: Shape = { holder: 'alice' };
-const TABLE: readonly [situation: string, view: View, now: number, decision: string, ticket?: number][] = [
+type Row = readonly [situation: string, view: View, now: number, decision: string, ticket?: number];
+const TABLE: readonly Row[] = [
   ['no Lease', seen([0, undefined]), 0, 'claim'],
   ['nobody holds it, nobody waits', seen([0, {}]), 0, 'claim'],
   ['alice holds it, and I am new', seen([0, alice]), 0, 'enqueue at 0 behind alice'],
@@ -326,13 +338,155 @@ const TABLE: readonly [situation: string, view: View, now: number, decision: str
 for (const [situation, view, now, expected, ticket] of TABLE) {
   test(`${situation}: ${expected}`, () => {
     const decision = decide(view, { me, ticket }, { now: at(now), wall: new Date(0), mark: 'mark' });
-    const place =
-      'heldBy' in decision
-        ? ` at ${decision.position} behind ${decision.heldBy.map(({ id }) => id).join(' and ') || 'nobody'}`
-        : '';
-    const known = decision.kind === 'enqueue' && decision.place.ticket !== 9 ? ` ${decision.place.ticket}` : '';
-    const until = decision.kind === 'wait' ? ` until ${decision.until / SECOND}` : '';
-    assert.equal(`${decision.kind}${known}${until}${place}`, expected);
+    assert.equal(toldOf(decision), expected);
+  });
+}
+
+function toldOf(decision: Decision): string {
+  if (decision.kind === 'skipped') {
+    const { why } = decision;
+    return `skipped: ${why.kind === 'done' ? `done ${why.key}` : `superseded by ${why.by}`}`;
+  }
+  const place =
+    'heldBy' in decision
+      ? ` at ${decision.position} behind ${decision.heldBy.map(({ id }) => id).join(' and ') || 'nobody'}`
+      : '';
+  const known = decision.kind === 'enqueue' && decision.place.ticket !== 9 ? ` ${decision.place.ticket}` : '';
+  const until = decision.kind === 'wait' ? ` until ${decision.until / SECOND}` : '';
+  return `${decision.kind}${known}${until}${place}`;
+}
+
+const KEPT = { alice: { ended: true } };
+const kept: Shape = { ...alice, more: KEPT, writtenAt: 0 };
+const web = { group: 'web' };
+const WEB: Shape['more'] = { bob: web, carol: { ...web, came: 7 }, me: web };
+/** The same with what I want of the others, and when I came. */
+const POLICIES: readonly [situation: string, view: View, now: number, decision: string, policies: Policies, came?: number][] = [
+  [
+    'I come, and stand where the first of my group stood',
+    seen([
+      0,
+      {
+        ...alice,
+        waiters: [
+          [2, 'bob'],
+          [3, 'dave'],
+          [4, 'carol'],
+        ],
+        more: WEB,
+      },
+    ]),
+    0,
+    'enqueue 2 at 0 behind alice',
+    web,
+  ],
+  [
+    'the first of my group has a lower priority than I, and its place is no good to me',
+    seen([
+      0,
+      {
+        ...alice,
+        waiters: [
+          [2, 'bob', -1],
+          [4, 'carol'],
+        ],
+        more: WEB,
+      },
+    ]),
+    0,
+    'enqueue 4 at 0 behind alice',
+    web,
+  ],
+  [
+    'those of another group are left alone',
+    seen([0, { ...alice, waiters: [[2, 'bob']], more: WEB }]),
+    0,
+    'enqueue at 1 behind alice',
+    { group: 'api' },
+  ],
+  ['only older ones of my group wait for a lock that is free', seen([0, { waiters: [[2, 'bob']], more: WEB }]), 0, 'claim', web],
+  [
+    'a newer one of my group waits',
+    seen([
+      0,
+      {
+        ...alice,
+        waiters: [
+          [2, 'me'],
+          [7, 'carol'],
+        ],
+        more: WEB,
+      },
+    ]),
+    0,
+    'skipped: superseded by carol',
+    web,
+  ],
+  [
+    'the newer one has taken my place while I was away',
+    seen([0, { ...alice, waiters: [[2, 'carol']], more: WEB }]),
+    0,
+    'skipped: superseded by carol',
+    web,
+    2,
+  ],
+  [
+    'the newer one has the lock',
+    seen([0, { holder: 'carol', waiters: [[2, 'me']], more: WEB }]),
+    0,
+    'skipped: superseded by carol',
+    web,
+  ],
+  [
+    'the newer one has had the lock',
+    seen([0, { waiters: [[2, 'me']], more: WEB, lock: { superseded: { web: 7 } } }]),
+    0,
+    'skipped: superseded by ',
+    web,
+  ],
+  [
+    'it was I who had the lock last',
+    seen([0, { ...alice, waiters: [[7, 'me']], more: WEB, lock: { superseded: { web: 7 } } }]),
+    0,
+    'wait until 66 at 0 behind alice',
+    web,
+  ],
+  ['the work has succeeded', seen([0, { lock: { done: ['10:00', '11:00'] } }]), 0, 'skipped: done 10:00', { once: '10:00' }],
+  [
+    'it has succeeded while I waited',
+    seen([0, { ...alice, waiters: [[2, 'me']], lock: { done: ['10:00'] } }]),
+    0,
+    'skipped: done 10:00',
+    { once: '10:00' },
+  ],
+  ['it has succeeded for another key', seen([0, { lock: { done: ['10:00'] } }]), 0, 'claim', { once: '11:00' }],
+  [
+    'alice has left the lock taken for a minute, and I wait',
+    seen([0, { ...kept, waiters: [[3, 'me']] }]),
+    61,
+    'wait until 62 at 0 behind alice',
+    {},
+  ],
+  ['that minute is over', seen([0, { ...kept, waiters: [[3, 'me']] }]), 62, 'claim', {}],
+  [
+    "I come late, and by the API server's stamps that minute is nearly over",
+    stampedAt(seen([0, { ...kept, queuedAt: 50, waiters: [[3, 'me']] }]), 0, 50),
+    0,
+    'wait until 12 at 0 behind alice',
+    {},
+  ],
+  ['by those stamps it is over', stampedAt(seen([0, { ...kept, queuedAt: 63, waiters: [[3, 'me']] }]), 0, 63), 0, 'claim', {}],
+  ['somebody has cleared what she has left', seen([0, { ...kept, foreign: '', waiters: [[3, 'me']] }]), 0, 'claim', {}],
+];
+
+for (const [situation, view, now, expected, policies, came] of POLICIES) {
+  test(`${situation}: ${expected}`, () => {
+    const decision = decide(
+      view,
+      { me: { ...me, policies }, ticket: came, came },
+      { now: at(now), wall: new Date(0), mark: 'mark' },
+    );
+    assert.equal(toldOf(decision), expected);
   });
 }
 
@@ -373,6 +527,57 @@ test('a request to stop counts for its holder by id or by key, and for nobody el
     const judgement = judgeHold(parsed.state, me, KEY);
     assert.equal(judgement.kind === 'mine' && judgement.stop !== undefined, counts, holder);
   }
+});
+
+const REPLACERS: readonly [situation: string, shape: Shape, policies: Policies, stops: string][] = [
+  ['nobody wants to replace me', { waiters: [[2, 'bob']] }, {}, ''],
+  ['bob came after me, and does', { waiters: [[2, 'bob']], more: { bob: { replaces: true } } }, {}, 'replace by bob'],
+  [
+    'he stands before others who do not',
+    {
+      waiters: [
+        [2, 'ann'],
+        [3, 'bob'],
+      ],
+      more: { bob: { replaces: true } },
+    },
+    {},
+    'replace by bob',
+  ],
+  ['I finish first', { waiters: [[2, 'bob']], more: { bob: { replaces: true } } }, { declines: true }, ''],
+  ['he came before me', { waiters: [[2, 'bob']], more: { me: { came: 5 }, bob: { replaces: true } } }, {}, ''],
+  [
+    'he came after me, in the place of one before',
+    { waiters: [[1, 'bob']], more: { bob: { came: 8, replaces: true } } },
+    {},
+    'replace by bob',
+  ],
+];
+
+for (const [situation, shape, policies, stops] of REPLACERS) {
+  test(`judging my hold, ${situation}: ${stops || 'I go on'}`, () => {
+    const judgement = judgeHold(stateOf({ holder: 'me', ...shape }), { ...me, policies }, KEY);
+    assert.ok(judgement.kind === 'mine');
+    assert.equal(judgement.stop ? `${judgement.stop.kind} by ${judgement.stop.by}` : '', stops);
+  });
+}
+
+test('of twenty keys and groups the newest are kept', () => {
+  const many = Array.from({ length: 25 }, (_, i) => i + 1);
+  const lock = { done: many.map(String), superseded: Object.fromEntries(many.map((came) => [`g${came}`, came])) };
+  const state = stateOf({ holder: 'me', lock });
+  const mine = { ...me, policies: { once: '26', group: '__proto__' } };
+  const left = withoutMe(state, mine, new Date(0), { keepMs: 0, succeeded: true });
+  const lockOf = (lease: RawLease | undefined) =>
+    JSON.parse(lease?.metadata.annotations?.['lease-lock.nullplatform.com/lock'] ?? '');
+  assert.deepEqual(lockOf(left?.lease).done, many.slice(6).concat(26).map(String));
+  const draft = { view: { state, exists: true }, me: mine, moment: { now: at(0), wall: new Date(0), mark: 'm' } };
+  const { superseded } = lockOf(claim(draft, { ticket: 30, came: 31 }, []));
+  assert.deepEqual(
+    Object.entries(superseded).map(([, came]) => came),
+    [31, ...many.slice(6).reverse()],
+  );
+  assert.ok(Object.hasOwn(superseded, '__proto__'));
 });
 
 test('who holds it is asked without deciding anything', () => {
