@@ -18,7 +18,7 @@ export function workloads(): { from: string; text: string }[] {
   return [
     ...[annotated, ...pods].map((text) => ({ from: 'README.md', text })),
     ...examples.map((path) => ({ from: path, text: read(path) })),
-    ...['docs/image.md', 'docs/sidecar.md', 'docs/inject.md'].flatMap((path) =>
+    ...['docs/image.md', 'docs/sidecar.md', 'docs/inject.md', 'docs/policies.md'].flatMap((path) =>
       fences(path, 'yaml').map((text) => ({ from: path, text })),
     ),
   ];

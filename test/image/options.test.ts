@@ -28,6 +28,14 @@ test('reading stops at -- and at the first operand', async () => {
   assert.deepEqual((await settings(['--name', 'x', '007', '1e3', '-1'])).argv, ['007', '1e3', '-1']);
 });
 
+test('an option that may have no value does not take the command for it', async () => {
+  const read = await settings(['--name', 'x', '--supersede', '--', 'cmd', '--supersede']);
+  assert.deepEqual([read.policies?.group, read.argv], ['default', ['cmd', '--supersede']]);
+  assert.equal((await settings(['--name', 'x', '--supersede=web', 'cmd'])).policies?.group, 'web');
+  assert.equal((await settings(['--name', 'x', '--on-busy', 'replace', 'cmd'])).policies?.group, 'default');
+  assert.equal((await settings(['--name', 'x', 'cmd'])).policies?.group, undefined);
+});
+
 test('defaults', async () => {
   const { timings, ...rest } = await settings(['--name', 'x', 'cmd']);
   assert.equal(timings.durationMs, 60_000);

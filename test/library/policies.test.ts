@@ -1,0 +1,45 @@
+/** The policies as users of createLock have them. docs/policies.md. */
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { LockError } from '../../src/library/index.ts';
+import { targets } from '../harness/targets.ts';
+import { until } from '../harness/until.ts';
+import { codeOf, workshop } from './workshop.ts';
+
+const all = await targets();
+after(() => Promise.all(all.map((target) => target.close())));
+
+for (const target of all) {
+  test(`${target.name}: a newcomer that replaces is told of by stopRequested; one of its group gives up`, async (t) => {
+    const { lock } = await workshop(t, target);
+    const held = await lock({ holder: 'alice' }).acquire();
+    const bob = codeOf(lock({ holder: 'bob', supersede: 'default' }).acquire());
+    const carol = lock({ holder: 'carol', reason: 'v2' }).acquire({ onBusy: 'replace' });
+    await until(() => held.stopRequested.aborted, 'alice is asked');
+    const { by, kind, reason } = held.stopRequested.reason;
+    assert.deepEqual([by.split('/')[0], kind, reason], ['carol', 'replace', 'v2']);
+    await held.release();
+    await (await carol).release();
+    assert.equal(await bob, 'skipped');
+  });
+
+  test(`${target.name}: what has ended well under a key is done once; a lock stays taken for a minimum time`, async (t) => {
+    const { lock, lease } = await workshop(t, target);
+    const nightly = lock({ minHold: '1h' });
+    await assert.rejects(
+      nightly.withLock(() => Promise.reject(new Error('broken')), { once: 'k' }),
+      /broken/,
+    );
+    const { spec } = await lease();
+    assert.ok((spec.leaseDurationSeconds ?? 0) > 3590, 'it failed, and is kept all the same');
+    await nightly.unlock({ holder: spec.holderIdentity ?? '', force: 'silent' });
+    assert.equal(await lock().withLock(() => 'done', { once: 'k' }), 'done');
+    const again = await lock()
+      .withLock(() => 'again', { once: 'k' })
+      .catch((error: unknown) => error);
+    assert.ok(again instanceof LockError && again.code === 'skipped');
+    assert.match(again.message, /the work has succeeded already for the key "k"/);
+    assert.throws(() => lock({ minHold: '25h' }), /minHold is too long/);
+    assert.equal(await codeOf(lock().acquire({ onBusy: 'replace', timeout: 0 })), 'configuration');
+  });
+}
