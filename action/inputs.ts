@@ -85,8 +85,6 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     throw new InputError('acquire-in: pre requires mode hold, without run: the lock is then held for the whole job');
   if (onLost === 'cancel' && githubToken === undefined && due)
     throw new InputError('github-token: required by on-lost cancel, with permission actions: write, such as github.token');
-  const graceMs = run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6);
-  const timings = given.unlessIncomplete(() => timingsOf(durationMs, graceMs)) ?? timingsOf(DEFAULT_DURATION_MS, graceMs);
   return {
     name: name ?? '',
     namespace: valid('namespace', NAMESPACE),
@@ -98,7 +96,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     onBusy,
     policies: readPolicies(given, onBusy),
     priority: integer('priority', 1_000_000),
-    timings,
+    timings: readTimings(given, durationMs, run),
     holder,
     reason: text('reason'),
     force,
@@ -141,6 +139,11 @@ function nameOf({ text, valid, flag }: Given): string | undefined {
   if (!flag('slug')) return valid('name', NAME);
   const name = text('name');
   return name === undefined ? undefined : slug(name);
+}
+
+function readTimings({ unlessIncomplete }: Given, durationMs: number, run: string | undefined): Timings {
+  const graceMs = run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6);
+  return unlessIncomplete(() => timingsOf(durationMs, graceMs)) ?? timingsOf(DEFAULT_DURATION_MS, graceMs);
 }
 
 function timingsOf(durationMs: number, graceMs: number): Timings {

@@ -58,7 +58,7 @@ const OPTIONS = [
     unset: 'none',
     meaning: 'skip the command (exit 0, or -E) if it has succeeded under this lock with this key, one of the last 20',
   },
-  { name: 'no-replace', meaning: 'as holder, finish first, whoever wants to replace it' },
+  { name: 'no-replace', meaning: 'as holder, finish first, even if a newcomer wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',

@@ -34,7 +34,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
   { name: 'supersede', value: 'GROUP', default: 'none', meaning: 'older waiters of this group give up (wrap only)' },
   { name: 'min-hold', value: 'DURATION', default: '0', meaning: 'how long the lock stays taken at least' },
   { name: 'once', value: 'KEY', default: 'none', meaning: 'skip the command if it has succeeded with this key (wrap only)' },
-  { name: 'no-replace', value: 'true|false', default: 'false', meaning: 'as holder, finish first, whoever wants to replace it' },
+  {
+    name: 'no-replace',
+    value: 'true|false',
+    default: 'false',
+    meaning: 'as holder, finish first, even if a newcomer wants to replace it',
+  },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
     name: 'lease-duration',

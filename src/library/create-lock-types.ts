@@ -37,7 +37,7 @@ export interface CreateLockOptions extends ClusterAccess {
   legacyExpiry?: boolean | undefined;
   /** A group of which only the newest matters: older waiters of it give up, with a `LockError` of code `skipped`. Default: none. */
   supersede?: string | undefined;
-  /** As holder, finish first, whoever wants to replace it. Default: false, and `stopRequested` aborts. */
+  /** As holder, finish first, even if a newcomer wants to replace it. Default: false, and `stopRequested` aborts. */
   noReplace?: boolean | undefined;
   /** How long the lock stays taken at least, from when it was acquired, however soon it is released; at most `24h`. Default: 0. */
   minHold?: Duration | undefined;
