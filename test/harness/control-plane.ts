@@ -23,6 +23,8 @@ export interface ControlPlane {
   killApiServer(): Promise<void>;
   /** The API server again, on the same port, with the same certificates and data; resolves once it is ready. */
   startApiServer(): Promise<void>;
+  /** Another API server on the same etcd, to which nothing is done: its URL. It knows what happens while the first is away. */
+  startWitness(): Promise<string>;
   /** Resolves once none of its threads runs any more. */
   freeze(which: 'etcd' | 'apiServer'): Promise<void>;
   resume(which: 'etcd' | 'apiServer'): void;
@@ -74,11 +76,11 @@ async function startIn(
   const adminToken = tokens.split(',')[0] ?? '';
 
   const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
-  const newApiServer = async () => {
-    const command = [...apiServerCommand(binaries.kubeApiserver, folder, ports), ...authentication];
-    const server = await startChildServer(command, { folder, logFile: join(folder, 'apiserver.log') });
+  const newApiServer = async (port = ports.apiServer, log = 'apiserver.log') => {
+    const command = [...apiServerCommand(binaries.kubeApiserver, folder, { ...ports, apiServer: port }), ...authentication];
+    const server = await startChildServer(command, { folder, logFile: join(folder, log) });
     try {
-      await untilReady({ url, folder, adminToken }, [etcd, server]);
+      await untilReady({ url: `https://127.0.0.1:${port}`, folder, adminToken }, [etcd, server]);
       return server;
     } catch (error) {
       await server.kill();
@@ -92,6 +94,7 @@ async function startIn(
     await etcd.kill();
     throw error;
   }
+  let witness: ChildServer | undefined;
   const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? etcd : apiServer);
 
   return {
@@ -103,10 +106,15 @@ async function startIn(
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
+    async startWitness() {
+      const port = await freePort();
+      witness = await newApiServer(port, 'witness.log');
+      return `https://127.0.0.1:${port}`;
+    },
     freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
     async stop() {
-      await Promise.all([apiServer.kill(), etcd.kill()]);
+      await Promise.all([apiServer.kill(), witness?.kill(), etcd.kill()]);
       rmSync(folder, { recursive: true, force: true });
     },
   };
