@@ -72,28 +72,19 @@ async function startIn(
   writeFiles(folder, tokens, authenticationConfig);
   const authentication = authenticationConfig === undefined ? [] : [`--authentication-config=${join(folder, 'authentication')}`];
   const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
-  const url = `https://127.0.0.1:${ports.apiServer}`;
+  const url = urlOf(ports.apiServer);
   const adminToken = tokens.split(',')[0] ?? '';
 
   const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
   const newApiServer = async (port = ports.apiServer, log = 'apiserver.log') => {
     const command = [...apiServerCommand(binaries.kubeApiserver, folder, { ...ports, apiServer: port }), ...authentication];
-    const server = await startChildServer(command, { folder, logFile: join(folder, log) });
-    try {
-      await untilReady({ url: `https://127.0.0.1:${port}`, folder, adminToken }, [etcd, server]);
-      return server;
-    } catch (error) {
-      await server.kill();
-      throw error;
-    }
+    const logFile = join(folder, log);
+    return await startApiServerBy(command, { folder, logFile, adminToken, url: urlOf(port), etcd });
   };
-  let apiServer: ChildServer;
-  try {
-    apiServer = await newApiServer();
-  } catch (error) {
+  let apiServer = await newApiServer().catch(async (error: unknown) => {
     await etcd.kill();
     throw error;
-  }
+  });
   let witness: ChildServer | undefined;
   const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? etcd : apiServer);
 
@@ -109,7 +100,7 @@ async function startIn(
     async startWitness() {
       const port = await freePort();
       witness = await newApiServer(port, 'witness.log');
-      return `https://127.0.0.1:${port}`;
+      return urlOf(port);
     },
     freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
@@ -118,6 +109,27 @@ async function startIn(
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+const urlOf = (port: number): string => `https://127.0.0.1:${port}`;
+
+interface Place {
+  folder: string;
+  logFile: string;
+  adminToken: string;
+  url: string;
+  etcd: ChildServer;
+}
+
+async function startApiServerBy(command: string[], { folder, logFile, adminToken, url, etcd }: Place): Promise<ChildServer> {
+  const server = await startChildServer(command, { folder, logFile });
+  try {
+    await untilReady({ url, folder, adminToken }, [etcd, server]);
+    return server;
+  } catch (error) {
+    await server.kill();
+    throw error;
+  }
 }
 
 /** What the API server reads at its start: tokens, the key of ServiceAccounts, whom it trusts. */
