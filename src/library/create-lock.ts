@@ -67,7 +67,7 @@ export function createLock(options: CreateLockOptions): Lock {
       try {
         const result = await work(held);
         // The work ended well, but somebody else may have run meanwhile.
-        if (!held.isHeld) throw held.signal.reason;
+        if (!held.isHeld()) throw held.signal.reason;
         return result;
       } finally {
         await held.release();
@@ -134,7 +134,7 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
   };
   return {
     signal: lost.signal,
-    get isHeld() {
+    isHeld() {
       return released === undefined && !lock.isLost();
     },
     stopRequested: stop.signal,
