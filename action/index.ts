@@ -4,8 +4,9 @@
  */
 import { keepLock } from './keeper.ts';
 import * as phases from './phases.ts';
+import { sayWhatFailed } from './report.ts';
 
-export const pre = () => phases.pre(process.env);
-export const main = () => phases.main(process.env);
-export const post = () => phases.post(process.env);
+export const pre = () => phases.pre(process.env).catch(sayWhatFailed);
+export const main = () => phases.main(process.env).catch(sayWhatFailed);
+export const post = () => phases.post(process.env).catch(sayWhatFailed);
 export const keeper = () => keepLock(process.stdin);

@@ -1,8 +1,9 @@
 /**
- * The folder that the phases of a step and its keeper share: a status, rewritten as a whole each time, a log for people, and marks
- * that others leave. Nothing secret is ever in it. Other steps of the job find it under RUNNER_TEMP, which ends with the job.
+ * The folder that the phases of a step and its keeper share: a status, a log for people, and marks that others leave. Nothing secret is ever in it. Other
+ * steps of the job find it under RUNNER_TEMP, which ends with the job. All that it needs is allocated when it is made, and rewritten in place: a disk that
+ * has filled up since neither ends a lock nor hides that it is held.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, fromMachineTime, later, type MachineTime, systemClock, waitUntil } from '../src/clock.ts';
 import { isAlive, type ProcessName, readProcess } from './process-name.ts';
@@ -55,7 +56,13 @@ export interface Status {
 }
 
 /** `release`: the lock is not wanted any more. `taken`: the step knows that it is held, and has ended. */
-export type Mark = 'release' | 'taken';
+export type Mark = (typeof MARKS)[number];
+const MARKS = ['release', 'taken'] as const;
+const [ABSENT, PRESENT] = ['-', 'x'];
+
+/** Written in turn, so that one of them is whole at any time; of those that are, the newer counts. */
+const SLOTS = ['status-0.json', 'status-1.json'] as const;
+const SLOT_BYTES = 64 * 1024;
 
 const PREFIX = 'k8s-lease-lock-';
 
@@ -75,6 +82,8 @@ export interface Session {
 export function newSession(tempFolder: string, nonce: string): Session {
   const folder = join(tempFolder, PREFIX + nonce);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const slot of SLOTS) writeFileSync(join(folder, slot), ' '.repeat(SLOT_BYTES));
+  for (const mark of MARKS) writeFileSync(join(folder, mark), ABSENT);
   return sessionIn(folder);
 }
 
@@ -85,25 +94,48 @@ export function sessionsIn(tempFolder: string): Session[] {
 }
 
 export function sessionIn(folder: string): Session {
-  const file = join(folder, 'status.json');
+  const contentOf = (name: string): string => {
+    try {
+      return readFileSync(join(folder, name), 'utf8');
+    } catch {
+      return ''; // The folder has gone with the job's other temporary files.
+    }
+  };
+  const newest = () => SLOTS.flatMap((slot) => readSlot(contentOf(slot))).sort((a, b) => b.count - a.count)[0];
+  let written = 0;
   return {
     folder,
     logFile: join(folder, 'keeper.log'),
-    status() {
-      try {
-        return JSON.parse(readFileSync(file, 'utf8')) as Status;
-      } catch {
-        return undefined; // Not written yet. It appears by a rename, so never in part.
-      }
-    },
+    status: () => newest()?.status,
     write(status) {
-      writeFileSync(`${file}.new`, `${JSON.stringify(status, null, 1)}\n`);
-      renameSync(`${file}.new`, file);
+      written = (written || (newest()?.count ?? 0)) + 1;
+      const text = Buffer.from(JSON.stringify({ count: written, status }));
+      if (text.length > SLOT_BYTES) throw new Error(`the status has ${text.length} bytes`);
+      overwrite(join(folder, SLOTS[written % 2] ?? ''), Buffer.concat([text, Buffer.alloc(SLOT_BYTES - text.length, ' ')]));
     },
-    leave: (mark) => writeFileSync(join(folder, mark), ''),
-    has: (mark) => existsSync(join(folder, mark)),
+    leave: (mark) => overwrite(join(folder, mark), Buffer.from(PRESENT ?? '')),
+    has: (mark) => contentOf(mark) === PRESENT,
     exists: () => existsSync(folder),
   };
+}
+
+/** A file that is there, from its beginning. */
+function overwrite(file: string, bytes: Buffer): void {
+  const handle = openSync(file, 'r+');
+  try {
+    writeSync(handle, bytes, 0, bytes.length, 0);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+/** None where it is being written, or was never. */
+function readSlot(text: string): { count: number; status: Status }[] {
+  try {
+    return [JSON.parse(text) as { count: number; status: Status }];
+  } catch {
+    return [];
+  }
 }
 
 const FINAL: readonly Phase[] = ['lost', 'busy', 'skipped', 'aborted', 'refused', 'unreachable', 'released', 'not-released'];

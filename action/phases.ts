@@ -93,7 +93,8 @@ function reportOwnLock(inputs: Inputs, env: NodeJS.ProcessEnv): boolean {
 
 async function acquireForJob(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
   if (!reportOwnLock(inputs, env)) return;
-  const followed = await follow(startKeeper(inputs, env));
+  const started = startKeeper(inputs, env);
+  const followed = await follow(started);
   switch (followed.kind) {
     case 'cancelled':
       return fail(
@@ -103,11 +104,16 @@ async function acquireForJob(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<vo
     case 'broken':
       return fail('k8s-lease-lock: not acquired', followed.message);
     case 'status':
-      saveState('done', 'true');
-      saveState('acquired', followed.status.token !== undefined);
-      setOutputs(followed.status.token !== undefined, followed.status);
-      await reportAcquired(followed.status, inputs, env);
-      return;
+      try {
+        saveState('done', 'true');
+        saveState('acquired', followed.status.token !== undefined);
+        setOutputs(followed.status.token !== undefined, followed.status);
+        return await reportAcquired(followed.status, inputs, env);
+      } catch (error) {
+        // The job fails, and need not wait for its end to give the lock back.
+        started.session.leave('release');
+        throw error;
+      }
     default:
       return followed satisfies never;
   }

@@ -1,5 +1,5 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
-import { error, info, notice, setOutput, setSecret, summary, warning } from '@actions/core';
+import { debug, error, info, notice, setOutput, setSecret, summary, warning } from '@actions/core';
 import { formatDuration } from '../src/durations.ts';
 import { visible } from '../src/visible.ts';
 import type { Inputs } from './inputs.ts';
@@ -10,6 +10,25 @@ export function fail(title: string, message: string): void {
   error(visible(message), { title: visible(title) });
   process.exitCode = 1;
 }
+
+/** Nobody reads a stack trace: what is most likely is that the disk is full, or a folder not writable. */
+export function sayWhatFailed(error: Error & { code?: string; path?: string }): void {
+  debug(error.stack ?? '');
+  const where = error.path === undefined ? '' : ` (${error.path})`;
+  const cause = CAUSES[error.code ?? ''];
+  if (cause !== undefined) fail('k8s-lease-lock: not written', `${cause}${where}: the lock is not held, or given back`);
+  else fail('k8s-lease-lock: failed', `${error.message}; this is a fault of the Action, please report it`);
+}
+
+const CAUSES: Record<string, string> = {
+  ENOSPC: "the runner's disk is full",
+  EDQUOT: "the quota of the runner's disk is used up",
+  EROFS: "the runner's disk is read-only",
+  EACCES: 'a folder of the runner may not be written',
+  EPERM: 'a folder of the runner may not be written',
+  ENOENT: 'a folder of the runner has gone',
+  EIO: "the runner's disk has an error",
+};
 
 export const warn = (title: string, message: string): void => warning(visible(message), { title: visible(title) });
 export const say = (message: string): void => info(visible(message));

@@ -27,9 +27,10 @@ const ON_LOSS = { fail: 'stopping the command', cancel: 'stopping the command', 
 
 export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS.ProcessEnv): Promise<void> {
   const identity = identityOf(inputs, env);
+  // The nonce last: with it, post takes the rest to be there.
+  saveState('step', nameOf(process.pid));
   saveState('holder', identity.id);
   saveState('nonce', identity.nonce);
-  saveState('step', nameOf(process.pid));
   const connected = await connect(inputs, identity, env);
   if (connected.kind === 'refused') return fail('k8s-lease-lock: not acquired', connected.message);
   const { participant, clock } = connected;
@@ -93,7 +94,6 @@ function watchOutcome({ participant, clock }: Connected & { kind: 'participant' 
       const { waitedMs, token, transitions } = event;
       acquired = true;
       outcome = { ...outcome, waitedMs, token, transitions, position: 0 };
-      setOutputs(true, outcome);
     },
     outcome: () => outcome,
     acquired: () => acquired,
@@ -110,6 +110,8 @@ async function report(outcome: GuardOutcome, seen: Seen, context: ReportContext)
   const { inputs } = context;
   const lost = seen.lost();
   if (seen.acquired()) {
+    // Not while the command runs: a disk that is full must not end that.
+    setOutputs(true, seen.outcome());
     await summarise(seen.outcome(), seen.elapsedMs() - seen.outcome().waitedMs, describeEnd(outcome));
     if (lost && inputs.onLost === 'warn') warn('k8s-lease-lock: lost', `${lost}; the command went on without the lock`);
   } else {

@@ -73,7 +73,7 @@ export interface Held extends AsyncDisposable {
   /** Aborts, with a `LockError` of code `lost` as its reason, while there is still `stopWithin` left before another may have the lock. */
   readonly signal: AbortSignal;
   /** Looks at the clock: false once the lock is lost or released, also where an event loop that was blocked has kept `signal` from saying so. */
-  readonly isHeld: boolean;
+  isHeld(): boolean;
   /** Aborts, with a `LockStopRequest` as its reason, when somebody asks the holder to stop. The lock stays held until it is released. */
   readonly stopRequested: AbortSignal;
   /** Fencing token: a decimal number of any length that grows with every acquisition. Compare by length, then as text. */

@@ -75,7 +75,7 @@ export function createLock(options: CreateLockOptions): Lock {
       try {
         const result = await work(held);
         // The work ended well, but somebody else may have run meanwhile.
-        if (!held.isHeld) throw held.signal.reason;
+        if (!held.isHeld()) throw held.signal.reason;
         await held.release({ succeeded: true });
         return result;
       } finally {
@@ -156,7 +156,7 @@ function heldOf(participant: Participant, lock: HeldLock): Held {
   };
   return {
     signal: lost.signal,
-    get isHeld() {
+    isHeld() {
       return released === undefined && !lock.isLost();
     },
     stopRequested: stop.signal,

@@ -1,8 +1,7 @@
 /** What becomes of a lock whose keeper is killed, hangs, or is ended, while it waits and while the steps run. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { sessionIn } from '../../action/job-state.ts';
 import { type Guard, isRunning } from '../harness/guards.ts';
 import { real } from '../harness/real.ts';
 import { type Job, runJob, startJob } from '../harness/runner/index.ts';
@@ -51,10 +50,12 @@ real('the keeper is killed, and its process id is another’s by now: that one i
   const innocent = spawn('sleep', ['600'], { stdio: 'ignore' });
   t.after(() => innocent.kill('SIGKILL'));
   const job = await meanwhile(t, at, {}, async (running) => {
-    const { folder, keeper, ...rest } = keptIn(running);
+    const { folder, keeper } = keptIn(running);
     process.kill(keeper.pid, 'SIGKILL');
     await untilGone(keeper.pid);
-    writeFileSync(join(folder, 'status.json'), JSON.stringify({ ...rest, keeper: { ...keeper, pid: innocent.pid } }));
+    const session = sessionIn(folder);
+    const status = session.status() ?? assert.fail();
+    session.write({ ...status, keeper: { ...keeper, pid: innocent.pid ?? 0 } });
   });
   assert.equal(job.conclusion, 'success', job.text);
   assert.ok(isRunning(innocent.pid ?? 0));

@@ -3,10 +3,11 @@
  * that has the rights that the documentation asks for and no others; and what the Lease says meanwhile.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { sessionIn } from '../../action/job-state.ts';
 import type { ApiObject } from '../harness/api.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { type Guard, guard, isRunning } from '../harness/guards.ts';
@@ -194,5 +195,7 @@ export function keptIn({ temp }: Pick<Job, 'temp'>): Kept {
   const name = readdirSync(temp).find((each) => each.startsWith('k8s-lease-lock-'));
   if (name === undefined) throw new Error('no lock was kept');
   const folder = join(temp, name);
-  return { folder, ...(JSON.parse(readFileSync(join(folder, 'status.json'), 'utf8')) as Omit<Kept, 'folder'>) };
+  const status = sessionIn(folder).status();
+  if (!status) throw new Error('nothing is written down');
+  return { folder, phase: status.phase, keeper: status.keeper as Kept['keeper'] };
 }

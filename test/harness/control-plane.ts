@@ -23,6 +23,8 @@ export interface ControlPlane {
   killApiServer(): Promise<void>;
   /** The API server again, on the same port, with the same certificates and data; resolves once it is ready. */
   startApiServer(): Promise<void>;
+  /** Another API server on the same etcd, to which nothing is done: its URL. It knows what happens while the first is away. */
+  startWitness(): Promise<string>;
   /** Resolves once none of its threads runs any more. */
   freeze(which: 'etcd' | 'apiServer'): Promise<void>;
   resume(which: 'etcd' | 'apiServer'): void;
@@ -70,28 +72,20 @@ async function startIn(
   writeFiles(folder, tokens, authenticationConfig);
   const authentication = authenticationConfig === undefined ? [] : [`--authentication-config=${join(folder, 'authentication')}`];
   const ports: Ports = { etcd: await freePort(), etcdPeer: await freePort(), apiServer: await freePort() };
-  const url = `https://127.0.0.1:${ports.apiServer}`;
+  const url = urlOf(ports.apiServer);
   const adminToken = tokens.split(',')[0] ?? '';
 
   const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
-  const newApiServer = async () => {
-    const command = [...apiServerCommand(binaries.kubeApiserver, folder, ports), ...authentication];
-    const server = await startChildServer(command, { folder, logFile: join(folder, 'apiserver.log') });
-    try {
-      await untilReady({ url, folder, adminToken }, [etcd, server]);
-      return server;
-    } catch (error) {
-      await server.kill();
-      throw error;
-    }
+  const newApiServer = async (port = ports.apiServer, log = 'apiserver.log') => {
+    const command = [...apiServerCommand(binaries.kubeApiserver, folder, { ...ports, apiServer: port }), ...authentication];
+    const logFile = join(folder, log);
+    return await startApiServerBy(command, { folder, logFile, adminToken, url: urlOf(port), etcd });
   };
-  let apiServer: ChildServer;
-  try {
-    apiServer = await newApiServer();
-  } catch (error) {
+  let apiServer = await newApiServer().catch(async (error: unknown) => {
     await etcd.kill();
     throw error;
-  }
+  });
+  let witness: ChildServer | undefined;
   const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? etcd : apiServer);
 
   return {
@@ -103,13 +97,39 @@ async function startIn(
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
+    async startWitness() {
+      const port = await freePort();
+      witness = await newApiServer(port, 'witness.log');
+      return urlOf(port);
+    },
     freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
     async stop() {
-      await Promise.all([apiServer.kill(), etcd.kill()]);
+      await Promise.all([apiServer.kill(), witness?.kill(), etcd.kill()]);
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+const urlOf = (port: number): string => `https://127.0.0.1:${port}`;
+
+interface Place {
+  folder: string;
+  logFile: string;
+  adminToken: string;
+  url: string;
+  etcd: ChildServer;
+}
+
+async function startApiServerBy(command: string[], { folder, logFile, adminToken, url, etcd }: Place): Promise<ChildServer> {
+  const server = await startChildServer(command, { folder, logFile });
+  try {
+    await untilReady({ url, folder, adminToken }, [etcd, server]);
+    return server;
+  } catch (error) {
+    await server.kill();
+    throw error;
+  }
 }
 
 /** What the API server reads at its start: tokens, the key of ServiceAccounts, whom it trusts. */

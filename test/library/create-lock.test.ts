@@ -24,7 +24,7 @@ for (const target of all) {
     assert.deepEqual(await nightly.status(), { exists: false, held: false, holders: [], waiters: [], transitions: 0 });
     const held = await nightly.acquire();
     assert.match(held.holder, /^alice\/[a-z0-9]{10}$/);
-    assert.deepEqual([held.isHeld, held.signal.aborted, held.stopRequested.aborted, held.transitions], [true, false, false, 1]);
+    assert.deepEqual([held.isHeld(), held.signal.aborted, held.stopRequested.aborted, held.transitions], [true, false, false, 1]);
     const { spec, metadata } = await lease();
     const labels = { 'app.kubernetes.io/managed-by': 'k8s-lease-lock', a: 'b' };
     assert.deepEqual([spec.holderIdentity, spec.leaseDurationSeconds, metadata.labels], [held.holder, 60, labels]);
@@ -40,7 +40,7 @@ for (const target of all) {
     );
     assert.deepEqual(await held.release(), { kind: 'released' });
     assert.deepEqual(await held.release(), { kind: 'released' });
-    assert.deepEqual([held.isHeld, held.signal.aborted], [false, false]);
+    assert.deepEqual([held.isHeld(), held.signal.aborted], [false, false]);
     assert.equal(await held.verify(), false);
     assert.equal((await nightly.status()).held, false);
     assert.deepEqual(
@@ -98,14 +98,14 @@ for (const target of all) {
     assert.deepEqual((await nightly.status()).waiters, [], 'who gives up leaves the queue');
     await held.release();
     const got = await nightly.tryAcquire();
-    assert.equal(got?.isHeld, true);
+    assert.equal(got?.isHeld(), true);
     await got?.release();
   });
 
   test(`${target.name}: withLock returns what the work returns, throws what it throws, and releases either way`, async (t) => {
     const { lock } = await workshop(t, target);
     const nightly = lock();
-    assert.equal(await nightly.withLock((held) => held.isHeld), true);
+    assert.equal(await nightly.withLock((held) => held.isHeld()), true);
     assert.equal((await nightly.status()).held, false);
     const error = new Error('of the work');
     await assert.rejects(
@@ -120,7 +120,7 @@ for (const target of all) {
     const nightly = lock();
     {
       await using held = await nightly.acquire();
-      assert.equal(held.isHeld, true);
+      assert.equal(held.isHeld(), true);
     }
     assert.equal((await nightly.status()).held, false);
   });
@@ -152,7 +152,7 @@ for (const target of all) {
     await overwrite({}, { 'lease-lock.nullplatform.com/lock': JSON.stringify({ v: 1, next: 2, stop }) });
     await until(() => held.stopRequested.aborted, 'it is told');
     assert.deepEqual(held.stopRequested.reason, { by: 'ops', kind: 'unlock', reason: 'rollback' });
-    assert.deepEqual([held.isHeld, held.signal.aborted], [true, false]);
+    assert.deepEqual([held.isHeld(), held.signal.aborted], [true, false]);
     await held.release();
   });
 
@@ -186,6 +186,6 @@ test('isHeld looks at the clock where a blocked event loop can not be told', asy
   const held = await lock({ leaseDuration: 2000 }).acquire();
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1900);
   assert.equal(held.signal.aborted, false, 'no timer has fired');
-  assert.equal(held.isHeld, false);
+  assert.equal(held.isHeld(), false);
   assert.match(held.signal.reason.message, /is lost: it could not be renewed for/);
 });

@@ -31,7 +31,7 @@ for (const target of all) {
     assert.equal(living.kind, 'refused', living.message);
     assert.match(living.message, /use force: 'live'/);
     assert.equal((await bob.unlock({ holder: again.holder, force: 'live' })).kind, 'unlocked');
-    await until(() => !again.isHeld, 'the holder learns of it');
+    await until(() => !again.isHeld(), 'the holder learns of it');
     assert.equal(await bob.unlock({ holder: '' } as { holder: string }).catch(codeOf), 'configuration');
     await again.release();
   });

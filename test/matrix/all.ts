@@ -8,5 +8,5 @@ import { fileURLToPath } from 'node:url';
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, stdio: 'inherit' });
 if (npm.status !== 0) process.exit(1);
-const test = ['--test', '--test-concurrency=1', '--test-timeout=120000', `${folder}matrix.test.ts`];
+const test = ['--test', '--test-concurrency=1', '--test-timeout=120000', `${folder}matrix.ts`];
 process.exit(spawnSync(process.execPath, test, { stdio: 'inherit' }).status ?? 1);

@@ -1,5 +1,6 @@
 /** The guard around a container's command, on a real kubelet: in any image, and whatever becomes of its Pod. */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { until } from '../harness/until.ts';
 import {
@@ -32,6 +33,8 @@ before(async () => {
   await applyManifest('cronjobs');
 });
 after(cleanUp);
+
+const imagePage = readFileSync(new URL('../../docs/image.md', import.meta.url), 'utf8');
 
 const startFrom = (namespace: string, cronJob: string, name: string) =>
   kubectl('-n', namespace, 'create', 'job', name, `--from=cronjob/${cronJob}`);
@@ -164,6 +167,22 @@ test('cut off from the API server, the command is stopped before another can hav
   } finally {
     await undo();
   }
+});
+
+test('the memory and the disk that docs/image.md names are enough', async () => {
+  const [, memory = ''] = /The guard needs (\d+Mi) of/.exec(imagePage) ?? [];
+  const limits = `limits: {memory: ${memory}}`;
+  await applyManifest(
+    'memory',
+    ['{name: memory,', '{name: small,'],
+    ['[/work, eat]', '[/work, "10"]'],
+    ['limits: {memory: 256Mi}', limits],
+  );
+  const { succeeded, log } = await jobEnd('blue', 'small');
+  assert.ok(succeeded, log);
+  const { terminated } = (await containerOf('blue', 'small', 'main')).state;
+  assert.deepEqual([terminated?.exitCode, terminated?.reason], [0, 'Completed']);
+  await freed();
 });
 
 test('out of memory, the next one gets the lock, at the latest when it has expired', async () => {

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawLease } from '../../src/protocol/lease.ts';
-import type { Cluster } from '../harness/cluster.ts';
+import type { Api } from '../harness/api.ts';
 import { docOf } from '../simulation/document.ts';
 import type { Author, Deed, Occurrence } from '../simulation/history.ts';
 
@@ -17,21 +17,26 @@ interface Write {
 }
 
 export interface LeaseRecord {
+  /** Why versions may be missing. */
+  readonly gap: string | undefined;
   writes: readonly Write[];
   end(): void;
 }
 
-/** Watches one Lease, also over restarts of the API server, without missing a version. */
-export function recordLease(cluster: Cluster, namespace: string, name: string): LeaseRecord {
+/** Watches one Lease without missing a version: on an API server that is not restarted, since a new one knows nothing of the past. */
+export function recordLease(api: Pick<Api, 'watch'>, namespace: string, name: string): LeaseRecord {
   const writes: Write[] = [];
   let ended = false;
   let since = '';
+  let gap: string | undefined;
   void (async () => {
     while (!ended) {
       try {
         const query = `watch=1&fieldSelector=metadata.name%3D${name}${since && `&resourceVersion=${since}`}`;
-        const watching = await cluster.watch(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases?${query}`);
+        const watching = await api.watch(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases?${query}`);
         for (let event = await watching.next(); event && !ended; event = await watching.next()) {
+          if (event.type === 'ERROR') gap = JSON.stringify(event.object);
+          if (event.type === 'ERROR') break;
           const lease = event.object as unknown as RawLease;
           since = lease.metadata.resourceVersion ?? since;
           writes.push({ lease: event.type === 'DELETED' ? undefined : lease, version: since, receivedAt: Date.now() });
@@ -45,6 +50,9 @@ export function recordLease(cluster: Cluster, namespace: string, name: string): 
   })();
   return {
     writes,
+    get gap() {
+      return gap;
+    },
     end() {
       ended = true;
     },

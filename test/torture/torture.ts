@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { apiClient } from '../harness/api.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import { newChecker } from '../simulation/checker/index.ts';
 import { randomOf } from '../simulation/random.ts';
@@ -62,7 +63,9 @@ async function newRack(cluster: OwnCluster, { minutes, seed, folder, undo }: Rac
 
 async function tortureOn(rack: Rack, { guards, seed, say }: Omit<TortureOptions, 'minutes'>): Promise<TortureResult> {
   const { random, result, undo } = rack;
-  const record = recordLease(rack.cluster, rack.namespace, LEASE);
+  const { ca, adminToken, controlPlane } = rack.cluster;
+  const witness = apiClient({ url: await controlPlane.startWitness(), ca, token: adminToken });
+  const record = recordLease(witness, rack.namespace, LEASE);
   undo.push(record.end);
   const slots = Promise.all(Array.from({ length: guards }, (_, n) => runSlot(rack, n)));
   const faults = faultsOn(rack);
@@ -80,6 +83,7 @@ async function tortureOn(rack: Rack, { guards, seed, say }: Omit<TortureOptions,
   const checker = newChecker({ drift: true, skew: true, gentle: false });
   for (const { at, occurrence } of history) checker.take(at, occurrence);
   const { violation } = checker;
+  if (record.gap) result.problem ??= `the record is not complete: ${record.gap}`;
   if (violation) result.problem ??= `${violation.invariant}: ${violation.what} (at ${new Date(violation.at).toISOString()})`;
   if (result.problem) {
     const kept = join(tmpdir(), `k8s-lease-lock-torture-${seed}.json`);

@@ -8,7 +8,7 @@ import type { Facts, LandedWrite } from './facts.ts';
 import { checkWrite, type WriteKind } from './writes.ts';
 
 export function judgeChanges(
-  { sights, running, violate }: Facts,
+  { sights, running, deleted, violate }: Facts,
   at: number,
   { author, kind, before, after, sent }: LandedWrite,
 ): void {
@@ -23,7 +23,13 @@ export function judgeChanges(
   }
   if (kind === 'claim' || kind === 'enqueue') coordinated(violate, at, { author, kind, before });
   if (!before) {
-    complete({ sights, violate }, at, { author, kind, after, sentTime: sent?.time ?? at, holds: running.has(author.nonce) });
+    complete({ sights, deleted, violate }, at, {
+      author,
+      kind,
+      after,
+      sentTime: sent?.time ?? at,
+      holds: running.has(author.nonce),
+    });
     return;
   }
   for (const what of checkWrite({ author, kind, before, after, priority: author.priority ?? 0 })) {
@@ -50,16 +56,17 @@ function coordinated(
     violate(at, 'a coordinated Lease is left alone', `${author.name} (${kind}) wrote into one that the API server elects for`);
 }
 
-/** A holder puts back all that it knew, and so does a waiter that queues. A claim passes over those before it. */
+/** A holder puts back all that it knew and that had not gone since, and so does a waiter that queues. A claim passes over those before it. */
 function complete(
-  { sights, violate }: Pick<Facts, 'sights' | 'violate'>,
+  { sights, deleted, violate }: Pick<Facts, 'sights' | 'deleted' | 'violate'>,
   at: number,
   { author, kind, after, sentTime, holds }: Created,
 ): void {
   const known = sights.newest(author);
   if (!known || known.at > sentTime || (kind === 'claim' && !holds)) return;
   const there = new Set([...after.waiters, ...after.holders].map(({ nonce }) => nonce));
-  const missing = known.doc.waiters.filter(({ nonce }) => !there.has(nonce));
+  const waited = new Set(deleted?.waiters.map(({ nonce }) => nonce));
+  const missing = known.doc.waiters.filter(({ nonce }) => waited.has(nonce) && !there.has(nonce));
   if (missing.length > 0)
     violate(
       at,

@@ -81,6 +81,8 @@ export interface Facts {
   /** Since when each entry of a waiter stands in the Lease. */
   readonly standing: Map<string, number>;
   doc: Doc | undefined;
+  /** As it was when it was last deleted. */
+  deleted: Doc | undefined;
   /** When the last holder was taken out of the spec. */
   freedAt: number;
   /** When a holder last showed itself, came or went. */
@@ -128,6 +130,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     putBack: new Set(),
     standing: new Map(),
     doc: undefined,
+    deleted: undefined,
     freedAt: 0,
     changedAt: 0,
     deletedAt: Number.NEGATIVE_INFINITY,
@@ -151,6 +154,7 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
   facts.doc = after;
   if (!after) {
     facts.deletedAt = at;
+    facts.deleted = before ?? facts.deleted;
     facts.changedAt = at;
     return;
   }

@@ -77,7 +77,9 @@ function holdersOf(doc: Doc): [key: string, durationMs: number][] {
   // One that can't be read blocks, too.
   const annotated = holderKeys(doc).map((name): [string, number] => {
     const key = name.slice(PREFIX.holder.length);
-    return [key, holders.find((entry) => entry.key === key)?.durationMs ?? 0];
+    // An administrator may have written less into it than the spec says: then that counts.
+    const stated = holders.find((entry) => entry.key === key)?.durationMs ?? 0;
+    return [key, stated && Math.max(stated, (lease.spec?.leaseDurationSeconds ?? 0) * 1000)];
   });
   if (named === '' || holders.some(({ id }) => id === named)) return annotated;
   return [...annotated, [`foreign:${named}`, (lease.spec?.leaseDurationSeconds ?? 0) * 1000]];
