@@ -14,6 +14,7 @@ for (const target of all) {
     const { lock } = await workshop(t, target);
     const held = await lock({ holder: 'alice' }).acquire();
     const bob = lock({ holder: 'bob', supersede: 'default' }).acquire().catch(codeOf);
+    await until(async () => (await lock().status()).waiters.length === 1, 'bob waits');
     const carol = lock({ holder: 'carol', reason: 'v2' }).acquire({ onBusy: 'replace' });
     await until(() => held.stopRequested.aborted, 'alice is asked');
     const { by, kind, reason } = held.stopRequested.reason;
