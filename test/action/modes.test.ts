@@ -189,7 +189,7 @@ real('check: a holder that wants the lock back is a reason to stop', async (t) =
     async (running) => {
       const { holderIdentity: holder } = (await lease()).spec;
       await overwrite(({ metadata }) => {
-        const stop = { holder, by: 'carol', kind: 'replace', reason: 'hotfix' };
+        const stop = { holder, by: 'carol', kind: 'unlock', reason: 'hotfix' };
         metadata.annotations = {
           ...metadata.annotations,
           'lease-lock.nullplatform.com/lock': JSON.stringify({ v: 1, next: 9, stop }),

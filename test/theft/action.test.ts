@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { keptIn, lab, onlyError } from '../action/lab.ts';
 import { real } from '../harness/real.ts';
-import { runJob, type Step } from '../harness/runner/index.ts';
+import { runJob, type Step, startJob } from '../harness/runner/index.ts';
 import { guardNamespace } from './lab.ts';
 
 async function guardedLab() {
@@ -50,4 +50,22 @@ real('a holder that is given is not changed: the job fails, and is told how it h
     onlyError(job),
     new RegExp(`is not yours: it must be user/system:serviceaccount:${namespace}:\\S+ or start with it and a /`),
   );
+});
+
+real('policies need no more rights than waiting and holding: nobody writes for another', async (t) => {
+  const { lock } = await guardedLab();
+  const first = startJob(t, [lock({ run: 'echo deploying; exec sleep 600' })]);
+  await first.prints(/deploying/);
+  const older = startJob(t, [lock({ run: 'echo never', supersede: 'default' })]);
+  await older.prints(/waiting for Lease/);
+  const policies = { 'on-busy': 'replace', 'min-hold': '5s', once: 'v2' };
+  const newest = await runJob(t, [lock({ run: 'echo newest', ...policies })]);
+  assert.equal(newest.conclusion, 'success', newest.text);
+  assert.match(newest.text, /it stays taken for another/);
+  assert.match(onlyError(await first.finished), /the command was stopped: replaced by user\/system:serviceaccount:/);
+  assert.match((await older.finished).annotations[0]?.message ?? '', /superseded by/);
+  const again = await runJob(t, [lock({ run: 'echo again', once: 'v2' })]);
+  assert.match(again.annotations[0]?.message ?? '', /has succeeded already for the key "v2"/);
+  const next = await runJob(t, [lock({ run: 'echo next' })]);
+  assert.equal(next.conclusion, 'success', next.text);
 });
