@@ -38,9 +38,7 @@ export async function runPlugin(options: PluginOptions, { interactive, signal }:
   const name = nameOf(entry);
   const fail = (problem: string): Unusable => new Unusable(`${name} ${problem}`);
   if (entry.interactiveMode === 'Always' && !interactive)
-    throw fail(
-      'needs a terminal (interactiveMode: Always), and there is none that it may use: log in first, or use another plugin',
-    );
+    throw fail('needs a terminal (interactiveMode: Always), which it may not use here: log in first, or use another plugin');
   const file = lookUp(entry.command, env.PATH ?? '');
   if (file === undefined) throw fail(`was not found: install it, or correct exec.command. ${entry.installHint}`.trim());
   const info = {

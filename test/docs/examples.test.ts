@@ -58,9 +58,18 @@ real('the Role in docs/rbac.md is accepted by a real API server', async (t) => {
   assert.match(stdout, /role\S+ created\nrolebinding\S+ created/);
 });
 
-test('examples/kubernetes/lock.yaml is what rbac prints', async () => {
-  const args = ['rbac', '--name', 'nightly', '--namespace', 'locks', '--for', 'serviceaccount:ci/default'];
-  const { stdout } = await promisify(execFile)(process.execPath, [BUNDLE, ...args]);
-  const objects = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
-  assert.deepEqual(objects(read('examples/kubernetes/lock.yaml')), objects(stdout));
-});
+const PRINTED: Record<string, string[]> = {
+  'examples/kubernetes/lock.yaml': ['--name', 'nightly', '--namespace', 'locks', '--for', 'serviceaccount:ci/default'],
+  'deploy/namespace/lock.yaml': ['--name', 'deploy', '-n', 'locks', '--for', 'group:system:serviceaccounts:ci'],
+  'docs/rbac.md': ['--name', 'deploy', '-n', 'ci', '--for', 'serviceaccount:ci/deployer'],
+};
+
+for (const [file, args] of Object.entries(PRINTED)) {
+  test(`${file} has what rbac prints`, async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [BUNDLE, 'rbac', ...args]);
+    const objects = (text: string) => parseAllDocuments(text).map((document) => document.toJS());
+    const text = file.endsWith('.md') ? (fences(file, 'yaml')[0] ?? '') : read(file);
+    assert.deepEqual(objects(text), objects(stdout));
+    for (const argument of args) assert.ok(read(file).includes(argument), `the command in ${file}`);
+  });
+}

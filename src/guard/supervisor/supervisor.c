@@ -474,7 +474,11 @@ static bool had_by_group(struct supervisor *s, int number) {
   return true;
 }
 
+static void read_own_signals(struct supervisor *s);
+
 static void pass_on(struct supervisor *s, int number, bool unless_had) {
+  /* What the terminal has sent to all may have come here since this round began. */
+  if (unless_had) read_own_signals(s);
   if (number < 1 || number > SIGNALS || (unless_had && had_by_group(s, number))) return;
   if (s->phase < STARTING) {
     if (stops(number)) send_note(s->channel, STOP, number);
@@ -496,6 +500,11 @@ static void on_signal(struct supervisor *s, const struct caught *caught) {
   s->group_had[number].times++;
   if (s->phase < STARTING && stops(number)) send_note(s->channel, STOP, number);
   report(s, FROM_SUPERVISOR_SIGNAL, (uint64_t)number, caught->by_kernel, 0, 0);
+}
+
+static void read_own_signals(struct supervisor *s) {
+  struct caught caught;
+  for (int i = 0; i < 256 && next_signal(s->signals, &caught); i++) on_signal(s, &caught);
 }
 
 /* ---- The guard ---- */
@@ -669,9 +678,8 @@ static void wait_for_something(struct supervisor *s) {
 
 /* One round, whatever woke it. The deadline comes first and last: nothing that is read may delay it. */
 static void do_round(struct supervisor *s) {
-  struct caught caught;
   keep_deadlines(s);
-  for (int i = 0; i < 256 && next_signal(s->signals, &caught); i++) on_signal(s, &caught);
+  read_own_signals(s);
   if (s->failure >= 0) read_failure(s);
   if (s->channel >= 0) listen_to_first(s);
   if (!s->under_first && s->parent > 0 && getppid() != s->parent) s->guard_dead = true;

@@ -138,7 +138,7 @@ export const QUEUEING: readonly Mutant[] = [
   },
   {
     name: 'unseen-entry-written-again',
-    breaks: 'an entry that was written and cannot be seen is written again immediately, for ever',
+    breaks: 'an entry that was written and cannot be seen is written again without a pause and without end',
     edits: [
       ['lock/acquire.ts', 'if (known.unseen > 0) await pause', 'if (known.unseen > 1e9) await pause'],
       ['protocol/document.ts', 'next) => next < NUMBER_LIMIT', 'next) => next < 1e30'],
