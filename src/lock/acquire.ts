@@ -120,7 +120,8 @@ async function claim(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm
   const { stopBy } = deadlinesOf(sentAt, timings);
   // Too late to start on: the next turn finds me as the holder, and confirms. Aborted: the next turn releases it.
   if (!view || wait.signal?.aborted || clock.now() >= stopBy) return undefined;
-  const lock = hold(participant, { state: view.state, key: decision.key, sentAt }, emit);
+  const news = wait.queueWatch.drain().map(({ event }) => event);
+  const lock = hold(participant, { state: view.state, key: decision.key, sentAt, news }, emit);
   const { token, transitions } = lock;
   emit({ type: 'acquired', waitedMs: clock.now() - wait.startedAt, token, transitions, deadlines: lock.deadlines() });
   return { kind: 'held', lock };

@@ -2,6 +2,7 @@
  * The held lock, as whoever holds it has it: it says when it is lost and when somebody wants it, and is released once. renew.ts keeps it.
  */
 
+import type { WatchEvent } from '../api/answers.ts';
 import { later, type Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
@@ -16,11 +17,13 @@ export interface Acquired {
   key: Key;
   /** Just before the write that acquired was sent. */
   sentAt: Monotonic;
+  /** What the watch of the waiter has shown since: the one of the holder may be slow to show it again. */
+  news: readonly WatchEvent[];
 }
 
 export function hold(participant: Participant, acquired: Acquired, emit: Emit): HeldLock {
   const { client, clock, me, timings } = participant;
-  const { state } = acquired;
+  const { state, news } = acquired;
   const held = newHold(participant, acquired, emit);
   arm(held);
   const unwatch = client.watch(
@@ -34,10 +37,11 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onStep: () => renewNow(held),
     onDoubt: () => confirmNow(held),
   });
-  // Somebody who wants it replaced may stand in the queue already.
-  const unjudge = state.waiters.some(({ replaces }) => replaces)
-    ? clock.at(clock.now(), () => applyJudgement(held, state.lease))
-    : () => {};
+  const unjudge = clock.at(clock.now(), () => {
+    for (const event of news) onWatchEvent(held, event);
+    // Somebody who wants it replaced may stand in the queue already.
+    if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
+  });
   const end = () => {
     unjudge();
     held.ended.abort();

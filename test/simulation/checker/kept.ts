@@ -65,7 +65,7 @@ export function newKept(facts: Facts): Kept {
 
 /** `since`: when it started; undefined if nothing is to be kept. */
 function leaving(
-  { lost, violate }: Facts,
+  { lost, options, violate }: Facts,
   at: number,
   { author, kind, after, sent }: LandedWrite,
   since: number | undefined,
@@ -74,8 +74,10 @@ function leaving(
   const mostMs = since === undefined ? 0 : Math.max(0, since + minHoldMs - (sent?.time ?? at));
   // Who has lost it may find nothing that it could leave.
   const leastMs = lost.has(author.nonce) ? 0 : mostMs;
+  // The clock that it has gone by since it started.
+  const driftMs = options.drift ? 0.02 * minHoldMs : 0;
   const forMs = kind === 'keep' ? (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000 : 0;
-  if (forMs < leastMs * 0.97 - SLACK_MS || forMs > mostMs * 1.03 + 2 * SLACK_MS)
+  if (forMs < leastMs * 0.97 - SLACK_MS - driftMs || forMs > mostMs * 1.03 + 2 * SLACK_MS + driftMs)
     violate(
       at,
       'a lock stays taken as long as was asked for',

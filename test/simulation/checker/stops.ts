@@ -28,7 +28,8 @@ export function newStops(facts: Facts): Stops {
   const claimedSo = new Set<string>();
   return {
     landed(at, { author, kind, after }) {
-      const claimed = kind === 'claim' ? holds.get(author.nonce) : undefined;
+      // A claim, or the write that confirms one.
+      const claimed = kind === 'claim' || !running.has(author.nonce) ? holds.get(author.nonce) : undefined;
       if (after && claimed && asksToStop(after, author, claimed.key)) claimedSo.add(author.nonce);
       for (const { nonce } of running.values()) {
         const hold = holds.get(nonce);
