@@ -214,7 +214,7 @@ const cells: Cell[] = [
     },
     outcome: 'ends',
     code: EXIT.stopped.code,
-    says: [/stopped: asked to stop by coordinated leader election: spec\.strategy is OldestEmulationVersion \(replace\)/],
+    says: [/stopped: asked to stop by coordinated leader election: spec\.strategy is OldestEmulationVersion \(coordinated\)/],
     async after(story) {
       const carol = await story.guard('carol', { through: 'proxy' }).finished;
       assert.equal(carol.code, EXIT.configuration.code);

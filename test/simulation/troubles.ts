@@ -111,7 +111,7 @@ function suspend(
   const by = `paused for ${(ms / 1000).toFixed(1)}s`;
   listen(world.now(), { type: 'troubled', author, source: 'process', by, lasting: true });
   world.at(world.now() + ms + 1, () => {
-    if (!process.paused) listen(world.now(), { type: 'troubled', author, source: 'process', by: 'resumed' });
+    if (process.alive && !process.paused) listen(world.now(), { type: 'troubled', author, source: 'process', by: 'resumed' });
     return false;
   });
 }
