@@ -37,11 +37,13 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onStep: () => renewNow(held),
     onDoubt: () => confirmNow(held),
   });
-  const unjudge = clock.at(clock.now(), () => {
+  const takeNews = () => {
     for (const event of news) onWatchEvent(held, event);
     // Somebody who wants it replaced may stand in the queue already.
     if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
-  });
+  };
+  const isNews = news.length > 0 || state.waiters.some(({ replaces }) => replaces);
+  const unjudge = isNews ? clock.at(clock.now(), takeNews) : () => {};
   const end = () => {
     unjudge();
     held.ended.abort();

@@ -5,7 +5,7 @@ export const CLAIMING: readonly Mutant[] = [
   {
     name: 'claim-dated-by-reply',
     breaks: 'a claim counts from its answer, not from its send',
-    edits: [['lock/acquire.ts', 'key: decision.key, sentAt }', 'key: decision.key, sentAt: clock.now() }']],
+    edits: [['lock/acquire.ts', 'key: decision.key, sentAt, news }', 'key: decision.key, sentAt: clock.now(), news }']],
     profile: 'outages',
     seed: 87,
   },

@@ -14,7 +14,7 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'a holder keeps nothing in hand for clocks that run at other rates',
     edits: [['protocol/timings.ts', 'marginMs: Math.max(500, durationMs / 20)', 'marginMs: 0']],
     profile: 'outages',
-    seed: 3,
+    seed: 4,
   },
   {
     name: 'no-kill-budget',

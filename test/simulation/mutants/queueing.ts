@@ -86,7 +86,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'deeds',
-    seed: 42,
+    seed: 91,
   },
   {
     name: 'priority-ignored',
