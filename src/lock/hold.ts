@@ -6,6 +6,7 @@ import type { WatchEvent } from '../api/answers.ts';
 import { later, type Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
+import { judgeHold } from '../protocol/rules.ts';
 import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
 import type { HeldLock, Participant, Released, Work } from './participant.ts';
@@ -39,10 +40,11 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
   });
   const takeNews = () => {
     for (const event of news) onWatchEvent(held, event);
-    // Somebody who wants it replaced may stand in the queue already.
+    // It may have been asked to stop before it knew that it has the lock.
     if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
   };
-  const isNews = news.length > 0 || state.waiters.some(({ replaces }) => replaces);
+  const judged = judgeHold(state, me, acquired.key);
+  const isNews = news.length > 0 || (judged.kind === 'mine' && judged.stop !== undefined);
   const unjudge = isNews ? clock.at(clock.now(), takeNews) : () => {};
   const end = () => {
     unjudge();

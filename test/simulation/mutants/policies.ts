@@ -39,7 +39,7 @@ export const POLICIES: readonly Mutant[] = [
     breaks: 'who was removed comes back as if it had come when those came whose place it has taken',
     edits: [['protocol/rules.ts', 'mine?.came ?? knownCame ?? ticket;', 'mine?.came ?? (knownCame, ticket);']],
     profile: 'replaced',
-    seed: 185,
+    seed: 443,
   },
   {
     name: 'place-of-the-lesser',
@@ -75,7 +75,7 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'replacement-not-looked-for',
     breaks: 'a new holder does not look whether somebody who wants to replace it is waiting already',
-    edits: [['lock/hold.ts', 'waiters.some(({ replaces }) => replaces)', 'waiters.some(() => false)']],
+    edits: [['lock/hold.ts', ' && judged.stop !== undefined', ' && judged.stop === null']],
     profile: 'replaced',
     seed: 2,
   },
