@@ -42,6 +42,8 @@ export interface Status {
   acquiredAt?: string;
   /** It was held already, by the holder that several jobs agree on. */
   extended?: boolean;
+  /** The same, as a sentence for people. */
+  resumed?: string;
   heldMs?: number;
   /** No credentials, or bad ones: an empty secret looks like that. */
   noCredentials?: boolean;

@@ -51,6 +51,16 @@ export function heldByThisJob({ name, namespace }: Inputs, env: NodeJS.ProcessEn
     );
 }
 
+/** An earlier step of this job has acquired the lock for the same holder: that this step has it, too, is meant. */
+export function acquiredBefore({ name, namespace, nonce, keeper }: Status, env: NodeJS.ProcessEnv): boolean {
+  return sessionsIn(tempFolder(env))
+    .map((session) => session.status())
+    .some(
+      (status) =>
+        status?.nonce === nonce && status.name === name && status.namespace === namespace && status.keeper.pid !== keeper.pid,
+    );
+}
+
 /** Starts a keeper with these inputs. Its folder is in the state before anything is written into the Lease: a killed step still gets its post. */
 export function startKeeper(inputs: Inputs, env: NodeJS.ProcessEnv): Started {
   const identity = identityOf(inputs, env);

@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
 import { type EventLog, eventLog } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import { describeSkip, describeStop, summariseHolder } from '../src/lock/describe.ts';
+import { describeResumed, describeSkip, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
   acquire,
   endedOnceQueued,
@@ -21,6 +21,7 @@ import {
   stopRequestOf,
 } from '../src/lock/index.ts';
 import { type Log, logOf, logTo } from '../src/log.ts';
+import { describeLease } from '../src/names.ts';
 import type { About } from '../src/protocol/lock-state.ts';
 import { cancelRun } from './cancel-run.ts';
 import { findClusterFor } from './connect.ts';
@@ -119,6 +120,8 @@ function linesOf({ task: { inputs }, clock, log, session, report }: Keeper, part
     onEvent(event) {
       onEvent(event);
       if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
+      if (event.type === 'resumed')
+        report('starting', { resumed: describeResumed(describeLease(participant.me), event.from, clock.wall()) });
       if (event.type === 'renewed')
         report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
     },

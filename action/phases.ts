@@ -12,9 +12,9 @@ import { checkLock } from './check.ts';
 import { InputError, restoreInputs, saveInputs } from './given-inputs.ts';
 import { forkHint, type Inputs, readInputs } from './inputs.ts';
 import { type Session, type Status, sessionIn } from './job-state.ts';
-import { follow, heldByThisJob, startKeeper } from './keeper-client.ts';
+import { acquiredBefore, follow, heldByThisJob, startKeeper } from './keeper-client.ts';
 import { releaseHeld, releaseShared } from './release.ts';
-import { fail, maskSecrets, note, setOutputs, summarise } from './report.ts';
+import { fail, maskSecrets, note, setOutputs, summarise, warn } from './report.ts';
 import { leaveAfterRun, runUnderLock } from './run.ts';
 
 export async function pre(env: NodeJS.ProcessEnv): Promise<void> {
@@ -124,6 +124,7 @@ async function reportAcquired(status: Status, { onBusy, mode, acquireIn }: Input
   switch (status.phase) {
     case 'held':
     case 'stop-requested':
+      if (status.resumed !== undefined && !acquiredBefore(status, env)) warn('k8s-lease-lock: held already', status.resumed);
       if (mode === 'acquire') await summarise(status, undefined, 'acquired');
       // A guard that a later step starts for the same lock would wait for this job: it finds the holder among its ancestors.
       else exportVariable(ANCESTORS, [env[ANCESTORS], status.holder].filter(Boolean).join(' '));

@@ -7,6 +7,7 @@ import {
   describeOutlook,
   describePosition,
   describeRestored,
+  describeResumed,
   describeStop,
   inSeconds,
 } from '../lock/describe.ts';
@@ -42,6 +43,11 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
           waitedMs: event.waitedMs,
           token: event.token,
           transitions: event.transitions,
+        });
+      case 'resumed':
+        return log('error', describeResumed(subject, event.from, participant.clock.wall()), {
+          event: event.type,
+          from: { id: event.from.id, since: event.from.since, ...event.from.about },
         });
       case 'renewed':
         if (trouble.over()) return log('info', `renewed ${subject} again`, { event: event.type });

@@ -67,6 +67,8 @@ export function eventOf(event: Exclude<CoreEvent, { type: 'renamed' }>): Plain<L
       const { type, doing, message, retryInMs } = event;
       return { type, doing, message, retryInMs };
     }
+    case 'resumed':
+      return { ...event, from: holderOf(event.from) };
     case 'restored':
       return { ...event, heldBy: event.heldBy.map(holderOf) };
     case 'acquired': {

@@ -57,6 +57,7 @@ export type ReleaseResult = { kind: 'released' } | { kind: 'gone' } | { kind: 'f
 /** What happens to a lock, passed to `onEvent`: for logs and metrics. `lock` is its namespace and name. @public */
 export type LockEvent = { lock: string; holder: string } & (
   | { type: 'waiting'; position: number; queue: number; heldBy: LockHolder[] }
+  | { type: 'resumed'; from: LockHolder }
   | { type: 'acquired'; waitedMs: number; token: string; transitions: number }
   | { type: 'renewed'; queue: number }
   | {

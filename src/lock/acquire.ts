@@ -10,6 +10,7 @@ import { describeLease } from '../names.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
+import type { Key } from '../protocol/lock-state.ts';
 import { findMine } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { observe, type Reading } from '../protocol/sightings.ts';
@@ -48,7 +49,8 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
   if (!known.fresh) return await read(wait);
   if (!known.view) return undefined;
   // 3. Decide by the rules, and act. A write is answered by the Lease (4. onAnswer), or is a setback (5. onSetback).
-  const decision = decide(known.view, { me: participant.me, ...known }, momentOf(participant));
+  const moment = momentOf(participant);
+  const decision = decide(known.view, { me: participant.me, ...known }, moment);
   switch (decision.kind) {
     case 'refused':
       return refusedDocument(decision.message);
@@ -60,7 +62,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
     case 'claim':
     case 'confirm':
       if (decision.kind === 'claim' && !known.view.exists && !participant.createIfAbsent) return missing(participant);
-      return await claim(wait, decision);
+      return await claim(wait, decision, moment.mark);
     case 'enqueue':
       if (wait.oneTry) return await tryOnce(wait, decision);
       if (!known.view.exists && !participant.createIfAbsent) return missing(participant);
@@ -107,9 +109,15 @@ async function pauseIfUnseen(wait: Wait): Promise<void> {
 }
 
 /** Claims, or confirms a claim. Held only if the answer came while the deadline that counts from the *send* had not passed. */
-async function claim(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm' }): Promise<Acquisition | undefined> {
+async function claim(
+  wait: Wait,
+  decision: Decision & { kind: 'claim' | 'confirm' },
+  mark: string,
+): Promise<Acquisition | undefined> {
   const { participant, emit } = wait;
   const { client, clock, timings } = participant;
+  if (decision.kind === 'confirm') noteIfResumed(wait, decision.key);
+  wait.known.marks.add(mark);
   wait.known.wrote = true;
   const sentAt = clock.now();
   const answer = await client.write(decision.lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
@@ -125,6 +133,14 @@ async function claim(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm
   const { token, transitions } = lock;
   emit({ type: 'acquired', waitedMs: clock.now() - wait.startedAt, token, transitions, deadlines: lock.deadlines() });
   return { kind: 'held', lock };
+}
+
+/** A claim that has come true, and was never mine. */
+function noteIfResumed({ known, emit }: Wait, key: Key): void {
+  const from = known.view?.state.holders.find((holder) => holder.key === key);
+  if (!from || known.marks.has(from.mark)) return;
+  known.marks.add(from.mark);
+  emit({ type: 'resumed', from });
 }
 
 /** Takes in what a request has answered. */

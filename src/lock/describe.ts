@@ -39,6 +39,14 @@ function describeOusted(durationMs: number | undefined): string {
   );
 }
 
+/** Two that name one holder are one to the lock: it cannot keep them apart, and cannot know whether they are meant to be. */
+export function describeResumed(subject: string, from: Holder, now: Date): string {
+  return (
+    `${subject} was held already by this same holder, ${describeHolder(from, now)}: its time starts again. If the process that acquired it ` +
+    `is still at work, BOTH HAVE THE LOCK: give each a holder of its own (${documentAt('troubleshooting.md#two-with-the-same-holder')})`
+  );
+}
+
 /** The Lease was deleted, and is there again. */
 export function describeRestored(subject: string, heldBy: readonly Holder[]): string {
   if (heldBy.length === 0) return `${subject} was deleted while held, and has been restored`;

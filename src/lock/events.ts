@@ -22,6 +22,8 @@ export type LockEvent =
   | { type: 'waiting'; position: number; queue: number; heldBy: Holder[]; outlook: () => Outlook }
   /** An admission policy wants another id than the derived one: from now on this is the participant's. */
   | { type: 'renamed'; id: string }
+  /** The lock was this very participant's before it had asked for it: another process has the same identity, and may still be at work. */
+  | { type: 'resumed'; from: Holder }
   | { type: 'acquired'; waitedMs: number; token: string; transitions: number; deadlines: Deadlines }
   | { type: 'renewed'; queue: number; deadlines: Deadlines }
   /** A request failed, and is tried again. */

@@ -49,6 +49,8 @@ export interface Known {
   unseen: number;
   /** Something of mine may stand in the Lease. */
   wrote: boolean;
+  /** The marks of my claims. */
+  marks: Set<string>;
   /** A write of mine had no answer. */
   inDoubt: boolean;
 }
@@ -78,7 +80,7 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     signal,
     known: {
       ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, stop: undefined },
-      ...{ unseen: 0, wrote: false, inDoubt: false },
+      ...{ unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false },
     },
     requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
     refused: undefined,

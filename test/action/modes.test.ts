@@ -80,6 +80,24 @@ real('acquire by the same holder again extends: the same place, a new hour', asy
   assert.equal((await holders())[0]?.duration, 7200);
 });
 
+real(
+  'two legs of a matrix that name one holder both have the lock, and the second says so; two steps of one job are one',
+  async (t) => {
+    const { lock, holders } = await lab();
+    const legs = await Promise.all([runJob(t, [lock(SHARED)]), runJob(t, [lock(SHARED)])]);
+    for (const { conclusion, text } of legs) assert.equal(conclusion, 'success', text);
+    const [warning, ...more] = legs.flatMap(({ annotations }) => annotations);
+    assert.deepEqual([warning?.level, more, (await holders()).length], ['warning', [], 1]);
+    assert.match(
+      warning?.message ?? '',
+      /held already by this same holder, acme\/api\/77 .*BOTH HAVE THE LOCK: give each a holder of its own/,
+    );
+    const another = await lab();
+    const steps = await runJob(t, [another.lock(SHARED), another.lock(SHARED)]);
+    assert.deepEqual([steps.conclusion, steps.annotations], ['success', []], steps.text);
+  },
+);
+
 real('a lock acquired for a while is free when that is over, and its release then is a notice', async (t) => {
   const { lock, holder } = await lab();
   assert.equal((await runJob(t, [lock({ ...SHARED, 'lease-duration': '2s' })])).conclusion, 'success');

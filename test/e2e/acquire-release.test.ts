@@ -23,6 +23,7 @@ for (const target of await targets()) {
       assert.equal(await holderOf('steps'), 'pipeline-1');
       const again = await acquire('pipeline-1');
       assert.equal(again.code, 0, 'the same holder adds time to it');
+      assert.match(again.stderr, /was held already by this same holder, pipeline-1 .*BOTH HAVE THE LOCK/);
       const other = await acquire('pipeline-2', '--on-busy', 'fail');
       assert.equal(other.code, EXIT.notAcquired.code);
       assert.match(other.stderr, /it is held by pipeline-1/);

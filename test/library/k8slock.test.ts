@@ -134,7 +134,8 @@ for (const target of all) {
         const { KubeConfig } = require('@kubernetes/client-node');
         const kubeConfig = new KubeConfig();
         kubeConfig.loadFromString(${files});
-        const lock = new K8SLock({ kubeConfig, leaseName: 'nightly', namespace: '${namespace}', lockLeaserId: 'worker-0', resume: ${resume} });
+        const lock = new K8SLock({ kubeConfig, leaseName: 'nightly', namespace: '${namespace}', lockLeaserId: 'worker-0', resume: ${resume},
+          onEvent: ({ type, from }) => type === 'resumed' && console.log('resumed', from.id) });
         ${act}.then((result) => console.log('got', JSON.stringify(result.isLocking ?? result)));`,
         {},
       );
@@ -149,7 +150,7 @@ for (const target of all) {
     const third = worker(false, 'lock.getLock()');
     await third.says(/got false/);
     const heir = worker(true, 'lock.startLocking()');
-    await heir.says(/got true/); // with 30 s of the lease still to go
+    await heir.says(/resumed worker-0\s+got true/); // with 30 s of the lease still to go
     assert.equal((await lease(target, namespace)).spec.leaseTransitions, leaseTransitions);
   });
 
