@@ -20,7 +20,8 @@ export type Answer =
   /**
    * No answer, or none that says anything. `applied: 'no'` only where the API server surely did not act. `comeBack`: it lives, and asks to be asked
    * again later. `notExpired`: since the policy in deploy/holders protects a holder whose lease is not over. `unusable`: no request can be
-   * made, however often it is tried; the message says what to change.
+   * made, however often it is tried; the message says what to change. `elsewhere`: what answers is no API server, or a balancer that has lost
+   * it for a moment.
    */
   | {
       kind: 'failed';
@@ -30,6 +31,7 @@ export type Answer =
       comeBack?: true;
       notExpired?: true;
       unusable?: true;
+      elsewhere?: true;
     };
 
 /** `lease` undefined: the Lease was deleted, or may have been: read it. */
@@ -63,12 +65,12 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
   const said = `${subject}: the API server answered ${status}`;
   if (status === 200 || status === 201) {
     if (isLease(json)) return { kind: 'lease', lease: json };
-    return { kind: 'failed', message: `${said} with ${nature(headers, body)} instead of a Lease`, applied: 'unknown' };
+    return failedElsewhere(`${said} with ${nature(headers, body)} instead of a Lease`, status);
   }
   const problem = json?.kind === 'Status' ? (json as Status) : undefined;
   if (!problem && status < 500 && status !== 429 && status !== 401) {
     const message = `${said} with ${nature(headers, body)}: is ${asked.server} a Kubernetes API server, and nothing in between?`;
-    return { kind: 'failed', message, applied: 'unknown', ...(isElsewhere(status) && { unusable: true }) };
+    return failedElsewhere(message, status);
   }
   const why = problem?.message ?? nature(headers, body);
   const forbid = ({ reason, fix }: Refused) => refuse(reason, status, `${subject}: ${status}: ${why}. ${fix}`);
@@ -125,8 +127,16 @@ export function answerOf(reply: Reply, asked: Asked): Answer {
   }
 }
 
-/** A web server that knows no such path, wants another protocol, or leads to a page to log in. */
-const isElsewhere = (status: number): boolean => (status >= 300 && status < 400) || [400, 403, 404, 405].includes(status);
+/** A web server that has a page there, or knows no such path; that wants another protocol, or leads to a page to log in. */
+function failedElsewhere(message: string, status: number): Answer {
+  const failed = { kind: 'failed', message, applied: 'unknown' } as const;
+  if (BALANCER.includes(status)) return { ...failed, unusable: true, elsewhere: true };
+  const lasting = (status >= 300 && status < 400) || [400, 403, 405].includes(status);
+  return lasting ? { ...failed, unusable: true } : failed;
+}
+
+/** What balancers, too, say for themselves where nothing is behind them: a page, or that there is none. */
+const BALANCER = [200, 201, 404];
 
 interface Status {
   message?: string;

@@ -21,7 +21,7 @@ import { tryOnce } from './one-try.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { release } from './release.ts';
 import { onSetback } from './setbacks.ts';
-import { giveUp, newWait, pause, takeStamp, type Wait, waitInQueue } from './wait.ts';
+import { giveUp, newWait, noTrouble, pause, takeStamp, type Wait, waitInQueue } from './wait.ts';
 
 /** After a write of my entry that did not show: doubles up to the limit. */
 const UNSEEN = { firstMs: 1000, limitMs: 30_000 };
@@ -148,7 +148,7 @@ function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Ac
   // What came before the answer is looked at before it: a holder that the answer no longer shows may still be running.
   onHints(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
   const { clock } = wait.participant;
-  wait.requests = { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 };
+  wait.requests = noTrouble();
   wait.known.inDoubt = false;
   wait.known.fresh = true;
   const exists = answer.kind === 'lease';

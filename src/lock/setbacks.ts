@@ -82,15 +82,14 @@ async function onFailure(
   }
   known.inDoubt ||= answer.applied === 'unknown' && doing !== 'reading';
   requests.failures += 1;
-  requests.lastFailure = { message: answer.message, comeBack: answer.comeBack ?? false };
-  if (answer.comeBack) requests.silentSince = undefined;
-  else requests.silentSince ??= clock.now();
-  const silentUntil = later(requests.silentSince ?? clock.now(), SILENCE_MS);
-  // What could never work ends a wait of which nothing was ever answered; else it may be a file that is being replaced.
-  const neverWorked = answer.unusable && known.view === undefined;
-  if (wait.oneTry || neverWorked || clock.now() >= silentUntil) return unreachable(answer, client.server);
-  const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
-  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting: unanswered(wait) });
+  requests.lastFailure = answer;
+  requests.silentSince = answer.comeBack ? undefined : (requests.silentSince ?? clock.now());
+  requests.elsewhereSince = answer.elsewhere && (requests.elsewhereSince ?? clock.now());
+  const lasting = unanswered(wait);
+  if (wait.oneTry || lasting?.leftMs === 0) return unreachable(answer, client.server);
+  const backoff = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
+  const retryInMs = Math.min(backoff, lasting?.leftMs ?? backoff);
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting });
   await pause(wait, retryInMs);
   return undefined;
 }

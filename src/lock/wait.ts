@@ -1,4 +1,5 @@
 /** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
+import type { Answer } from '../api/answers.ts';
 import { later, type Monotonic, NEVER, type Steady, waitUntil } from '../clock.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import { isMe } from '../protocol/me.ts';
@@ -10,6 +11,9 @@ import { type QueueWatch, watchQueue } from './queue-watch.ts';
 
 /** How long an API server may be silent before waiting for it is given up: longer than its restart, shorter than anybody's patience. */
 export const SILENCE_MS = 120_000;
+
+/** How long something else may answer in place of an API server that has never answered: the reload of a balancer, and no hour at a wrong address. */
+const ELSEWHERE_MS = 5000;
 
 export interface Wait {
   /** Replaced where a policy wants another id. */
@@ -59,9 +63,11 @@ export interface Known {
 export interface Requests {
   /** Since when requests get no answer: from the first that got none. */
   silentSince: Monotonic | undefined;
+  /** Since when something else answers in its place. */
+  elsewhereSince: Monotonic | undefined;
   failures: number;
   /** Of those that no answer has followed yet. */
-  lastFailure: { message: string; comeBack: boolean } | undefined;
+  lastFailure: (Answer & { kind: 'failed' }) | undefined;
   collisions: number;
 }
 
@@ -82,13 +88,18 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
       ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, stop: undefined },
       ...{ unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false },
     },
-    requests: { silentSince: undefined, failures: 0, lastFailure: undefined, collisions: 0 },
+    requests: noTrouble(),
     refused: undefined,
     pollAt: NEVER,
     turn: undefined,
     reported: '',
   };
 }
+
+export const noTrouble = (): Requests => ({
+  ...{ silentSince: undefined, elsewhereSince: undefined, failures: 0 },
+  ...{ lastFailure: undefined, collisions: 0 },
+});
 
 export async function waitInQueue(
   wait: Wait,
@@ -136,10 +147,15 @@ function outlook(wait: Wait): Outlook {
 }
 
 /** For how long the API server has been silent, and is still waited for. */
-export function unanswered({ requests: { silentSince }, giveUpAt, participant: { clock } }: Wait): Lasting | undefined {
+export function unanswered({ requests, known, giveUpAt, participant: { clock } }: Wait): Lasting | undefined {
+  const { silentSince, elsewhereSince, lastFailure } = requests;
   if (silentSince === undefined) return undefined;
   const now = clock.now();
-  return { forMs: now - silentSince, leftMs: Math.max(0, Math.min(later(silentSince, SILENCE_MS), giveUpAt) - now) };
+  const untils = [later(silentSince, SILENCE_MS), giveUpAt];
+  // What could never work ends a wait of which nothing was ever answered; else it may be a file that is being replaced.
+  if (known.view === undefined && lastFailure?.unusable)
+    untils.push(elsewhereSince === undefined ? now : later(elsewhereSince, ELSEWHERE_MS));
+  return { forMs: now - silentSince, leftMs: Math.max(0, Math.min(...untils) - now) };
 }
 
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
@@ -147,7 +163,10 @@ export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisit
   const { view } = wait.known;
   const { lastFailure } = wait.requests;
   // Who is asked to come back later still knows what it was shown before.
-  if (lastFailure && !(lastFailure.comeBack && view)) return unreachable({ message: lastFailure.message }, client.server);
+  if (lastFailure && !(lastFailure.comeBack && view)) {
+    return unreachable(view ? { message: lastFailure.message } : lastFailure, client.server);
+  }
+
   const decision = view && decide(view, { me, ...wait.known }, momentOf(wait.participant));
   const last = decision && 'heldBy' in decision ? decision : { heldBy, position };
   return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };

@@ -71,7 +71,6 @@ real('what can never work is said immediately, and ends with 78: a certificate, 
     [by(url, clientCertificate.certificate), /its certificate is not trusted|is not from the certificate authority/],
     [by(`https://api.invalid:${port}`), /host name not found \(DNS\)/],
     [by(url.replace('https:', 'http:')), /400 with .*Client sent an HTTP request to an HTTPS server/],
-    [by(`${url}/k8s/clusters/c-1`), /404 with .*: is \S+ a Kubernetes API server, and nothing in between/],
     [
       kubeconfig({ exec: { ...exec, command: 'absent', installHint: 'Get it from example.com.' } }),
       /"absent" was not found.*Get it from/,
