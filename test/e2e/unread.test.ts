@@ -62,7 +62,6 @@ real('what nobody reads does not keep a guard from renewing, from releasing, and
   await until(again, 'it is renewed again and again: for twice as long as the lease lasts');
   assert.equal(said(), 'started 1\n');
   const began = performance.now();
-  console.error('killing');
   kill('SIGTERM');
   const { code, signal } = await ended;
   assert.ok(performance.now() - began < 5000, 'the end does not wait for a reader');
