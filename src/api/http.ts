@@ -63,7 +63,8 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
     const over = new AbortController();
     const limit = (ms: number, problem: string) =>
       clock.at(later(clock.now(), ms), () => over.abort(new Error(`${problem} within ${formatDuration(ms)}`)));
-    const signal = AbortSignal.any([over.signal, closed.signal, ...(request.signal ? [request.signal] : [])]);
+    const { signal } = over;
+    const unlink = [closed.signal, request.signal].map((each) => abortWith(over, each));
     let undo = limit(CREDENTIALS_MS, 'no credentials');
     try {
       const credentials = await unlessAborted(cluster.credentials({ refused, clock, signal }), signal);
@@ -77,6 +78,7 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
       return { kind: 'broken', sent: false, ...whyBroken(error, server) };
     } finally {
       undo();
+      for (const undo of unlink) undo();
     }
   };
 
@@ -94,6 +96,14 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
       closed = new AbortController();
     },
   };
+}
+
+/** Returns the undo: by AbortSignal.any each request would remain with a signal that lives as long as a hold, on Node 22. */
+function abortWith(over: AbortController, signal: AbortSignal | undefined): () => void {
+  const onAbort = () => over.abort(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort, { once: true });
+  return () => signal?.removeEventListener('abort', onAbort);
 }
 
 function sameTls(one: TlsOptions, other: TlsOptions): boolean {

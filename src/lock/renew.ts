@@ -54,11 +54,13 @@ export interface Requests {
 
 export async function keepRenewing(held: Hold): Promise<void> {
   const { participant, requests, ended } = held;
+  // Not AbortSignal.any: on Node 22 each one would remain with the signal that lives as long as the hold.
+  ended.signal.addEventListener('abort', () => requests.nudge(), { once: true });
   while (!ended.signal.aborted) {
     // 1. Wait until the next renewal is due, or something asks for one now.
     const nudged = new AbortController();
     requests.nudge = () => nudged.abort();
-    if (!requests.nudged) await waitUntil(participant.clock, requests.renewAt, AbortSignal.any([nudged.signal, ended.signal]));
+    if (!requests.nudged) await waitUntil(participant.clock, requests.renewAt, nudged.signal);
     // 2. One attempt. It leaves behind when the next is due.
     if (!ended.signal.aborted) await tryRenew(held);
   }
