@@ -68,8 +68,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        '      return await claim(wait, decision);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now() }, wait.emit) };\n      return await claim(wait, decision);",
+        '      return await claim(wait, decision, moment.mark);',
+        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now() }, wait.emit) };\n      return await claim(wait, decision, moment.mark);",
       ],
     ],
     profile: 'network',

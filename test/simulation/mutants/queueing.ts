@@ -108,8 +108,8 @@ export const QUEUEING: readonly Mutant[] = [
     edits: [
       [
         'lock/setbacks.ts',
-        'const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);',
-        'const retryInMs = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
+        'const backoff = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);',
+        'const backoff = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
       ],
     ],
     profile: 'refusals',
@@ -125,7 +125,13 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'come-back-taken-for-silence',
     breaks: 'an API server that asks to come back later counts as silent',
-    edits: [['lock/setbacks.ts', 'if (answer.comeBack) requests.silentSince = undefined;\n  else requests', 'requests']],
+    edits: [
+      [
+        'lock/setbacks.ts',
+        'answer.comeBack ? undefined : (requests.silentSince ?? clock.now())',
+        'requests.silentSince ?? clock.now()',
+      ],
+    ],
     profile: 'refusals',
     seed: 1,
   },
