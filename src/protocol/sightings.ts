@@ -27,7 +27,7 @@ export interface View {
   vacatedAt: Steady;
   /** When each waiter was first seen. */
   waiters: ReadonlyMap<Key, Steady>;
-  /** The last time that the API server stamped a write of mine; undefined before. */
+  /** The last time that I saw the API server's clock; undefined before it has stamped a write of mine. */
   stamp: Stamp | undefined;
   newestStampMs: number;
   /** Its stamps have run backwards once: for this participant they say nothing any more. */
@@ -50,23 +50,23 @@ export function observe(before: View | undefined, reading: Reading): View {
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
     if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {
-      holders.set(key, broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting);
+      holders.set(key, broken ? { ...sighting, at: reading.receivedAt } : sighting);
     }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
   // Someone may have held and left between two readings: those ahead then have their windows from now.
   const changedHands = before !== undefined && (broken || before.state.transitions !== state.transitions);
   const waiters = new Map(state.waiters.map(({ key }) => [key, before?.waiters.get(key) ?? reading.receivedAt]));
-  return {
+  return withDeaths({
     state,
     exists: reading.exists,
     holders,
     waiters,
     vacatedAt: before && !someoneLeft && !changedHands ? before.vacatedAt : reading.receivedAt,
-    stamp: before?.stamp,
+    stamp: broken ? undefined : stampAfter(before, reading),
     newestStampMs: Math.max(before?.newestStampMs ?? 0, state.writtenAtServerMs ?? 0, state.queuedAtServerMs ?? 0),
     clockRunsBack: before?.clockRunsBack ?? false,
-  };
+  });
 }
 
 /**
@@ -82,31 +82,46 @@ function sight(before: Sighting | undefined, holder: Holder, state: LockState, r
   return {
     fingerprint: holder.fingerprint,
     at: known?.at ?? reading.receivedAt,
-    deadAt: known?.deadAt,
+    deadAt: undefined,
     uid: state.uid,
     holder,
   };
 }
 
-/** The API server's clock, as it stamped a write of my own, and when that was answered. */
+/** The API server's clock, as it stamped a write, and when I received that: at that moment it showed no less. */
 export interface Stamp {
   serverMs: number;
   receivedAt: Steady;
 }
 
-/** What the API server's clock says of the silence of those whom I see. Only its own stamps count: a `Date` header may be a proxy's. */
+/** A new write of a holder is stamped by the same clock. */
+function stampAfter(before: View | undefined, { state, receivedAt }: Reading): Stamp | undefined {
+  const { writtenAtServerMs: serverMs } = state;
+  if (!before?.stamp || serverMs === undefined || serverMs === before.state.writtenAtServerMs) return before?.stamp;
+  return { serverMs, receivedAt };
+}
+
+/** The API server has stamped a write of my own. Only its own stamps count: a `Date` header may be a proxy's. */
 export function stamped(view: View, stamp: Stamp): View {
-  const { writtenAtServerMs } = view.state;
   // Earlier than what it has stamped before: several clocks, or one that was set back. Neither is to be believed.
-  const newest = Math.max(view.newestStampMs, stamp.serverMs);
   const clockRunsBack = view.clockRunsBack || stamp.serverMs < view.newestStampMs - TOLERATED_MS;
+  return withDeaths({ ...view, stamp, newestStampMs: Math.max(view.newestStampMs, stamp.serverMs), clockRunsBack });
+}
+
+/**
+ * What the API server's clock says of the silence of those whom I see. It is asked again whenever anything changes: somebody else may change the entry of
+ * a dead holder, and does not bring it back to life.
+ */
+function withDeaths(view: View): View {
+  const { state, stamp, clockRunsBack } = view;
+  const { writtenAtServerMs } = state;
   const holders = new Map(
     [...view.holders].map(([key, sighting]) => {
-      const current = sighting.uid === view.state.uid && writtenAtServerMs !== undefined && !clockRunsBack;
-      return [key, { ...sighting, deadAt: current ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
+      const told = stamp && writtenAtServerMs !== undefined && !clockRunsBack && sighting.uid === state.uid;
+      return [key, { ...sighting, deadAt: told ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
     }),
   );
-  return { ...view, holders, stamp, newestStampMs: newest, clockRunsBack };
+  return { ...view, holders };
 }
 
 /** API servers stamp whole seconds, and several agree only roughly. */

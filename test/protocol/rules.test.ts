@@ -281,6 +281,38 @@ const TABLE: readonly Row[] = [
     'wait until 40 at 0 behind alice',
   ],
   [
+    'not yet dead by the stamps, and somebody else changes its entry',
+    observe(stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80), {
+      state: stateOf({ ...alice, writtenAt: 0, waiters: [[3, 'me']], mark: 'edited' }),
+      exists: true,
+      receivedAt: at(5),
+    }),
+    5,
+    'wait until 40 at 0 behind alice',
+  ],
+  [
+    'it has written once more after the stamp, and then somebody else changes its entry',
+    [
+      [1, { ...alice, writtenAt: 81, waiters: [[3, 'me']] }] as const,
+      [80, { ...alice, writtenAt: 81, waiters: [[3, 'me']], mark: 'edited' }] as const,
+    ].reduce(
+      (view, [seconds, shape]) => observe(view, { state: stateOf(shape), exists: true, receivedAt: at(seconds) }),
+      stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+    ),
+    80,
+    'wait until 121 at 0 behind alice',
+  ],
+  [
+    'deleted after the stamp, and put back',
+    [undefined, { ...alice, uid: 'two', writtenAt: 81, waiters: [[3, 'me']] } as const].reduce(
+      (view, shape, index) =>
+        observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(1 + index) }),
+      stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+    ),
+    30,
+    'wait until 68 at 0 behind alice',
+  ],
+  [
     'stamps that ran backwards say nothing',
     stampedAt(stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 121), 1, 90),
     25,
