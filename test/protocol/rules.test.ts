@@ -109,14 +109,22 @@ function stateOf(shape: Shape): LockState {
   return parsed.state;
 }
 
+type Reading = readonly [seconds: number, shape: Shape | undefined];
+
 /** What has been seen, oldest first: [when, what]; `undefined` is a Lease that does not exist. */
-function seen(...readings: readonly [seconds: number, shape: Shape | undefined][]): View {
-  let view: View | undefined;
-  for (const [seconds, shape] of readings)
-    view = observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(seconds) });
+function seen(...readings: readonly Reading[]): View {
+  const view = seenAfter(undefined, ...readings);
   assert.ok(view);
   return view;
 }
+
+/** And what has been seen since. */
+const seenAfter = <V extends View | undefined>(before: V, ...readings: readonly Reading[]): View | V =>
+  readings.reduce<View | V>(
+    (view, [seconds, shape]) =>
+      observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(seconds) }),
+    before,
+  );
 
 const stampedAt = (view: View, seconds: number, serverSeconds: number) =>
   stamped(view, { serverMs: EPOCH + serverSeconds * SECOND, receivedAt: at(seconds) });
@@ -282,32 +290,29 @@ const TABLE: readonly Row[] = [
   ],
   [
     'not yet dead by the stamps, and somebody else changes its entry',
-    observe(stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80), {
-      state: stateOf({ ...alice, writtenAt: 0, waiters: [[3, 'me']], mark: 'edited' }),
-      exists: true,
-      receivedAt: at(5),
-    }),
+    seenAfter(stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80), [
+      5,
+      { ...alice, writtenAt: 0, waiters: [[3, 'me']], mark: 'edited' },
+    ]),
     5,
     'wait until 40 at 0 behind alice',
   ],
   [
     'it has written once more after the stamp, and then somebody else changes its entry',
-    [
-      [1, { ...alice, writtenAt: 81, waiters: [[3, 'me']] }] as const,
-      [80, { ...alice, writtenAt: 81, waiters: [[3, 'me']], mark: 'edited' }] as const,
-    ].reduce(
-      (view, [seconds, shape]) => observe(view, { state: stateOf(shape), exists: true, receivedAt: at(seconds) }),
+    seenAfter(
       stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+      [1, { ...alice, writtenAt: 81, waiters: [[3, 'me']] }],
+      [80, { ...alice, writtenAt: 81, waiters: [[3, 'me']], mark: 'edited' }],
     ),
     80,
     'wait until 121 at 0 behind alice',
   ],
   [
     'deleted after the stamp, and put back',
-    [undefined, { ...alice, uid: 'two', writtenAt: 81, waiters: [[3, 'me']] } as const].reduce(
-      (view, shape, index) =>
-        observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(1 + index) }),
+    seenAfter(
       stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+      [1, undefined],
+      [2, { ...alice, uid: 'two', writtenAt: 81, waiters: [[3, 'me']] }],
     ),
     30,
     'wait until 68 at 0 behind alice',

@@ -24,6 +24,7 @@ const PROFILES: Record<string, string[]> = {
   network: [...NETWORK, 'crash', 'skew', 'impatience'],
   pauses: ['pause', 'crash', 'drift', 'wall', 'delay', 'watch', 'impatience'],
   deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
+  deleted: ['delete', 'delete-often', 'crash', 'delay', 'watch', 'impatience', 'priority'],
   deeds: [...COMMON, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
   operated: ['dismiss', 'move', 'stop', 'unlock', 'delete', 'crash', 'delay', 'loss', 'late', 'watch', 'impatience', 'priority'],
   replaced: ['supersede', 'replace', 'crash', 'delay', 'impatience', 'priority', 'watch', 'loss', 'late'],

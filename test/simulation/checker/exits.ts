@@ -18,11 +18,12 @@ export function newExits(facts: Facts): Exits {
   /** The last write of each that came true. */
   const written = new Map<string, { version: number; sentTime: number }>();
 
-  /** After a deletion, others may put back a Lease that tells of those who have left. */
-  const entryOf = ({ nonce }: Author) =>
-    facts.putBack.has(nonce)
-      ? undefined
-      : [...(facts.doc?.holders ?? []), ...(facts.doc?.waiters ?? [])].find((entry) => entry.nonce === nonce);
+  /** After a deletion, others may put back a Lease that tells of those who have left, or who can't know of it before they look once more. */
+  const entryOf = (author: Author) => {
+    const looked = sights.answers(author)[0]?.version ?? 0;
+    if (looked < (facts.putBack.get(author.nonce) ?? 0)) return undefined;
+    return [...(facts.doc?.holders ?? []), ...(facts.doc?.waiters ?? [])].find(({ nonce }) => nonce === author.nonce);
+  };
 
   return {
     landed(at, { author, kind, after, sent }) {

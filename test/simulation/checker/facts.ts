@@ -42,8 +42,10 @@ export interface Hold {
   sentTime: number;
   /** An administrator freed the lock from it. */
   forced: boolean;
-  /** Its Lease was deleted under it at some time. */
+  /** Its Lease was deleted under it, and it has written nothing since. */
   deleted: boolean;
+  /** Those of whom that was so when this one claimed: it need not know of them. */
+  over: ReadonlySet<string>;
   /** The spec was cleared or taken under it by somebody who does not follow the protocol. */
   cleared: boolean;
 }
@@ -76,8 +78,8 @@ export interface Facts {
   readonly sights: Sights;
   readonly conditions: Conditions;
   readonly ghosts: Ghosts;
-  /** Those whose entries somebody else has put back with a deleted Lease: they may be gone. */
-  readonly putBack: Set<string>;
+  /** Those whose entries somebody else has put back with a deleted Lease, and as which version: they may be gone. */
+  readonly putBack: Map<string, number>;
   /** Since when each entry of a waiter stands in the Lease. */
   readonly standing: Map<string, number>;
   doc: Doc | undefined;
@@ -127,7 +129,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     waiting: new Map(),
     sights: newSights(),
     conditions: newConditions(),
-    putBack: new Set(),
+    putBack: new Map(),
     standing: new Map(),
     doc: undefined,
     deleted: undefined,
@@ -156,13 +158,14 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
     facts.deletedAt = at;
     facts.deleted = before ?? facts.deleted;
     facts.changedAt = at;
+    facts.standing.clear();
     return;
   }
   for (const entry of [...after.waiters, ...after.holders]) {
     const own = entry.nonce === author.nonce;
     // As has an old write of its own, that was sent before the deletion.
     const late = sent !== undefined && sent.time < facts.deletedAt;
-    if (!before && (!own || late)) facts.putBack.add(entry.nonce);
+    if (!before && (!own || late)) facts.putBack.set(entry.nonce, after.version);
     else if (own) facts.putBack.delete(entry.nonce);
   }
   const keys = new Set(after.waiters.map(({ key }) => key));

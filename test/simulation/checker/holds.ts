@@ -1,6 +1,5 @@
 /** Those who have the lock: who they are, and that nobody takes it from them. Invariants 1 and 7 of docs/protocol.md, where they are decided. */
 import type { Doc } from '../document.ts';
-import type { Author } from '../history.ts';
 import { type Facts, type Hold, type Landed, type LandedWrite, tellsOf } from './facts.ts';
 
 /** Nobody takes what was renewed less than its duration ago. */
@@ -12,9 +11,8 @@ export function judgeClaim(facts: Facts, at: number, { author, kind, before, sen
   for (const hold of holds.values()) {
     if (hold.author.nonce === author.nonce || at >= hold.landedAt + hold.durationMs) continue;
     if (hold.author.kind !== 'ours' && (hold.cleared || hold.forced)) continue;
-    if (isExcused(facts, hold, author, sentTime)) continue;
     // Sent before it could know of the other: it must not be started on, which `started` sees to.
-    if (hold.deleted && !sights.hadSeen(author, hold, sentTime)) continue;
+    if (hold.forced || (hold.deleted && !sights.hadSeen(author, hold, sentTime))) continue;
     if (options.stampsLie && at - hold.landedAt > standingMs(hold)) continue;
     const age = ((at - hold.landedAt) / 1000).toFixed(3);
     violate(
@@ -32,8 +30,12 @@ export function judgeClaim(facts: Facts, at: number, { author, kind, before, sen
 export const standingMs = ({ durationMs }: Hold): number => (durationMs / 4 + 2 * Math.min(5000, durationMs / 6)) * 0.96;
 
 /** What is not promised: against whoever frees the lock by force, and, over a deletion, of those who had not seen the holder before. */
-export const isExcused = ({ sights }: Facts, earlier: Hold, later: Author, sentTime: number): boolean =>
-  earlier.forced || (earlier.deleted && !sights.hadSeen(later, earlier, sentTime));
+export const isExcused = ({ sights }: Facts, earlier: Hold, { author, over, sentTime }: Hold): boolean =>
+  earlier.forced || (over.has(earlier.author.nonce) && !sights.hadSeen(author, earlier, sentTime));
+
+/** Whose Lease is gone, and who has not been heard of since. */
+const bereft = ({ holds }: Facts): ReadonlySet<string> =>
+  new Set([...holds.values()].filter(({ deleted }) => deleted).map(({ author }) => author.nonce));
 
 /** Who has the lock after this write. */
 export function recordHolds(facts: Facts, at: number, write: Landed): void {
@@ -51,7 +53,8 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
   forgetOver(facts, at, landed);
 }
 
-function recordOurs({ holds, running, sights }: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+function recordOurs(facts: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+  const { holds, running, sights } = facts;
   if (kind === 'release' || kind === 'keep' || kind === 'leave') holds.delete(author.nonce);
   const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
   if (!mine || (kind !== 'claim' && kind !== 'renew')) return;
@@ -70,16 +73,19 @@ function recordOurs({ holds, running, sights }: Facts, at: number, { author, kin
     // An old claim that lands late, over a Lease that was deleted, takes nothing from what a later write has given.
     sentTime: Math.max(sent?.time ?? at, hold?.sentTime ?? Number.NEGATIVE_INFINITY),
     forced: false,
-    deleted: hold?.deleted ?? false,
+    deleted: false,
+    over: kind === 'claim' || !hold ? bereft(facts) : hold.over,
     cleared: false,
   });
 }
 
-function recordForeign({ holds }: Facts, at: number, { author, before, after }: LandedWrite): void {
+function recordForeign(facts: Facts, at: number, { author, before, after }: LandedWrite): void {
+  const { holds } = facts;
   if (after.named !== author.id) {
     if (before?.named === author.id) holds.delete(author.nonce);
     return;
   }
+  const over = (before?.named === author.id && holds.get(author.nonce)?.over) || bereft(facts);
   for (const [nonce, hold] of holds) if (hold.author.id === author.id) holds.delete(nonce);
   holds.set(author.nonce, {
     author,
@@ -92,6 +98,7 @@ function recordForeign({ holds }: Facts, at: number, { author, before, after }: 
     sentTime: at,
     forced: false,
     deleted: false,
+    over,
     cleared: false,
   });
 }

@@ -67,14 +67,14 @@ function alone(facts: Facts, at: number, author: Author): void {
 /** Invariant 1, and all that is not promised. */
 function mayOverlap(facts: Facts, at: number, [one, other]: [Hold, Hold]): boolean {
   const [earlier, later] = one.claimVersion <= other.claimVersion ? [one, other] : [other, one];
-  if (isExcused(facts, earlier, later.author, later.sentTime)) return true;
+  if (isExcused(facts, earlier, later)) return true;
   if (facts.options.stampsLie && later.claimedAt - earlier.landedAt > standingMs(earlier)) return true;
   if (earlier.author.kind !== 'ours') {
     // A foreign client that goes on after its own time, or that was cleared by another: nobody can know.
     return later.author.kind !== 'ours' || earlier.cleared || at >= earlier.landedAt + earlier.durationMs;
   }
   // It heeds the spec alone: whoever else has cleared that, has let it in. The one under whom it happened stops in time all the same.
-  return later.author.kind !== 'ours' && (earlier.cleared || earlier.deleted);
+  return later.author.kind !== 'ours' && (earlier.cleared || later.over.has(earlier.author.nonce));
 }
 
 function inTime({ holds, violate }: Facts, at: number, { nonce, name }: Author, clock: number): void {

@@ -93,7 +93,8 @@ interface Passing {
 function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
   if (holderKeys(before).length > before.holders.length) return false;
   // Who knows of a holder in a deleted Lease waits for it, and others need not know.
-  if (facts.ghosts.knownTo(passing.passed, passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03)) return false;
+  const nobodySince = passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03;
+  if (nobodySince < facts.ghosts.honouredUntil(passing.passed)) return false;
   if (isFree(before)) return !facts.options.stampsLie;
   const dead = [...facts.holds.values()].filter(
     (hold) => hold.author.nonce !== passing.by.nonce && (hold.author.id === before.named || tellsOf(before, hold)),
@@ -108,8 +109,7 @@ function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Pas
   // By a server's clock, and not by having watched it for its duration.
   const watchedMs = dead.durationMs + Math.max(2000, dead.durationMs / 10) + windows * CLAIM_WINDOW_MS;
   if (options.skew && mine && at < mine.at + watchedMs * 0.99) return false;
-  // A deletion dates it anew, for each when he learns of it.
-  return !dead.deleted && his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
+  return his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
 }
 
 /** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */

@@ -28,7 +28,7 @@ function missing({ doc, waiting, violate }: Facts, at: number, able: Set<Waiting
 
 function unclaimed(facts: Facts, at: number, { able, calmSince }: { able: Waiting[]; calmSince: number }): void {
   if (able.length === 0) return;
-  const { doc, freedAt, changedAt, deletedAt, violate } = facts;
+  const { doc, freedAt, changedAt, deletedAt, ghosts, violate } = facts;
   // Whoever was hindered has seen the holder only after that.
   const first = Math.min(...able.map(({ since, hinderedAt }) => Math.max(since, hinderedAt)));
   const longest = Math.max(...able.map(({ author }) => author.durationMs));
@@ -39,7 +39,9 @@ function unclaimed(facts: Facts, at: number, { able, calmSince }: { able: Waitin
     (doc?.lease.spec?.leaseDurationSeconds ?? 0) * 1000 || longest,
     unreadable ? longest : 0,
   );
-  const freeSince = Math.max(freedAt, free ? changedAt : Math.max(changedAt, first) + held * 1.15 + 3000, deletedAt + 140_000);
+  // Who knows of no holder of a deleted Lease waits for none.
+  const honoured = Math.min(...able.map(({ author }) => ghosts.honouredUntil(author)));
+  const freeSince = Math.max(freedAt, deletedAt, honoured, free ? changedAt : Math.max(changedAt, first) + held * 1.15 + 3000);
   const patience = POLL_MS + CLAIM_WINDOW_MS * 1.05 * (doc?.waiters.length ?? 0) + 10_000;
   if (at - Math.max(freeSince, calmSince) > patience) {
     const seconds = (freeSince / 1000).toFixed(0);

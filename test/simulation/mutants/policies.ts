@@ -75,7 +75,7 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'replacement-not-looked-for',
     breaks: 'a new holder does not look whether somebody who wants to replace it is waiting already',
-    edits: [['lock/hold.ts', 'waiters.some(({ replaces }) => replaces)', 'waiters.some(() => false)']],
+    edits: [['lock/hold.ts', 'if (!held.ended.signal.aborted) applyJudgement', 'if (held.ended.signal.aborted) applyJudgement']],
     profile: 'replaced',
     seed: 2,
   },

@@ -43,7 +43,7 @@ export const QUEUEING: readonly Mutant[] = [
       ['lock/setbacks.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'unseen-hold',
@@ -73,7 +73,7 @@ export const QUEUEING: readonly Mutant[] = [
       ['protocol/writes.ts', '    waiters: removed(keysOfMine(state.waiters, me)),\n    spec: heldSpec', '    spec: heldSpec'],
     ],
     profile: 'deletions',
-    seed: 17,
+    seed: 20,
   },
   {
     name: 'came-back-without-window',
@@ -86,14 +86,14 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'deeds',
-    seed: 42,
+    seed: 65,
   },
   {
     name: 'priority-ignored',
     breaks: 'who came first is served first, whatever his priority',
     edits: [['protocol/lock-state.ts', 'return b.priority - a.priority || a.ticket', 'return a.ticket']],
     profile: 'gentle',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'full-queue-refuses-the-removed',
