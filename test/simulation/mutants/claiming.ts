@@ -69,11 +69,11 @@ export const CLAIMING: readonly Mutant[] = [
       [
         'lock/acquire.ts',
         '      return await claim(wait, decision);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now() }, wait.emit) };\n      return await claim(wait, decision);",
+        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now(), news: [] }, wait.emit) };\n      return await claim(wait, decision);",
       ],
     ],
     profile: 'network',
-    seed: 15,
+    seed: 4,
   },
   {
     name: 'token-from-transitions',
