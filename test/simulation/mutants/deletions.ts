@@ -54,7 +54,7 @@ export const DELETIONS: readonly Mutant[] = [
     breaks: 'a claim that landed late is confirmed although a holder of the deleted Lease may still run',
     edits: [['protocol/rules.ts', 'if (heldBy.length > 0) return', 'if (heldBy.length < 0) return']],
     profile: 'deletions',
-    seed: 85,
+    seed: 101,
   },
   {
     name: 'only-the-newest-hint',
@@ -119,6 +119,6 @@ export const DELETIONS: readonly Mutant[] = [
       ],
     ],
     profile: 'deletions',
-    seed: 85,
+    seed: 25,
   },
 ];
