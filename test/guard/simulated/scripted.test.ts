@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type GuardOutcome, guard } from '../../../src/guard/guard.ts';
+import type { Opened } from '../../../src/guard/supervisor/link.ts';
 import { createMailbox } from '../../../src/guard/supervisor/mailbox.ts';
 import type { FromSupervisor, ToSupervisor } from '../../../src/guard/supervisor/protocol.ts';
 import { world } from '../../harness/contenders.ts';
@@ -9,9 +10,29 @@ import { SECOND } from '../../harness/manual-clock.ts';
 
 type Script = { [kind in ToSupervisor['kind']]?: FromSupervisor[] };
 
-/** The outcome, and all that the guard has said to its supervisor. */
-async function play(script: Script, meanwhile: () => void = () => {}): Promise<{ outcome: GuardOutcome; heard: ToSupervisor[] }> {
-  const { clock, contender } = world();
+interface Circumstances {
+  meanwhile?: () => void;
+  /** In place of a supervisor. */
+  opened?: Opened;
+  /** Bob has the lock. */
+  held?: boolean;
+}
+
+interface Played {
+  outcome: GuardOutcome;
+  /** By the supervisor, of the guard. */
+  heard: ToSupervisor[];
+  /** To people. */
+  said: string[];
+  /** To the API server. */
+  requests: string[];
+}
+
+async function play(script: Script, { meanwhile = () => {}, opened, held = false }: Circumstances = {}): Promise<Played> {
+  const { clock, contender, requests } = world();
+  if (held) await contender('bob').take();
+  requests.length = 0;
+  const said: string[] = [];
   const alice = contender('alice');
   const mailbox = createMailbox(new AbortController().signal);
   const heard: ToSupervisor[] = [];
@@ -38,11 +59,12 @@ async function play(script: Script, meanwhile: () => void = () => {}): Promise<{
     onBusy: 'wait',
     whenLost: 'stop',
     orphans: 'stop',
-    openSupervisor: async () => ({
-      kind: 'opened',
-      link: { ...mailbox, commandAt: 0, send, revive() {}, ended: new AbortController().signal, end: async () => {} },
-    }),
-    log: Object.assign(() => {}, { flush: async () => {}, live: undefined }),
+    openSupervisor: async () =>
+      opened ?? {
+        kind: 'opened',
+        link: { ...mailbox, commandAt: 0, send, revive() {}, ended: new AbortController().signal, end: async () => {} },
+      },
+    log: Object.assign((_: unknown, text: string) => void said.push(text), { flush: async () => {}, live: undefined }),
     logFormat: 'text',
     onEvent() {},
   }).then((ended) => {
@@ -52,7 +74,7 @@ async function play(script: Script, meanwhile: () => void = () => {}): Promise<{
   meanwhile();
   for (let at = 0; at < 100 && !outcome; at++) await clock.advance(SECOND);
   assert.ok(outcome, 'the guard ends');
-  return { outcome, heard };
+  return { outcome, heard, said, requests };
 }
 
 test('a command that its supervisor has stopped at the deadline was lost, also if the guard has renewed since', async () => {
@@ -64,7 +86,7 @@ test('a command that its supervisor has stopped at the deadline was lost, also i
 });
 
 test('a supervisor that says nothing is not waited for once a signal has come', async () => {
-  const { outcome, heard } = await play({ prepare: [] }, () => void process.emit('SIGHUP'));
+  const { outcome, heard } = await play({ prepare: [] }, { meanwhile: () => void process.emit('SIGHUP') });
   assert.deepEqual(outcome, { kind: 'interrupted', signal: 'SIGHUP' });
   assert.deepEqual(
     heard.filter(({ kind }) => kind === 'start'),
@@ -93,4 +115,49 @@ test('a command whose start comes too late is a lost lock, and one that cannot s
     absent.heard.filter(({ kind }) => kind === 'start'),
     [],
   );
+});
+
+test('a process that cannot be stopped, and a caller that is gone, are told', async () => {
+  const { outcome, said } = await play({
+    start: [
+      { kind: 'started', pid: 5_000_000 },
+      { kind: 'cannotKill', pid: 77, uid: 0 },
+      { kind: 'terminating', reason: 'callerGone' },
+      { kind: 'killed', signal: 15, left: 0 },
+      { kind: 'allGone' },
+    ],
+  });
+  assert.equal(outcome.kind, 'ended');
+  assert.ok(
+    said.some((words) => /^process 77 of user 0 cannot be signalled/.test(words)),
+    said.join('\n'),
+  );
+  assert.ok(
+    said.some((words) => /killed: stopping the command/.test(words)),
+    said.join('\n'),
+  );
+});
+
+for (const [message, start] of [
+  ['the kernel does not take so many arguments', 'too-long'],
+  ['there is no supervisor', 'refused'],
+] as const) {
+  test(`a command whose supervisor cannot be opened (${start}) asks for no lock`, async () => {
+    const { outcome, requests } = await play({}, { opened: { kind: start, message } });
+    assert.deepEqual([outcome.kind, requests], [start === 'refused' ? 'unsupervised' : 'not-started', []]);
+    assert.match('message' in outcome ? outcome.message : '', new RegExp(message));
+  });
+}
+
+test('a supervisor that ends while the guard waits ends the wait', async () => {
+  const { outcome } = await play(
+    {
+      prepare: [
+        { kind: 'ready', pid: 5_000_000 },
+        { kind: 'terminating', reason: 'callerGone' },
+      ],
+    },
+    { held: true },
+  );
+  assert.equal(outcome.kind, 'unsupervised');
 });

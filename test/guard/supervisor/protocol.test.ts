@@ -114,3 +114,13 @@ test('messages that arrive a byte at a time are understood', async () => {
   alice.send({ kind: 'end', callerSees: 'endOfCommand' });
   await alice.ended;
 });
+
+test('what no supervisor says is refused: a length, a message, a reason, a field too few; and what few say is understood', () => {
+  const decoded = (hex: string) => protocol.createDecoder()(Buffer.from(hex, 'hex'));
+  for (const hex of ['00000000', 'ffffffff', '0100000001', '020000004cff', '010000004b'])
+    assert.throws(() => decoded(hex), RangeError);
+  assert.deepEqual(decoded('01000000480900000' + '04a0700000005000000'), [
+    { kind: 'continued' },
+    { kind: 'cannotKill', pid: 7, uid: 5 },
+  ]);
+});

@@ -1,0 +1,17 @@
+/** What the kernel has refused, in words. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { signalName } from '../../src/guard/signals.ts';
+import { systemError } from '../../src/guard/system-error.ts';
+
+test('an error is told by its name and its meaning, one without a number by its own words, an unknown number as it is', () => {
+  assert.equal(systemError(13), 'EACCES: permission denied');
+  assert.equal(systemError(Object.assign(new Error('spawn'), { errno: -2 })), 'ENOENT: no such file or directory');
+  assert.equal(systemError(new Error('no number')), 'no number');
+  assert.equal(systemError('text'), 'text');
+  assert.match(systemError(123_456), /123456/);
+});
+
+test('a signal that has no name in Node is told by its number', () => {
+  assert.deepEqual([signalName(15), signalName(40)], ['SIGTERM', 'SIG40']);
+});
