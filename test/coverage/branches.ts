@@ -20,8 +20,6 @@ export interface Visits {
   /** Functions and blocks that V8 tells apart. */
   branches: number;
   unvisited: Branch[];
-  /** Sources that no process has loaded. */
-  unloaded: string[];
 }
 
 const WORDS = 100;
@@ -35,12 +33,10 @@ export function visitsIn(written: string, root: string, files: readonly string[]
     const { result } = JSON.parse(readFileSync(join(written, name), 'utf8')) as { result: Profiler.ScriptCoverage[] };
     for (const script of result) scripts.get(script.url)?.push(script);
   }
-  const visits: Visits = { branches: 0, unvisited: [], unloaded: [] };
+  const visits: Visits = { branches: 0, unvisited: [] };
   for (const [url, covered] of scripts) {
     const merged = mergeScriptCovs(covered);
-    const file = relative(root, fileURLToPath(url));
-    if (merged) add(visits, file, merged);
-    else visits.unloaded.push(file);
+    if (merged) add(visits, relative(root, fileURLToPath(url)), merged);
   }
   return visits;
 }

@@ -1,7 +1,8 @@
 /** What the kernel has refused, in words. */
 import assert from 'node:assert/strict';
+import { constants } from 'node:os';
 import { test } from 'node:test';
-import { signalName } from '../../src/guard/signals.ts';
+import { dieBy, signalName } from '../../src/guard/signals.ts';
 import { systemError } from '../../src/guard/system-error.ts';
 
 test('an error is told by its name and its meaning, one without a number by its own words, an unknown number as it is', () => {
@@ -10,8 +11,13 @@ test('an error is told by its name and its meaning, one without a number by its 
   assert.equal(systemError(new Error('no number')), 'no number');
   assert.equal(systemError('text'), 'text');
   assert.match(systemError(123_456), /123456/);
+  assert.equal(systemError(-5), 'error -5');
 });
 
 test('a signal that has no name in Node is told by its number', () => {
   assert.deepEqual([signalName(15), signalName(40)], ['SIGTERM', 'SIG40']);
+});
+
+test('nobody dies by a signal that dumps a core: it would take the place of the command’s', () => {
+  dieBy(constants.signals.SIGQUIT);
 });

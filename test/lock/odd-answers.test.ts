@@ -64,7 +64,7 @@ test('a claim that is answered by a document of a later version is no lock', asy
 test('one try behind a queue without room is told that the lock is taken', async () => {
   const { contender, clock, annotate } = world();
   await contender('alice').take();
-  annotate((found) => ({ ...found, 'example.com/large': 'x'.repeat(199_900) }));
+  annotate((found) => ({ ...found, 'example.com/large': 'x'.repeat(199_990) }));
   const bob = contender('bob').acquire({ timeoutMs: 0 });
   await clock.advance(SECOND);
   assert.equal((await bob).kind, 'busy');
@@ -154,4 +154,15 @@ test('who adds time to a lock cannot be ended before it waits for others', () =>
   const outlook = () => ({ waitedMs: 0, silent: undefined, unanswered: undefined });
   request.onEvent?.({ type: 'waiting', position: 0, queue: 1, heldBy: [], outlook });
   assert.deepEqual([request.signal?.aborted, request.signal?.reason, told], [true, 'SIGTERM', ['waiting']]);
+});
+
+test('a renewal that is answered by a Lease of somebody else is a loss', async () => {
+  const { contender, clock, lease } = world();
+  const alice = contender('alice');
+  const lock = await alice.take();
+  const { spec, metadata } = lease();
+  alice.disturb('PUT', shown({ metadata: { ...metadata, annotations: {} }, spec: { ...spec, holderIdentity: 'bob' } }));
+  await clock.advance(16 * SECOND);
+  assert.equal(lock.lost.aborted, true);
+  assert.equal(typesOf(alice).filter((type) => type === 'lost').length, 1);
 });

@@ -153,6 +153,9 @@ test('of two with one id, nobody is touched unless a key says which', async () =
   assert.equal((await outcome(all, moveWaiter(ops.participant, first?.key ?? '', 2))).kind, 'moved');
   const nobody = await outcome(all, moveWaiter(ops.participant, 'carol', 1));
   assert.equal(nobody.kind, 'not-waiting');
+  const byKey = { ...request, holder: '000009-alicetwo00' };
+  assert.equal((await outcome(all, forceUnlock(ops.participant, { ...byKey, living: true }))).kind, 'unlocked');
+  assert.deepEqual([all.lease().spec?.holderIdentity, all.state().holders.length], ['alice', 1], 'the other has it still');
 });
 
 test('a waiter that gets the lock while it is asked to leave has it', async () => {
@@ -183,4 +186,25 @@ test('a waiter that leaves between the last look and the removal has left', asyn
   await all.clock.advance(3 * SECOND);
   all.annotate(({ [name]: _, ...rest }) => rest);
   assert.equal((await outcome(all, removing)).kind, 'left');
+});
+
+test('an answer that is missing while the request is followed is asked for again', async () => {
+  const { all, ops } = await left();
+  const asking = askToUnlock(ops.participant, request, {
+    timeoutMs: 30 * SECOND,
+    onAsked: () => ops.disturb('GET', FAILED, FAILED),
+  });
+  await all.clock.advance(5 * SECOND);
+  assert.equal((await clear(all, all.contender('admin'))).kind, 'unlocked');
+  assert.equal((await outcome(all, asking)).kind, 'unlocked');
+  all.annotate((found) => ({ ...found, [`waiter.${PREFIX}/000009-bob`]: '{"id":"bob","since":"","about":{}}' }));
+  const onAsked = () => ops.disturb('GET', FAILED);
+  const removing = removeWaiter(ops.participant, { ...request, waiter: 'bob' }, { timeoutMs: 3 * SECOND, onAsked });
+  assert.equal((await outcome(all, removing)).kind, 'removed');
+});
+
+test('who does not hold the lock is not asked', async () => {
+  const { all, ops } = await left();
+  const asked = askToUnlock(ops.participant, { ...request, holder: 'bob' }, { timeoutMs: SECOND, onAsked() {} });
+  assert.equal((await outcome(all, asked)).kind, 'not-held');
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Steady } from '../../src/clock.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
-import type { LockState } from '../../src/protocol/lock-state.ts';
+import { byTurn, type LockState } from '../../src/protocol/lock-state.ts';
 import type { Me, Policies } from '../../src/protocol/me.ts';
 import { type Decision, decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
 import { observe, stamped, type View } from '../../src/protocol/sightings.ts';
@@ -623,4 +623,9 @@ test('who holds it is asked without deciding anything', () => {
     [0, 65.9, 66].map((seconds) => whoHolds(view, me, at(seconds)).map(({ id }) => id)),
     [['alice'], ['alice'], []],
   );
+});
+
+test('nobody stands before itself', () => {
+  const alice = { priority: 0, ticket: 1, nonce: 'a' };
+  assert.equal(byTurn(alice, { ...alice }), 0);
 });

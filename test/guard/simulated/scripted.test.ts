@@ -16,6 +16,9 @@ interface Circumstances {
   opened?: Opened;
   /** Bob has the lock. */
   held?: boolean;
+  argv?: [string, ...string[]];
+  /** The supervisor has ended before anything was asked for. */
+  ended?: boolean;
 }
 
 interface Played {
@@ -28,7 +31,10 @@ interface Played {
   requests: string[];
 }
 
-async function play(script: Script, { meanwhile = () => {}, opened, held = false }: Circumstances = {}): Promise<Played> {
+async function play(
+  script: Script,
+  { meanwhile = () => {}, opened, held = false, argv = ['/bin/true'], ended = false }: Circumstances = {},
+): Promise<Played> {
   const { clock, contender, requests } = world();
   if (held) await contender('bob').take();
   requests.length = 0;
@@ -53,7 +59,7 @@ async function play(script: Script, { meanwhile = () => {}, opened, held = false
   let outcome: GuardOutcome | undefined;
   void guard({
     participant: alice.participant,
-    argv: ['/bin/true'],
+    argv,
     env: {},
     timeoutMs: undefined,
     onBusy: 'wait',
@@ -62,7 +68,14 @@ async function play(script: Script, { meanwhile = () => {}, opened, held = false
     openSupervisor: async () =>
       opened ?? {
         kind: 'opened',
-        link: { ...mailbox, commandAt: 0, send, revive() {}, ended: new AbortController().signal, end: async () => {} },
+        link: {
+          ...mailbox,
+          commandAt: 0,
+          send,
+          revive() {},
+          ended: ended ? AbortSignal.abort() : new AbortController().signal,
+          end: async () => {},
+        },
       },
     log: Object.assign((_: unknown, text: string) => void said.push(text), { flush: async () => {}, live: undefined }),
     logFormat: 'text',
@@ -160,4 +173,20 @@ test('a supervisor that ends while the guard waits ends the wait', async () => {
     { held: true },
   );
   assert.equal(outcome.kind, 'unsupervised');
+});
+
+test('a supervisor that has ended before the guard asks for the lock ends the guard', async () => {
+  const { outcome } = await play({}, { ended: true });
+  assert.equal(outcome.kind, 'unsupervised');
+});
+
+test('a command that is not found is told from one whose interpreter is missing', async () => {
+  const { ENOENT } = (await import('node:os')).constants.errno;
+  const prepare = [{ kind: 'cannotStart', errno: ENOENT } as const];
+  const told = async (argv: [string]) => {
+    const { outcome } = await play({ prepare }, { argv });
+    return outcome.kind === 'not-started' ? `${outcome.problem}: ${outcome.message}` : outcome.kind;
+  };
+  assert.match(await told(['/bin/true']), /^cannot-execute: .*interpreter does not exist/);
+  assert.match(await told(['no-such-command']), /^not-found: no-such-command: command not found/);
 });
