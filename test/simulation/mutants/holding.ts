@@ -182,7 +182,7 @@ export const HOLDING: readonly Mutant[] = [
       ['lock/renew.ts', 'Math.max(backoff, Math.min(retryAfterMs, lastTry))', 'Math.max(backoff, retryAfterMs + 0 * lastTry)'],
     ],
     profile: 'refusals',
-    seed: 120,
+    seed: 572,
   },
   {
     name: 'doubted-clock-believed',

@@ -113,7 +113,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'refusals',
-    seed: 227,
+    seed: 441,
   },
   {
     name: 'unlimited-retry-after',
