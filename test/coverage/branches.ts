@@ -38,6 +38,7 @@ export function visitsIn(written: string, root: string, files: readonly string[]
     const merged = mergeScriptCovs(covered);
     if (merged) add(visits, relative(root, fileURLToPath(url)), merged);
   }
+  visits.unvisited.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
   return visits;
 }
 

@@ -1,8 +1,6 @@
 /** What the kernel has refused, in words. */
 import assert from 'node:assert/strict';
-import { constants } from 'node:os';
 import { test } from 'node:test';
-import { dieBy, signalName } from '../../src/guard/signals.ts';
 import { systemError } from '../../src/guard/system-error.ts';
 
 test('an error is told by its name and its meaning, one without a number by its own words, an unknown number as it is', () => {
@@ -12,12 +10,4 @@ test('an error is told by its name and its meaning, one without a number by its 
   assert.equal(systemError('text'), 'text');
   assert.match(systemError(123_456), /123456/);
   assert.equal(systemError(-5), 'error -5');
-});
-
-test('a signal that has no name in Node is told by its number', () => {
-  assert.deepEqual([signalName(15), signalName(40)], ['SIGTERM', 'SIG40']);
-});
-
-test('nobody dies by a signal that dumps a core: it would take the place of the command’s', () => {
-  dieBy(constants.signals.SIGQUIT);
 });

@@ -243,14 +243,3 @@ test('what is printed is read back as it was', () => {
     ),
   );
 });
-
-test('a list of policies that is empty asks for nothing', () => {
-  assert.equal(stateOf(lease({ 'lease-lock.nullplatform.com/lock': '{"v":1,"must":[]}' })).next, 1);
-});
-
-test('a Lease that names nobody and states no duration is free, whatever its renewTime', () => {
-  const free = lease({}, { holderIdentity: '', renewTime: '2030-01-01T00:00:00.000000Z' });
-  const fieldsV1 = { 'f:spec': { 'f:renewTime': {} } };
-  const managedFields = [{ manager: 'm', time: '2026-01-01T00:00:00Z', fieldsV1 }];
-  assert.deepEqual(stateOf({ ...free, metadata: { ...free.metadata, managedFields } }).holders, []);
-});

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type GuardOutcome, guard } from '../../../src/guard/guard.ts';
-import type { Opened } from '../../../src/guard/supervisor/link.ts';
+import type { Opened, SupervisorLink } from '../../../src/guard/supervisor/link.ts';
 import { createMailbox } from '../../../src/guard/supervisor/mailbox.ts';
 import type { FromSupervisor, ToSupervisor } from '../../../src/guard/supervisor/protocol.ts';
 import { world } from '../../harness/contenders.ts';
@@ -31,20 +31,16 @@ interface Played {
   requests: string[];
 }
 
-async function play(
+/** One that answers each message as the script says, and all others as if all went well. */
+function supervisorOf(
   script: Script,
-  { meanwhile = () => {}, opened, held = false, argv = ['/bin/true'], ended = false }: Circumstances = {},
-): Promise<Played> {
-  const { clock, contender, requests } = world();
-  if (held) await contender('bob').take();
-  requests.length = 0;
-  const said: string[] = [];
-  const alice = contender('alice');
+  { nowMs, ended }: { nowMs: number; ended: boolean },
+): { link: SupervisorLink; heard: ToSupervisor[] } {
   const mailbox = createMailbox(new AbortController().signal);
   const heard: ToSupervisor[] = [];
   const answers: Script = {
     prepare: [{ kind: 'ready', pid: 5_000_000 }],
-    clock: [{ kind: 'clock', nowMs: clock.now() }],
+    clock: [{ kind: 'clock', nowMs: nowMs }],
     start: [{ kind: 'started', pid: 5_000_000 }],
     ...script,
   };
@@ -56,6 +52,20 @@ async function play(
   };
   const hello = { kind: 'hello', version: 1, nowMs: 0, sharesTerminal: false, underFirst: true, findsAll: true } as const;
   mailbox.hear(hello);
+  const over = ended ? AbortSignal.abort() : new AbortController().signal;
+  return { heard, link: { ...mailbox, commandAt: 0, send, revive() {}, ended: over, end: async () => {} } };
+}
+
+async function play(
+  script: Script,
+  { meanwhile = () => {}, opened, held = false, argv = ['/bin/true'], ended = false }: Circumstances = {},
+): Promise<Played> {
+  const { clock, contender, requests } = world();
+  if (held) await contender('bob').take();
+  requests.length = 0;
+  const said: string[] = [];
+  const alice = contender('alice');
+  const { link, heard } = supervisorOf(script, { nowMs: clock.now(), ended });
   let outcome: GuardOutcome | undefined;
   void guard({
     participant: alice.participant,
@@ -65,18 +75,7 @@ async function play(
     onBusy: 'wait',
     whenLost: 'stop',
     orphans: 'stop',
-    openSupervisor: async () =>
-      opened ?? {
-        kind: 'opened',
-        link: {
-          ...mailbox,
-          commandAt: 0,
-          send,
-          revive() {},
-          ended: ended ? AbortSignal.abort() : new AbortController().signal,
-          end: async () => {},
-        },
-      },
+    openSupervisor: async () => opened ?? { kind: 'opened', link },
     log: Object.assign((_: unknown, text: string) => void said.push(text), { flush: async () => {}, live: undefined }),
     logFormat: 'text',
     onEvent() {},

@@ -36,6 +36,9 @@ test('fields are little-endian, and a moment is rounded down', () => {
     protocol.encode({ kind: 'deadline', terminateAtMs: 1.9, killAtMs: protocol.NEVER_MS }).toString('hex'),
     `11000000040100000000000000${'f'.repeat(16)}`,
   );
+  const signal = { kind: 'signal', signal: 15 } as const;
+  assert.equal(protocol.encode({ ...signal, unlessGroupHadIt: false }).toString('hex'), '0300000006' + '0f00');
+  assert.equal(protocol.encode({ ...signal, unlessGroupHadIt: true }).toString('hex'), '0300000006' + '0f01');
   assert.equal(protocol.encode({ kind: 'start', environment: { A: 'ä' } }).toString('hex'), '0600000003413dc3a400');
 });
 

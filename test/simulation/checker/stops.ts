@@ -43,12 +43,9 @@ export function newStops(facts: Facts): Stops {
       const { nonce } = author;
       const hold = holds.get(nonce);
       if (!lease || !hold || lost.has(nonce) || !asksToStop(docOf(lease), author, hold.key)) return;
-      if (!running.has(nonce)) {
-        askedBefore.add(nonce);
-        return;
-      }
       const request = asked.get(nonce);
-      if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
+      if (!running.has(nonce)) askedBefore.add(nonce);
+      else if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
     },
     /** Somebody who wants it replaced may have been in the queue when it claimed. */
     started(at, { author }) {

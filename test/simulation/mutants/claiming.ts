@@ -142,6 +142,7 @@ export const CLAIMING: readonly Mutant[] = [
     name: 'long-free-by-my-clock',
     breaks: "the API server's stamp of my entry is carried forward on my own clock",
     edits: [
+      ['protocol/sightings.ts', 'broken ? undefined : stampAfter(before, reading)', 'before?.stamp'],
       ['protocol/rules.ts', 'isLongFree(view, position)', 'isLongFree(view, position, moment.now)'],
       [
         'protocol/rules.ts',
