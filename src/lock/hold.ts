@@ -6,6 +6,7 @@ import type { WatchEvent } from '../api/answers.ts';
 import { later, type Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
+import { judgeHold } from '../protocol/rules.ts';
 import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
 import type { HeldLock, Participant, Released, Work } from './participant.ts';
@@ -37,11 +38,14 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onStep: () => renewNow(held),
     onDoubt: () => confirmNow(held),
   });
-  const unjudge = clock.at(clock.now(), () => {
+  const takeNews = () => {
     for (const event of news) onWatchEvent(held, event);
-    // Somebody who wants it replaced may stand in the queue already.
+    // It may have been asked to stop before it knew that it has the lock.
     if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
-  });
+  };
+  const judged = judgeHold(state, me, acquired.key);
+  const isNews = news.length > 0 || (judged.kind === 'mine' && judged.stop !== undefined);
+  const unjudge = isNews ? clock.at(clock.now(), takeNews) : () => {};
   const end = () => {
     unjudge();
     held.ended.abort();

@@ -47,14 +47,14 @@ export const DELETIONS: readonly Mutant[] = [
       ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt } : sighting', 'sighting'],
     ],
     profile: 'deletions',
-    seed: 113,
+    seed: 9,
   },
   {
     name: 'late-claim-confirmed-blindly',
     breaks: 'a claim that landed late is confirmed although a holder of the deleted Lease may still run',
     edits: [['protocol/rules.ts', 'if (heldBy.length > 0) return', 'if (heldBy.length < 0) return']],
     profile: 'deletions',
-    seed: 101,
+    seed: 32,
   },
   {
     name: 'only-the-newest-hint',
@@ -93,7 +93,7 @@ export const DELETIONS: readonly Mutant[] = [
       ],
     ],
     profile: 'deaf',
-    seed: 1,
+    seed: 3,
   },
   {
     name: 'put-back-without-queue',
@@ -119,6 +119,6 @@ export const DELETIONS: readonly Mutant[] = [
       ],
     ],
     profile: 'deletions',
-    seed: 25,
+    seed: 1119,
   },
 ];

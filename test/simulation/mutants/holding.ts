@@ -7,14 +7,14 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'a renewal counts from its answer, not from its send',
     edits: [['lock/renew.ts', 'onAnswer(held, answer.lease, sentAt);', 'onAnswer(held, answer.lease, participant.clock.now());']],
     profile: 'outages',
-    seed: 74,
+    seed: 12,
   },
   {
     name: 'no-own-margin',
     breaks: 'a holder keeps nothing in hand for clocks that run at other rates',
     edits: [['protocol/timings.ts', 'marginMs: Math.max(500, durationMs / 20)', 'marginMs: 0']],
     profile: 'outages',
-    seed: 11,
+    seed: 4,
   },
   {
     name: 'no-kill-budget',
@@ -48,7 +48,7 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'who leaves clears the holder, whoever that is',
     edits: [['protocol/writes.ts', "const asHolder = mine?.standing === 'holds';", 'const asHolder = state.holders.length > 0;']],
     profile: 'gentle',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'ambiguous-renewal-taken-as-done',
@@ -61,7 +61,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 12,
+    seed: 8,
   },
   {
     name: 'mark-used-twice',
@@ -107,14 +107,14 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'electors',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'landed-mark-dated-now',
     breaks: 'an attempt that is seen to have landed is dated by when that is seen',
     edits: [['lock/renew.ts', '  onRenewed(held, landed);', '  onRenewed(held, held.participant.clock.now());']],
     profile: 'network',
-    seed: 109,
+    seed: 4,
   },
   {
     name: 'stop-request-ignored',
@@ -153,14 +153,14 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 8,
+    seed: 2,
   },
   {
     name: 'renewed-once-per-half',
     breaks: 'a hold is renewed every half of its duration, not every quarter',
     edits: [['protocol/deadlines.ts', 'renewAt: later(sentAt, renewEveryMs),', 'renewAt: later(sentAt, 2 * renewEveryMs),']],
     profile: 'gentle',
-    seed: 35,
+    seed: 2,
   },
   {
     name: 'renewal-never-backs-off',
@@ -173,7 +173,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'refusals',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'patience-beyond-the-deadline',
@@ -182,13 +182,13 @@ export const HOLDING: readonly Mutant[] = [
       ['lock/renew.ts', 'Math.max(backoff, Math.min(retryAfterMs, lastTry))', 'Math.max(backoff, retryAfterMs + 0 * lastTry)'],
     ],
     profile: 'refusals',
-    seed: 572,
+    seed: 120,
   },
   {
     name: 'doubted-clock-believed',
     breaks: 'after a leap of boot time that nothing confirms, the lock is given up without asking',
     edits: [['lock/renew.ts', '    if (held.known.sentAt < doubtedAt)\n', '    if (doubtedAt > 0)\n']],
     profile: 'clocks',
-    seed: 2,
+    seed: 3,
   },
 ];

@@ -16,7 +16,7 @@ export const POLICIES: readonly Mutant[] = [
       ['protocol/policies.ts', 'if (!newer && (superseded.get(group) ?? 0) <= came) return', 'if (!newer && superseded) return'],
     ],
     profile: 'replaced',
-    seed: 8,
+    seed: 20,
   },
   {
     name: 'superseded-by-the-older',
@@ -39,7 +39,7 @@ export const POLICIES: readonly Mutant[] = [
     breaks: 'who was removed comes back as if it had come when those came whose place it has taken',
     edits: [['protocol/rules.ts', 'mine?.came ?? knownCame ?? ticket;', 'mine?.came ?? (knownCame, ticket);']],
     profile: 'replaced',
-    seed: 51,
+    seed: 443,
   },
   {
     name: 'place-of-the-lesser',
@@ -75,7 +75,7 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'replacement-not-looked-for',
     breaks: 'a new holder does not look whether somebody who wants to replace it is waiting already',
-    edits: [['lock/hold.ts', 'if (!held.ended.signal.aborted) applyJudgement', 'if (held.ended.signal.aborted) applyJudgement']],
+    edits: [['lock/hold.ts', ' && judged.stop !== undefined', ' && judged.stop === null']],
     profile: 'replaced',
     seed: 2,
   },
@@ -133,14 +133,14 @@ export const POLICIES: readonly Mutant[] = [
       ],
     ],
     profile: 'sparse',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'kept-as-long-as-the-dead',
     breaks: 'who comes when the time is over waits as long as for a holder that has died',
     edits: [['protocol/sightings.ts', '  if (ended) return later(', '  if (ended && silentMs < 0) return later(']],
     profile: 'sparse',
-    seed: 7,
+    seed: 5,
   },
   {
     name: 'kept-from-its-end',
@@ -167,7 +167,7 @@ export const POLICIES: readonly Mutant[] = [
       ],
     ],
     profile: 'spared',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'once-of-a-failure',
