@@ -92,6 +92,9 @@ interface Passing {
 /** Whoever was passed over knew as early as the other that nobody who holds it lives. */
 function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
   if (holderKeys(before).length > before.holders.length) return false;
+  // Of a holder that states no time that could be meant, each believes what it would take itself.
+  const { passed, by } = passing;
+  if (passed.durationMs > by.durationMs && before.holders.some((entry) => !entry.durationMs)) return false;
   // Who knows of a holder in a deleted Lease waits for it, and others need not know.
   const nobodySince = passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03;
   if (nobodySince < facts.ghosts.honouredUntil(passing.passed)) return false;
