@@ -28,7 +28,6 @@ for (const profile of PROFILE_NAMES) {
 /** What the simulation once found in the protocol, as docs/evidence.md tells: each came back as a mutant, with a seed that shows it. */
 const FOUND = [
   ...['stale-sighting-over-deletion', 'late-claim-confirmed-blindly', 'long-dead-not-foretold', 'unseen-hold'],
-  'edit-revives-the-dead',
   ...['only-the-newest-hint', 'conflict-taken-as-certain', 'loss-asked-for-again', 'long-free-by-my-clock'],
 ];
 

@@ -103,19 +103,6 @@ export const CLAIMING: readonly Mutant[] = [
     seed: 157,
   },
   {
-    name: 'edit-revives-the-dead',
-    breaks: 'whose entry somebody else changes is no longer foreseen to be dead by the server clock',
-    edits: [
-      [
-        'protocol/sightings.ts',
-        'broken ? undefined : stampAfter(before, reading)',
-        'broken || state.holders.some(({ key, fingerprint }) => before?.holders.get(key)?.fingerprint !== fingerprint) ? undefined : stampAfter(before, reading)',
-      ],
-    ],
-    profile: 'numbers',
-    seed: 142,
-  },
-  {
     name: 'coordinated-claimed',
     breaks: 'a Lease that the API server itself elects for is taken like any other',
     edits: [
