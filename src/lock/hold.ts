@@ -43,9 +43,7 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     // It may have been asked to stop before it knew that it has the lock.
     if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
   };
-  const judged = judgeHold(state, me, acquired.key);
-  const isNews = news.length > 0 || (judged.kind === 'mine' && judged.stop !== undefined);
-  const unjudge = isNews ? clock.at(clock.now(), takeNews) : () => {};
+  const unjudge = isNews(acquired, me) ? clock.at(clock.now(), takeNews) : () => {};
   const end = () => {
     unjudge();
     held.ended.abort();
@@ -73,6 +71,12 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
       return await leave(held, work, acquiredAt);
     },
   };
+}
+
+/** Something has happened before the holder knew of its claim. */
+function isNews({ state, key, news }: Acquired, me: Participant['me']): boolean {
+  const judged = judgeHold(state, me, key);
+  return news.length > 0 || (judged.kind === 'mine' && judged.stop !== undefined);
 }
 
 async function leave({ participant, emit, known, lost, stop }: Hold, work: Work, acquiredAt: Monotonic): Promise<Released> {
