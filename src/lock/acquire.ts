@@ -13,7 +13,7 @@ import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import { findMine } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { observe, type Reading } from '../protocol/sightings.ts';
-import { queueWrittenAt } from '../protocol/stamps.ts';
+import { managerOf, queueWrittenAt } from '../protocol/stamps.ts';
 import { absentLease } from '../protocol/writes.ts';
 import { hold } from './hold.ts';
 import { tryOnce } from './one-try.ts';
@@ -67,7 +67,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
       return await enqueue(wait, decision);
     case 'wait':
       if (wait.oneTry) return await tryOnce(wait, decision);
-      return await waitInQueue(wait, decision, known.view.state.resourceVersion);
+      return await waitInQueue(wait, decision, known.view.state.lease);
     default:
       return decision satisfies never;
   }
@@ -86,7 +86,11 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
   const { client, timings } = wait.participant;
   const { view } = wait.known;
   wait.known.wrote = true;
-  const answer = await client.write(decision.lease, { as: 'waiter', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
+  const answer = await client.write(decision.lease, {
+    manager: managerOf('waiter'),
+    timeoutMs: timings.requestTimeoutMs,
+    signal: wait.signal,
+  });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
   // Who has deleted it to free the lock has to learn why it is not free.
   if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
@@ -112,7 +116,11 @@ async function claim(wait: Wait, decision: Decision & { kind: 'claim' | 'confirm
   const { client, clock, timings } = participant;
   wait.known.wrote = true;
   const sentAt = clock.now();
-  const answer = await client.write(decision.lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
+  const answer = await client.write(decision.lease, {
+    manager: managerOf('holder', participant.me),
+    timeoutMs: timings.requestTimeoutMs,
+    signal: wait.signal,
+  });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');
   const refused = onAnswer(wait, answer);
   if (refused) return refused;

@@ -4,7 +4,7 @@
  */
 import { later, type Steady } from '../clock.ts';
 import { keptUntil, longDeadAfterMs, standingStillMs } from './deadlines.ts';
-import type { Holder, Key, LockState } from './lock-state.ts';
+import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
 export interface Sighting {
@@ -17,6 +17,13 @@ export interface Sighting {
   holder: Holder;
 }
 
+/** When a waiter was first seen, and when its entry last changed: one that stands before those who could go shows that it is alive. */
+export interface WaiterSighting {
+  firstAt: Steady;
+  fingerprint: string;
+  at: Steady;
+}
+
 /** What I know of one lock: the newest document, and since when things are as they are. */
 export interface View {
   state: LockState;
@@ -25,8 +32,7 @@ export interface View {
   holders: ReadonlyMap<Key, Sighting>;
   /** When the last holder was seen to go. */
   vacatedAt: Steady;
-  /** When each waiter was first seen. */
-  waiters: ReadonlyMap<Key, Steady>;
+  waiters: ReadonlyMap<Key, WaiterSighting>;
   /** The last time that I saw the API server's clock; undefined before it has stamped a write of mine. */
   stamp: Stamp | undefined;
   newestStampMs: number;
@@ -55,19 +61,27 @@ export function observe(before: View | undefined, reading: Reading): View {
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
   // Someone may have held and left between two readings: those ahead then have their windows from now.
-  const changedHands = before !== undefined && (broken || before.state.transitions !== state.transitions);
-  const waiters = new Map(state.waiters.map(({ key }) => [key, before?.waiters.get(key) ?? reading.receivedAt]));
+  const changedHands = before !== undefined && (broken || hasChangedHands(before.state, state));
+  const hasRoom = before !== undefined && before.state.permits !== state.permits;
+  const waiters = new Map(
+    state.waiters.map((waiter) => [waiter.key, sightWaiter(before?.waiters.get(waiter.key), waiter, reading)]),
+  );
   return withDeaths({
     state,
     exists: reading.exists,
     holders,
     waiters,
-    vacatedAt: before && !someoneLeft && !changedHands ? before.vacatedAt : reading.receivedAt,
+    vacatedAt: before && !someoneLeft && !changedHands && !hasRoom ? before.vacatedAt : reading.receivedAt,
     stamp: broken ? undefined : stampAfter(before, reading),
     newestStampMs: Math.max(before?.newestStampMs ?? 0, state.writtenAtServerMs ?? 0, state.queuedAtServerMs ?? 0),
     clockRunsBack: before?.clockRunsBack ?? false,
   });
 }
+
+/** A former leader that clears the lock of another writes back the transitions that it knew: then only the stamp tells. */
+const hasChangedHands = (before: LockState, now: LockState): boolean =>
+  before.transitions !== now.transitions ||
+  (before.holders.length + now.holders.length === 0 && before.writtenAtServerMs !== now.writtenAtServerMs);
 
 /**
  * Within one incarnation a compare-and-set proves that nothing newer than my view exists, so that an old sighting is as good as a new one. Over a
@@ -85,6 +99,14 @@ function sight(before: Sighting | undefined, holder: Holder, state: LockState, r
     deadAt: undefined,
     uid: state.uid,
     holder,
+  };
+}
+
+function sightWaiter(before: WaiterSighting | undefined, { fingerprint }: Waiter, { receivedAt }: Reading): WaiterSighting {
+  return {
+    firstAt: before?.firstAt ?? receivedAt,
+    fingerprint,
+    at: before?.fingerprint === fingerprint ? before.at : receivedAt,
   };
 }
 
@@ -114,9 +136,9 @@ export function stamped(view: View, stamp: Stamp): View {
  */
 function withDeaths(view: View): View {
   const { state, stamp, clockRunsBack } = view;
-  const { writtenAtServerMs } = state;
   const holders = new Map(
     [...view.holders].map(([key, sighting]) => {
+      const { writtenAtServerMs } = sighting.holder;
       const told = stamp && writtenAtServerMs !== undefined && !clockRunsBack && sighting.uid === state.uid;
       return [key, { ...sighting, deadAt: told ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
     }),

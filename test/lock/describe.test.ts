@@ -29,6 +29,9 @@ const holder = (more: Partial<Holder>): Holder => ({
   group: undefined,
   declines: false,
   ended: false,
+  weight: undefined,
+  permits: undefined,
+  writtenAtServerMs: undefined,
   ...more,
 });
 

@@ -6,8 +6,9 @@ import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import { byTurn, type LockState } from '../../src/protocol/lock-state.ts';
 import type { Me, Policies } from '../../src/protocol/me.ts';
-import { type Decision, decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
+import { type Decision, decide, judgeHold } from '../../src/protocol/rules.ts';
 import { observe, stamped, type View } from '../../src/protocol/sightings.ts';
+import { whoHolds } from '../../src/protocol/turns.ts';
 import { claim, withoutMe } from '../../src/protocol/writes.ts';
 
 const SECOND = 1000;
@@ -609,7 +610,7 @@ test('of twenty keys and groups the newest are kept', () => {
     JSON.parse(lease?.metadata.annotations?.['lease-lock.nullplatform.com/lock'] ?? '');
   assert.deepEqual(lockOf(left?.lease).done, many.slice(6).concat(26).map(String));
   const draft = { view: { state, exists: true }, me: mine, moment: { now: at(0), wall: new Date(0), mark: 'm' } };
-  const { superseded } = lockOf(claim(draft, { ticket: 30, came: 31 }, []));
+  const { superseded } = lockOf(claim(draft, { ticket: 30, came: 31 }, { passedOver: [], beside: [] }));
   assert.deepEqual(
     Object.entries(superseded).map(([, came]) => came),
     [31, ...many.slice(6).reverse()],

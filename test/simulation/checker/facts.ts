@@ -34,6 +34,10 @@ export interface Hold {
   /** Of the document in which it was claimed. */
   claimVersion: number;
   durationMs: number;
+  /** It shares the lock; undefined: it needs it alone. */
+  weight: number | undefined;
+  /** The most permits that the lock has had since it claimed. */
+  permits: number;
   /** When its last write came true, and the latest send of one that did, by its own clock. */
   landedAt: number;
   claimedAt: number;
@@ -73,6 +77,8 @@ export interface Facts {
   readonly holds: Map<string, Hold>;
   readonly running: Map<string, Author>;
   readonly waiting: Map<string, Waiting>;
+  /** Who has left the lock taken, and when. */
+  readonly kept: Map<string, number>;
   /** Who knows that it has lost the lock. */
   readonly lost: Set<string>;
   readonly sights: Sights;
@@ -92,6 +98,8 @@ export interface Facts {
   deletedAt: number;
   /** When etcd last came from a backup. */
   restoredAt: number;
+  /** For whom, the first of those that live, there is room beside the holders, and since when. */
+  roomFor: { nonce: string; transitions: number | undefined; since: number } | undefined;
   lastArrivalAt: number;
   /** When somebody last left the queue of his own accord. */
   leftAt: number;
@@ -125,6 +133,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     holds: new Map(),
     ghosts: newGhosts(),
     running: new Map(),
+    kept: new Map(),
     lost: new Set(),
     waiting: new Map(),
     sights: newSights(),
@@ -137,6 +146,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     changedAt: 0,
     deletedAt: Number.NEGATIVE_INFINITY,
     restoredAt: Number.NEGATIVE_INFINITY,
+    roomFor: undefined,
     lastArrivalAt: 0,
     leftAt: Number.NEGATIVE_INFINITY,
     violate,
@@ -180,6 +190,10 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
   if (signOfLife(before) !== signOfLife(after)) facts.changedAt = at;
   if (after.named === '' && before?.named !== '') facts.freedAt = at;
 }
+
+/** Two that may stand beside each other. */
+export const mayStandTogether = (one: Pick<Hold, 'weight'>, other: Pick<Hold, 'weight'>): boolean =>
+  one.weight !== undefined && other.weight !== undefined;
 
 export const tellsOf = (doc: Doc, hold: Hold): boolean => doc.holders.some(({ nonce }) => nonce === hold.author.nonce);
 

@@ -99,6 +99,12 @@ function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
   const nobodySince = passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03;
   if (nobodySince < facts.ghosts.honouredUntil(passing.passed)) return false;
   if (isFree(before)) return !facts.options.stampsLie;
+  // What was left taken is free for each by when he saw that it was left.
+  const late = before.holders.some(({ nonce, ended }) => {
+    const his = facts.sights.of(passing.passed, { nonce });
+    return ended && (his === undefined || his.at > (facts.kept.get(nonce) ?? 0) + 1000);
+  });
+  if (late) return false;
   const dead = [...facts.holds.values()].filter(
     (hold) => hold.author.nonce !== passing.by.nonce && (hold.author.id === before.named || tellsOf(before, hold)),
   );
