@@ -14,17 +14,16 @@ const OURS = 'lease-lock.nullplatform.com';
 
 type Place = Awaited<ReturnType<typeof place>>;
 
+function pipe([program = '', ...args]: string[], object: object): void {
+  const { status, stderr } = spawnSync(program, [...args, '-f', '-'], { input: JSON.stringify(object), encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+}
+
 async function place(t: TestContext, name = 'deploy') {
   const { kubeconfig, kubectl: program, namespace, request } = await realCluster();
   const ns = await namespace('controllers');
   const path = `/apis/coordination.k8s.io/v1/namespaces/${ns}/leases/${name}`;
-  const kubectl = (args: string[], input: object) => {
-    const { status, stderr } = spawnSync(program, ['--kubeconfig', kubeconfig, '-n', ns, ...args, '-f', '-'], {
-      input: JSON.stringify(input),
-      encoding: 'utf8',
-    });
-    assert.equal(status, 0, stderr);
-  };
+  const kubectl = (args: string[], input: object) => pipe([program, '--kubeconfig', kubeconfig, '-n', ns, ...args], input);
   const lease = async () => (await request('GET', path)).body;
   const run = (holder: string, command: string[], ...more: string[]) =>
     guard(t, [
