@@ -24,7 +24,7 @@ export interface Given {
   flag(name: string): boolean;
   /** In milliseconds. */
   duration(name: string, otherwise?: string): number | undefined;
-  integer(name: string, limit: number): number;
+  integer(name: string, range: { from: number; to: number }): number | undefined;
   /** The value, or undefined where it may be incomplete; else the problem is thrown. */
   unlessIncomplete<T>(read: () => T): T | undefined;
 }
@@ -60,12 +60,12 @@ export function givenIn(phase: Phase): Given {
       if (parsed.kind === 'duration') return parsed.ms;
       return refuse(name, parsed.message, isMadeOf(given, /[\d.hms]/));
     },
-    integer(name, limit) {
-      const given = text(name) ?? '0';
+    integer(name, { from, to }) {
+      const given = text(name);
+      if (given === undefined) return undefined;
       const number = /^-?\d{1,10}$/.test(given) ? Number(given) : Number.NaN;
-      if (Math.abs(number) <= limit) return number;
-      const problem = `invalid value "${given}": use a whole number from ${-limit} to ${limit}`;
-      return refuse(name, problem, given === '-') ?? 0;
+      if (number >= from && number <= to) return number;
+      return refuse(name, `invalid value "${given}": use a whole number from ${from} to ${to}`, given === '-');
     },
     unlessIncomplete(read) {
       try {

@@ -8,8 +8,9 @@ import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { PERMITS_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../src/protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, shareOf } from '../src/protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 import { type Given, givenIn, InputError, type Phase, type Rule } from './given-inputs.ts';
 
@@ -95,7 +96,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? (mode === 'release' ? UNLOCK_TIMEOUT_MS : DEFAULT_TIMEOUT_MS),
     onBusy,
     policies: readPolicies(given, onBusy),
-    priority: integer('priority', 1_000_000),
+    priority: integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
     timings: readTimings(given, durationMs, run),
     holder,
     reason: text('reason'),
@@ -110,7 +111,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
 const GROUP: Rule = { problemOf: (group) => problemOfMark(group, 'group'), characters: /[!-~]/ };
 const KEY: Rule = { problemOf: (key) => problemOfMark(key, 'key'), characters: /[!-~]/ };
 
-function readPolicies({ text, valid, flag, duration }: Given, onBusy: OnBusy): Policies {
+function readPolicies({ text, valid, flag, duration, integer }: Given, onBusy: OnBusy): Policies {
   const replaces = onBusy === 'replace';
   const minHoldMs = duration('min-hold', '0');
   const once = valid('once', KEY);
@@ -119,7 +120,12 @@ function readPolicies({ text, valid, flag, duration }: Given, onBusy: OnBusy): P
   if ((minHoldMs ?? 0) > MIN_HOLD_LIMIT_MS) throw new InputError('min-hold: too long: use at most 24h');
   if (once !== undefined && text('run') === undefined)
     throw new InputError('once: requires run: only then it is known whether the work has succeeded');
+  const most = { from: 1, to: PERMITS_LIMIT };
+  const wish = { shared: flag('shared'), permits: integer('permits', most), weight: integer('weight', most) };
+  const misfit = problemOfShare(wish, replaces, (option) => option);
+  if (misfit !== undefined) throw new InputError(misfit);
   return {
+    ...shareOf(wish),
     group: valid('supersede', GROUP) ?? (replaces ? DEFAULT_GROUP : undefined),
     replaces,
     declines: flag('no-replace'),

@@ -50,6 +50,10 @@ export const COMMANDS: Record<string, Entry> = {
     summary: 'show who waits for a lock, remove a waiter, or move it',
     load: () => import('./commands/queue.ts').then(({ queue, SHAPE }) => ({ run: queue, shape: SHAPE })),
   },
+  set: {
+    summary: 'change how many permits a lock has, for those that share it',
+    load: () => import('./commands/set.ts').then(({ set, SHAPE }) => ({ run: set, shape: SHAPE })),
+  },
   verify: {
     summary: 'check whether a holder still has its lock',
     load: () => import('./commands/verify.ts').then(({ verify, SHAPE }) => ({ run: verify, shape: SHAPE })),

@@ -58,6 +58,14 @@ const OPTIONS = [
     unset: 'none',
     meaning: 'skip the command (exit 0, or -E) if it has succeeded under this lock with this key, one of the last 20',
   },
+  { name: 'shared', meaning: 'hold the lock beside others that share it, and not beside one that does not: readers and writers' },
+  {
+    name: 'permits',
+    value: 'NUMBER',
+    unset: "the lock's, or no limit",
+    meaning: 'share the lock with so many in all: a semaphore, to be given alike by all that take part; at most 100',
+  },
+  { name: 'weight', value: 'NUMBER', unset: '1', meaning: 'share the lock, and take so many of its permits' },
   { name: 'no-replace', meaning: 'as holder, finish first, even if a newcomer wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
@@ -230,12 +238,11 @@ export const JOINING = [
   ...CONNECTING,
   ...(['name', 'slug', 'lease-duration', 'holder', 'legacy-expiry', 'log-format', 'quiet', 'verbose'] as const),
 ] as const satisfies readonly OptionName[];
+/** How the lock is shared. */
+export const SHARING = ['shared', 'permits', 'weight'] as const satisfies readonly OptionName[];
+
 /** Options of those that may have to wait for it. */
 export const WAITING = [
   ...JOINING,
-  'priority',
-  'reason',
-  'url',
-  'no-create',
-  'no-server-clock',
+  ...(['priority', 'reason', 'url', 'no-create', 'no-server-clock'] as const),
 ] as const satisfies readonly OptionName[];

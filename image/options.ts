@@ -3,8 +3,9 @@ import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { PERMITS_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../src/protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, shareOf } from '../src/protocol/policies.ts';
 import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
@@ -155,14 +156,27 @@ export function waiterPolicies(read: Reader, onBusy: OnBusy): Policies {
   const group = read.text('supersede') ?? (onBusy === 'replace' ? DEFAULT_GROUP : undefined);
   const problem = group === undefined ? undefined : problemOfMark(group, 'group');
   if (problem !== undefined) throw new UsageError(problem);
-  return { group, replaces: onBusy === 'replace' };
+  const replaces = onBusy === 'replace';
+  return { group, replaces, ...sharePolicies(read, replaces) };
+}
+
+/** Whether it shares the lock, and with how many. */
+function sharePolicies(read: Reader, replaces = false): Policies {
+  const wish = {
+    shared: read.flag('shared'),
+    permits: read.integer('permits', { from: 1, to: PERMITS_LIMIT }),
+    weight: read.integer('weight', { from: 1, to: PERMITS_LIMIT }),
+  };
+  const problem = problemOfShare(wish, replaces, (option) => `--${option}`);
+  if (problem !== undefined) throw new UsageError(problem);
+  return shareOf(wish);
 }
 
 /** Of one that holds the lock as long as it runs. */
 export function holderPolicies(read: Reader): Policies {
   const minHoldMs = read.duration('min-hold') ?? 0;
   if (minHoldMs > MIN_HOLD_LIMIT_MS) throw new UsageError(`--min-hold ${formatDuration(minHoldMs)} is too long: use at most 24h`);
-  return { declines: read.flag('no-replace'), minHoldMs };
+  return { declines: read.flag('no-replace'), minHoldMs, ...sharePolicies(read) };
 }
 
 /** Of one that knows whether its command has succeeded. */

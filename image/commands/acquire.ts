@@ -21,7 +21,7 @@ import { timings } from '../../src/protocol/timings.ts';
 import { visibleJson } from '../../src/visible.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
-import { pick, WAITING } from '../option-table.ts';
+import { pick, SHARING, WAITING } from '../option-table.ts';
 import {
   given,
   type JoinSettings,
@@ -48,7 +48,7 @@ export const SHAPE: CommandLineShape = {
     'Usage: k8s-lease-lock acquire --name NAME --lease-duration DURATION [options]\n\n' +
     'Takes a lock that "k8s-lease-lock release" releases. It is not renewed, and nothing is stopped when its time is over\n' +
     `(${documentAt('sidecar.md#acquire-and-release')}).`,
-  options: pick([...WAITING, 'timeout', 'on-busy', 'supersede', 'conflict-exit-code', 'output'], {
+  options: pick([...WAITING, 'timeout', 'on-busy', 'supersede', ...SHARING, 'conflict-exit-code', 'output'], {
     output: { choices: OUTPUTS, default: 'none', meaning: 'print the fencing token on stdout, alone or with holder and Lease' },
     'lease-duration': undefined,
     holder: { unset: 'the Pod' },

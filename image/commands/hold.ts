@@ -15,7 +15,7 @@ import { describeLease } from '../../src/names.ts';
 import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
 import type { CommandLineShape, Env, Reader } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
-import { pick, WAITING } from '../option-table.ts';
+import { pick, SHARING, WAITING } from '../option-table.ts';
 import {
   ConfigurationError,
   given,
@@ -47,7 +47,7 @@ const SHORTEST_MS = 60_000;
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`,
-  options: pick([...WAITING, 'no-replace', 'min-hold', 'pod-grace', 'containers', 'status-port', 'dir'], {
+  options: pick([...WAITING, ...SHARING, 'no-replace', 'min-hold', 'pod-grace', 'containers', 'status-port', 'dir'], {
     'lease-duration': { unset: '60s, or what --pod-grace needs' },
     'status-port': { default: String(STATUS_PORT) },
   }),

@@ -10,7 +10,7 @@ import { openSupervisor, type SupervisorSource } from '../../src/guard/superviso
 import { logOf } from '../../src/log.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
-import { pick, WAITING } from '../option-table.ts';
+import { pick, SHARING, WAITING } from '../option-table.ts';
 import {
   holderPolicies,
   type JoinSettings,
@@ -45,6 +45,7 @@ export const SHAPE: CommandLineShape = {
       'timeout',
       'on-busy',
       'supersede',
+      ...SHARING,
       'no-replace',
       'min-hold',
       'once',

@@ -1,5 +1,6 @@
 /** `k8s-lease-lock serve`: the embedded Lease server, until it is told to stop. */
 import { startLeaseServer } from '../../src/server/server.ts';
+import { visible } from '../../src/visible.ts';
 import type { CommandLineShape, Env } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readInterleaved } from '../interleaved.ts';
@@ -28,7 +29,7 @@ export async function serve(argv: readonly string[], env: Env): Promise<number> 
 }
 
 async function serveLeases(options: { port: number; data?: string }): Promise<number> {
-  const report = (problem: string) => process.stderr.write(`k8s-lease-lock: ${problem}\n`);
+  const report = (problem: string) => process.stderr.write(`k8s-lease-lock: ${visible(problem)}\n`);
   try {
     const server = await startLeaseServer({ ...options, report });
     report(`serving Leases at ${server.url}, ${options.data ? `kept in ${options.data}` : 'in memory'}`);

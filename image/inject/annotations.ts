@@ -34,6 +34,9 @@ export const ANNOTATIONS: readonly Annotation[] = [
   { name: 'supersede', value: 'GROUP', default: 'none', meaning: 'older waiters of this group give up (wrap only)' },
   { name: 'min-hold', value: 'DURATION', default: '0', meaning: 'how long the lock stays taken at least' },
   { name: 'once', value: 'KEY', default: 'none', meaning: 'skip the command if it has succeeded with this key (wrap only)' },
+  { name: 'shared', value: 'true|false', default: 'false', meaning: 'hold the lock beside others that share it' },
+  { name: 'permits', value: 'NUMBER', default: "the lock's", meaning: 'share the lock with so many in all' },
+  { name: 'weight', value: 'NUMBER', default: '1', meaning: 'share the lock, and take so many of its permits' },
   {
     name: 'no-replace',
     value: 'true|false',
@@ -69,7 +72,16 @@ export const ANNOTATIONS: readonly Annotation[] = [
 
 /** Those that become options of `run`, in their order; a sidecar only makes the containers wait, so `hold` has fewer. */
 export const RUN_OPTIONS = [
-  ...(['timeout', 'on-busy', 'supersede', 'min-hold', 'once', 'no-replace', 'priority', 'lease-duration', 'kill-grace'] as const),
+  ...(['timeout', 'on-busy', 'supersede', 'min-hold', 'once', 'shared', 'permits', 'weight', 'no-replace', 'priority'] as const),
+  ...(['lease-duration', 'kill-grace', 'reason'] as const),
+] as const;
+export const HOLD_OPTIONS = [
+  'min-hold',
+  'shared',
+  'permits',
+  'weight',
+  'no-replace',
+  'priority',
+  'lease-duration',
   'reason',
 ] as const;
-export const HOLD_OPTIONS = ['min-hold', 'no-replace', 'priority', 'lease-duration', 'reason'] as const;

@@ -7,6 +7,8 @@ import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { ON_BUSY } from '../../src/lock/index.ts';
 import { problemOfMark, problemOfName, problemOfNamespace } from '../../src/names.ts';
+import { PERMITS_LIMIT } from '../../src/protocol/lock-state.ts';
+import { problemOfShare } from '../../src/protocol/policies.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RESOURCES, RUN_OPTIONS } from './annotations.ts';
 import {
   ASKS,
@@ -66,6 +68,10 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     oneOf('injected', ['wrap', 'sidecar'], ': remove it, the injection alone writes it') ??
     oneOf('on-busy', ON_BUSY, ': write wait, fail, skip or replace') ??
     oneOf('no-replace', ['true', 'false'], ': write true or false') ??
+    oneOf('shared', ['true', 'false'], ': write true or false') ??
+    wrong('permits', isCount, NO_COUNT) ??
+    wrong('weight', isCount, NO_COUNT) ??
+    besideReplace(asked) ??
     wrong('supersede', isMark, NO_MARK) ??
     wrong('once', isMark, NO_MARK) ??
     wrong('timeout', isDuration, NO_DURATION) ??
@@ -84,6 +90,17 @@ const NO_DURATION = ', which is no duration: write it as 90s, 15m or 1h30m, at m
 const NO_MARK = ': use printable characters without spaces, at most 128';
 const isMark = (value: string): boolean => problemOfMark(value, 'key') === undefined;
 const isDuration = (value: string): boolean => parseDuration(value).kind === 'duration';
+const isCount = (text: string): boolean => /^[0-9]{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= PERMITS_LIMIT;
+const NO_COUNT = `: write a whole number from 1 to ${PERMITS_LIMIT}`;
+
+/** As `run` refuses it, but before the Pod is there. */
+function besideReplace(asked: ReadonlyMap<string, string>): string | undefined {
+  const count = (name: string) => (asked.has(name) ? Number(asked.get(name)) : undefined);
+  const wish = { shared: asked.get('shared') === 'true', permits: count('permits'), weight: count('weight') };
+  const problem = problemOfShare(wish, asked.get('on-busy') === 'replace', annotation);
+  return problem && `${problem} (${documentAt('policies.md#permits')})`;
+}
+
 const isPriority = (value: string): boolean => /^-?[0-9]{1,10}$/.test(value) && Math.abs(Number(value)) <= 1_000_000;
 
 function problemOfWrapping({ spec }: GuardedPod): string | undefined {

@@ -1,6 +1,7 @@
 /** Locks in the format that was asked for, as lines. */
 import { describeLease } from '../../src/names.ts';
 import type { HolderReport, LockReport, WaiterReport } from '../../src/protocol/report.ts';
+import { permitsTaken } from '../../src/protocol/room.ts';
 import { visible, visibleJson } from '../../src/visible.ts';
 import type { OUTPUTS } from '../option-table.ts';
 import { wrapped } from '../wrapped.ts';
@@ -68,7 +69,7 @@ export function columnsOf({ wide, namespaces, paint }: { wide: boolean; namespac
     ...(namespaces ? [{ head: 'NAMESPACE', cell: ({ namespace }: Lock) => namespace }] : []),
     { head: 'NAME', cell: ({ name }) => name },
     { head: 'STATE', cell: wordOf, paint: (text, lock) => paint(COLOURS[wordOf(lock)], text) },
-    { head: 'HOLDER', cell: holder(({ holder: { id } }) => id) },
+    { head: 'HOLDER', cell: holderCell },
     { head: 'HELD', cell: holder(({ heldMs }) => age(heldMs)) },
     { head: 'RENEWED', cell: holder(({ renewedAgoMs: ms }) => (ms === undefined ? undefined : `${age(ms)} ago`)) },
     { head: 'EXPIRES', cell: holder(({ expiresInMs: ms }) => (ms !== undefined && ms < 0 ? `${age(-ms)} ago` : age(ms))) },
@@ -86,12 +87,25 @@ function textOf(lock: Lock, paint: Paint): string[] {
   return [
     paint('bold', describeLease(lock)),
     line('State', paint(COLOURS[word], word)),
+    ...permitsLines(report),
     ...report.holders.flatMap((holder) => holderLines(holder)),
     ...stopLines(report),
     ...unlockedLines(report),
     ...queueLines(report.queue),
     line('Next', describeNext(report)),
   ];
+}
+
+/** Those that share the lock are several. */
+function holderCell(lock: Lock): string | undefined {
+  const [first, ...others] = lock.kind === 'report' ? lock.report.holders : [];
+  return first && `${first.holder.id}${others.length > 0 ? ` + ${others.length} more` : ''}`;
+}
+
+function permitsLines({ state }: LockReport): string[] {
+  const taken = permitsTaken(state.holders);
+  if (state.permits === undefined && taken === 0) return [];
+  return [line('Permits', state.permits === undefined ? `${taken} taken, no limit` : `${taken} of ${state.permits} taken`)];
 }
 
 const LABEL = 11;
@@ -121,6 +135,7 @@ function holderLines(report: HolderReport): string[] {
     ...inner('Who', who),
     ...inner('Since', since && `${since.slice(0, 19).replace('Z', '')}Z${heldMs === undefined ? '' : `, for ${age(heldMs)}`}`),
     ...inner('Expires', expires && `${expires}${lease}`),
+    ...inner('Weight', holder.weight === undefined ? undefined : String(holder.weight)),
     ...inner('Reason', about.reason),
     ...inner('Link', about.url),
     ...(holder.standing === 'foreign' ? [] : inner('Key', key)),

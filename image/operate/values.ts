@@ -15,6 +15,7 @@ export function valueOfLock(lock: Lock): object {
     name,
     exists: true,
     state: stateOf(report),
+    ...(state.permits !== undefined && { permits: state.permits }),
     holders: holders.map(holderValue),
     queue: queue.map(waiterValue),
     ...(stop && { stop }),
@@ -33,7 +34,7 @@ export function valuesOf(locks: readonly Lock[], single: boolean): object {
 
 function holderValue(report: HolderReport): object {
   const { holder, life, heldMs, renewedAgoMs, renewedBy, expiresInMs, neverRenewed } = report;
-  const { key, id, since, durationMs, about } = holder;
+  const { key, id, since, durationMs, about, weight } = holder;
   return defined({
     key,
     id: visible(id),
@@ -43,6 +44,7 @@ function holderValue(report: HolderReport): object {
     since: since ? visible(since) : undefined,
     heldSeconds: secondsOf(heldMs),
     leaseDurationSeconds: secondsOf(durationMs),
+    weight,
     renewedSecondsAgo: secondsOf(renewedAgoMs),
     renewedByClockOf: renewedBy,
     neverRenewed: neverRenewed || undefined,
@@ -52,8 +54,8 @@ function holderValue(report: HolderReport): object {
 }
 
 function waiterValue({ waiter, place, waitingMs }: WaiterReport): object {
-  const { key, id, since, priority, about } = waiter;
-  return defined({ place, key, id: visible(id), since, waitingSeconds: secondsOf(waitingMs), priority, ...about });
+  const { key, id, since, priority, weight, about } = waiter;
+  return defined({ place, key, id: visible(id), since, waitingSeconds: secondsOf(waitingMs), priority, weight, ...about });
 }
 
 const secondsOf = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : Math.round(ms / 1000));

@@ -85,12 +85,22 @@ export function describeNext(report: LockReport): string {
     if (next === undefined) return 'the lock is free: the next that asks acquires it';
     return `${next} acquires it; if that one is dead, the next in the queue does after 2s, and so on`;
   }
+  if (holders.length > 1) return describeShared(report, next);
   const follows = next === undefined ? 'nobody waits' : `then ${next} acquires it`;
   if (stop !== undefined && isFor(stop.holder, holder))
     return `it has been asked to stop by ${stop.by || 'an unnamed client'}: it stops its command and releases the lock; ${follows}`;
   const { life } = holder;
   if (life === 'dead') return describeDead(holder, next);
   return `${describeFate({ ...holder, life }, next !== undefined)}; ${follows}`;
+}
+
+/** Several hold it together. */
+function describeShared({ state, holders }: LockReport, next: string | undefined): string {
+  const dead = holders.filter(({ life }) => life === 'dead' || life === 'expired').length;
+  const gone = dead === 0 ? '' : `; ${dead} of them ${dead === 1 ? 'has' : 'have'} expired`;
+  const first = state.waiters[0];
+  const room = first?.weight === undefined ? 'when all of them have released the lock' : 'when there is room for it';
+  return `${holders.length} hold it together${gone}; ${next === undefined ? 'nobody waits' : `${next} acquires it ${room}`}`;
 }
 
 const isFor = (named: string, { holder }: HolderReport): boolean => named === holder.id || named === holder.key;

@@ -1,15 +1,14 @@
 /** Read, create, replace and watch one Lease. What an answer means for the lock is decided elsewhere. */
 import type { Clock } from '../clock.ts';
 import type { RawLease } from '../protocol/lease.ts';
-import { MANAGERS } from '../protocol/stamps.ts';
 import { type Answer, answerOf } from './answers.ts';
 import type { Cluster } from './cluster.ts';
 import { connect, type Reply } from './http.ts';
 import { type WatchListener, watchLease } from './lease-watch.ts';
 
 export interface WriteOptions {
-  /** The field manager. */
-  as: 'holder' | 'waiter';
+  /** The field manager, as it stands in managedFields. */
+  manager: string;
   /** The API server checks and stamps the write, and does not do it. */
   dryRun?: boolean | undefined;
   timeoutMs: number;
@@ -52,9 +51,9 @@ export function leaseClient(options: LeaseClientOptions): LeaseClient {
       const reply = await requests.send({ method: 'GET', path: `${path}?${serverTimeout(timeoutMs)}`, timeoutMs, signal });
       return answerOf(reply, { verb: 'read', ...subject });
     },
-    async write(lease, { as, dryRun, timeoutMs, signal }) {
+    async write(lease, { manager, dryRun, timeoutMs, signal }) {
       const verb = lease.metadata.uid === undefined ? 'create' : 'update';
-      const query = `fieldManager=${MANAGERS[as]}&${dryRun ? 'dryRun=All&' : ''}${serverTimeout(timeoutMs)}`;
+      const query = `fieldManager=${encodeURIComponent(manager)}&${dryRun ? 'dryRun=All&' : ''}${serverTimeout(timeoutMs)}`;
       const reply = await requests.send({
         method: 'PUT',
         path: `${path}?${query}`,

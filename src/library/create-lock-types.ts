@@ -39,6 +39,12 @@ export interface CreateLockOptions extends ClusterAccess {
   supersede?: string | undefined;
   /** As holder, finish first, even if a newcomer wants to replace it. Default: false, and `stopRequested` aborts. */
   noReplace?: boolean | undefined;
+  /** Hold the lock beside others that share it, and not beside one that does not: readers and writers. Default: false. */
+  shared?: boolean | undefined;
+  /** Share the lock with so many in all: a semaphore, to be given alike by all that take part; at most 100. Default: the lock's, or no limit. */
+  permits?: number | undefined;
+  /** Share the lock, and take so many of its permits. Default: 1. */
+  weight?: number | undefined;
   /** How long the lock stays taken at least, from when it was acquired, however soon it is released; at most `24h`. Default: 0. */
   minHold?: Duration | undefined;
   /** Told what happens, for logs and metrics. What it throws is ignored. */

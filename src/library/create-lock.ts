@@ -5,8 +5,9 @@
 import { acquire as acquireLock, type HeldLock, type Participant, stopRequestOf, timeoutOf } from '../lock/index.ts';
 import { verify } from '../lock/operate.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace } from '../names.ts';
+import { PERMITS_LIMIT } from '../protocol/lock-state.ts';
 import type { Policies } from '../protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS } from '../protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, type ShareWish, shareOf } from '../protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
@@ -34,7 +35,8 @@ import {
 const OPTIONS = [
   ...ACCESS_OPTIONS,
   ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'holder', 'reason', 'url'],
-  ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'supersede', 'noReplace', 'minHold', 'onEvent'],
+  ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'supersede', 'shared', 'permits', 'weight'],
+  ...['noReplace', 'minHold', 'onEvent'],
 ];
 
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
@@ -50,6 +52,8 @@ export function createLock(options: CreateLockOptions): Lock {
     if (onBusy === 'replace' && timeoutMs === 0)
       throw wrong("onBusy 'replace' waits until the holder has stopped: timeout must not be 0");
     const replaces = onBusy === 'replace';
+    const misfit = problemOfShare(shareIn({ ...options }), replaces, optionName);
+    if (misfit !== undefined) throw wrong(misfit);
     const { group = replaces ? DEFAULT_GROUP : undefined } = policies;
     const wishes = { ...policies, group, replaces, once: markOf(wanted, 'once', 'key') };
     const { participant, onEvent } = await participants.create(integer(wanted, 'priority') ?? priority, wishes);
@@ -123,7 +127,23 @@ function readOptions(options: CreateLockOptions): { participants: Participants; 
 function policiesOf(given: Readonly<Record<string, unknown>>, minHold: Duration | undefined): Policies {
   const minHoldMs = duration(minHold, 'minHold') ?? 0;
   if (minHoldMs > MIN_HOLD_LIMIT_MS) throw wrong('minHold is too long: it must be at most 24h');
-  return { group: markOf(given, 'supersede', 'group'), declines: flag(given, 'noReplace', false), minHoldMs };
+  const wish = shareIn(given);
+  const misfit = problemOfShare(wish, false, optionName);
+  if (misfit !== undefined) throw wrong(misfit);
+  const group = markOf(given, 'supersede', 'group');
+  return { group, declines: flag(given, 'noReplace', false), minHoldMs, ...shareOf(wish) };
+}
+
+const optionName = (option: string): string => (option === 'on-busy' ? 'onBusy' : option);
+
+function shareIn(given: Readonly<Record<string, unknown>>): ShareWish {
+  const count = (name: string) => {
+    const number = integer(given, name);
+    if (number !== undefined && (number < 1 || number > PERMITS_LIMIT))
+      throw wrong(`${name} is ${number}: it must be from 1 to ${PERMITS_LIMIT}`);
+    return number;
+  };
+  return { shared: flag(given, 'shared', false), permits: count('permits'), weight: count('weight') };
 }
 
 function markOf(given: Readonly<Record<string, unknown>>, name: string, what: 'group' | 'key'): string | undefined {

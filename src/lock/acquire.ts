@@ -14,7 +14,7 @@ import type { Key } from '../protocol/lock-state.ts';
 import { findMine } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { observe, type Reading } from '../protocol/sightings.ts';
-import { queueWrittenAt } from '../protocol/stamps.ts';
+import { managerOf, queueWrittenAt } from '../protocol/stamps.ts';
 import { absentLease } from '../protocol/writes.ts';
 import { hold } from './hold.ts';
 import { tryOnce } from './one-try.ts';
@@ -69,7 +69,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
       return await enqueue(wait, decision);
     case 'wait':
       if (wait.oneTry) return await tryOnce(wait, decision);
-      return await waitInQueue(wait, decision, known.view.state.resourceVersion);
+      return await waitInQueue(wait, decision, known.view.state.lease);
     default:
       return decision satisfies never;
   }
@@ -88,7 +88,11 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
   const { client, timings } = wait.participant;
   const { view } = wait.known;
   wait.known.wrote = true;
-  const answer = await client.write(decision.lease, { as: 'waiter', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
+  const answer = await client.write(decision.lease, {
+    manager: managerOf('waiter'),
+    timeoutMs: timings.requestTimeoutMs,
+    signal: wait.signal,
+  });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
   // Who has deleted it to free the lock has to learn why it is not free.
   if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
@@ -120,7 +124,11 @@ async function claim(
   wait.known.marks.add(mark);
   wait.known.wrote = true;
   const sentAt = clock.now();
-  const answer = await client.write(decision.lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
+  const answer = await client.write(decision.lease, {
+    manager: managerOf('holder', participant.me),
+    timeoutMs: timings.requestTimeoutMs,
+    signal: wait.signal,
+  });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');
   const refused = onAnswer(wait, answer);
   if (refused) return refused;

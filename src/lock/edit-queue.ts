@@ -67,7 +67,7 @@ function findWaiter({ waiters }: LockState, named: string): Waiter | (QueueEdite
 
 function noSuchPlace({ waiters }: LockState, waiter: Waiter): QueueEdited {
   const places = waiters.flatMap(({ priority }, i) => (priority === waiter.priority ? [i + 1] : []));
-  return { kind: 'no-such-place', waiter, from: places[0] ?? 1, to: places.at(-1) ?? 1 };
+  return { kind: 'no-such-place', waiter, from: Math.min(...places), to: Math.max(...places) };
 }
 
 /** Where it is as soon as it waits no more, or at `until`. */

@@ -24,7 +24,7 @@ export interface Acquired {
 
 export function hold(participant: Participant, acquired: Acquired, emit: Emit): HeldLock {
   const { client, clock, me, timings } = participant;
-  const { state, news } = acquired;
+  const { state } = acquired;
   const held = newHold(participant, acquired, emit);
   arm(held);
   const unwatch = client.watch(
@@ -38,14 +38,7 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
     onStep: () => renewNow(held),
     onDoubt: () => confirmNow(held),
   });
-  const takeNews = () => {
-    for (const event of news) onWatchEvent(held, event);
-    // It may have been asked to stop before it knew that it has the lock.
-    if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
-  };
-  const judged = judgeHold(state, me, acquired.key);
-  const isNews = news.length > 0 || (judged.kind === 'mine' && judged.stop !== undefined);
-  const unjudge = isNews ? clock.at(clock.now(), takeNews) : () => {};
+  const unjudge = takeNews(held, acquired);
   const end = () => {
     unjudge();
     held.ended.abort();
@@ -73,6 +66,17 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
       return await leave(held, work, acquiredAt);
     },
   };
+}
+
+/** It may have been asked to stop before it knew that it has the lock. Not yet: whoever gets the lock has to be able to listen. */
+function takeNews(held: Hold, { state, key, news }: Acquired): () => void {
+  const { clock, me } = held.participant;
+  const judged = judgeHold(state, me, key);
+  if (news.length === 0 && !(judged.kind === 'mine' && judged.stop !== undefined)) return () => {};
+  return clock.at(clock.now(), () => {
+    for (const event of news) onWatchEvent(held, event);
+    if (!held.ended.signal.aborted) applyJudgement(held, held.known.state.lease);
+  });
 }
 
 async function leave({ participant, emit, known, lost, stop }: Hold, work: Work, acquiredAt: Monotonic): Promise<Released> {

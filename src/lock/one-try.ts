@@ -1,7 +1,9 @@
 /** One try: it does not join the queue, and gets all the same what is long free, or held by the long dead. */
 import { later } from '../clock.ts';
-import { type Decision, freeFor, mayBeDead } from '../protocol/rules.ts';
+import type { Me } from '../protocol/me.ts';
+import type { Decision } from '../protocol/rules.ts';
 import type { View } from '../protocol/sightings.ts';
+import { freeFor, mayBeDead, suspects } from '../protocol/turns.ts';
 import type { Acquisition } from './participant.ts';
 import { serverTime } from './server-clock.ts';
 import { giveUp, takeStamp, type Wait, waitInQueue } from './wait.ts';
@@ -20,22 +22,17 @@ export async function tryOnce(
   const { view } = known;
   if (!view?.exists) return busy();
   if (!wait.tried) {
-    wait.tried = { since: fingerprintOf(view) };
     takeStamp(wait, await serverTime(participant, view, wait.signal));
+    wait.tried = { since: fingerprintOf(known.view ?? view, me) };
     return undefined;
   }
-  if (!mayBeDead(view, me) || fingerprintOf(view) !== wait.tried.since) return busy();
-  const until = 'until' in decision ? decision.until : freeFor(view, { me, ticket: known.ticket });
+  if (!mayBeDead(view, me) || fingerprintOf(view, me) !== wait.tried.since) return busy();
+  const until = 'until' in decision ? decision.until : freeFor(view, me, clock.steady(), known.ticket);
   wait.giveUpAt = later(clock.now(), until - clock.steady() + 2 * timings.requestTimeoutMs);
-  await waitInQueue(wait, { ...decision, kind: 'wait', until }, view.state.resourceVersion);
+  await waitInQueue(wait, { ...decision, kind: 'wait', until }, view.state.lease);
   return undefined;
 }
 
 /** Changes whenever somebody who is in the way does anything. */
-const fingerprintOf = ({ state }: View): string =>
-  JSON.stringify([
-    state.uid,
-    state.transitions,
-    state.holders.map((holder) => holder.fingerprint),
-    state.waiters.map(({ key }) => key),
-  ]);
+const fingerprintOf = (view: View, me: Me): string =>
+  JSON.stringify([view.state.uid, view.state.transitions, suspects(view, me), view.state.waiters.map(({ key }) => key)]);

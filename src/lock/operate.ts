@@ -12,6 +12,7 @@ import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import type { Holder, LockState } from '../protocol/lock-state.ts';
 import { findNamed, type Signed, stopRequest, withoutHolder } from '../protocol/operator-writes.ts';
+import { managerOf } from '../protocol/stamps.ts';
 import type { Participant } from './participant.ts';
 import { serverTime } from './server-clock.ts';
 
@@ -79,7 +80,7 @@ export async function forceUnlock(participant: Participant, request: UnlockReque
     // Gone after a write of mine that had no answer: that write has done it, or the holder was faster.
     if ('kind' in holder) return { done: cleared ? { kind: 'unlocked', holder: cleared, forced: true } : holder };
     if (!request.living) {
-      const agoMs = await silentForMs(participant, state);
+      const agoMs = await silentForMs(participant, state, holder);
       if (agoMs === undefined || agoMs <= punctualMs(holder)) return { done: { kind: 'renewed-lately', holder, agoMs } };
     }
     cleared = holder;
@@ -98,9 +99,13 @@ function named({ holders }: LockState, { holder }: UnlockRequest): Holder | (Unl
 }
 
 /** By the API server's stamps, both of them: undefined if it gives none. */
-async function silentForMs(participant: Participant, state: LockState): Promise<number | undefined> {
+async function silentForMs(
+  participant: Participant,
+  state: LockState,
+  { writtenAtServerMs }: Holder,
+): Promise<number | undefined> {
   const now = await serverTime(participant, { state, exists: true });
-  return now === undefined || state.writtenAtServerMs === undefined ? undefined : now - state.writtenAtServerMs;
+  return now === undefined || writtenAtServerMs === undefined ? undefined : now - writtenAtServerMs;
 }
 
 /** For how long a living holder may be silent. Others renew when they like, at the latest before the end of their lease. */
@@ -142,7 +147,7 @@ export async function change<Result>(
         return refusedBy('document', `it belongs to the API server's own leader election (${parsed.state.coordinated})`);
       const { lease, done } = await decide(parsed.state);
       if (!lease) return done;
-      answer = await client.write(lease, { as, timeoutMs });
+      answer = await client.write(lease, { manager: managerOf(as), timeoutMs });
       if (answer.kind === 'lease') return done;
     }
     if (answer.kind === 'refused') return answer;
@@ -191,10 +196,11 @@ export async function verify(participant: Participant, { holder, token, transiti
   const mine = state.holders.find(({ id, standing }) => id === holder && standing === 'holds');
   if (!mine) return { kind: 'not-held', why: `${holder} does not hold it` };
   if (mine.ended) return { kind: 'not-held', why: 'its work has ended' };
-  if (transitions !== undefined && state.transitions !== transitions)
+  // Those that share the lock come and go.
+  if (mine.weight === undefined && transitions !== undefined && state.transitions !== transitions)
     return { kind: 'not-held', why: `it has changed hands since (${transitions} transitions then, ${state.transitions} now)` };
   if (newerVersion(token, state.resourceVersion)) return { kind: 'not-held', why: `the token ${token} is from another Lease` };
-  const agoMs = await silentForMs(participant, state);
+  const agoMs = await silentForMs(participant, state, mine);
   if (agoMs === undefined || mine.durationMs === undefined)
     return { kind: 'not-held', why: 'the API server does not say when it was last renewed, so it may have expired' };
   const leftMs = mine.durationMs - agoMs - STAMP_MS;

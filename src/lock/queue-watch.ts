@@ -5,11 +5,14 @@
 import type { WatchEvent } from '../api/answers.ts';
 import type { WatchListener } from '../api/lease-watch.ts';
 import { later, type Monotonic, type Steady } from '../clock.ts';
-import { newerVersion } from '../protocol/lease.ts';
+import { annotationsSize } from '../protocol/edit.ts';
+import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import type { Participant } from './participant.ts';
 
-/** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without. */
+/** Each watch costs the API server a connection and an event for every renewal: those who are not next soon can do without, */
 const WATCHED_PLACES = 20;
+/** unless all that watch are sent no more than so much together: then a queue that moves fast finds nobody asleep. In characters, for each change. */
+const WATCHED_SIZE = 4_000_000;
 /** The floor under a watch that has silently died. */
 const POLL_MS = 60_000;
 /** Behind the watched places: two seconds, and half a second more for each place. */
@@ -22,10 +25,10 @@ export interface Hint {
 }
 
 export interface QueueWatch {
-  /** Watches from this version on, or stops watching, as the place deserves. */
-  follow(position: number, since: string | undefined): void;
+  /** Watches from the version of this Lease on, or stops watching, as the place deserves. */
+  follow(position: number, lease: RawLease): void;
   /** When to read again if there is no news. */
-  pollAt(position: number): Monotonic;
+  pollAt(position: number, lease: RawLease): Monotonic;
   /**
    * The hints since the last call, up to a version, oldest first. All of them: a holder that is seen for a moment, before a deletion, must not be
    * missed.
@@ -52,11 +55,15 @@ export function watchQueue(
     unwatch = undefined;
   };
   return {
-    follow(position, since) {
-      if (position >= WATCHED_PLACES) end();
-      else unwatch ??= client.watch({ onEvent, onTrouble }, since);
+    follow(position, lease) {
+      if (position >= watchedPlaces(lease)) end();
+      else unwatch ??= client.watch({ onEvent, onTrouble }, lease.metadata.resourceVersion);
     },
-    pollAt: (position) => later(clock.now(), pollMsAt(position, pollEveryMs) * (0.8 + 0.4 * random())),
+    pollAt(position, lease) {
+      const places = watchedPlaces(lease);
+      const near = position < places ? Math.min(POLL_MS, pollEveryMs) : FAR_POLL_MS + (position - places) * FAR_POLL_STEP_MS;
+      return later(clock.now(), Math.min(POLL_MS, near) * (0.8 + 0.4 * random()));
+    },
     drain(upTo) {
       const newer = hints.findIndex(
         ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
@@ -83,7 +90,5 @@ export function watchQueue(
   };
 }
 
-function pollMsAt(position: number, pollEveryMs: number): number {
-  if (position < WATCHED_PLACES) return Math.min(POLL_MS, pollEveryMs);
-  return Math.min(POLL_MS, FAR_POLL_MS + (position - WATCHED_PLACES) * FAR_POLL_STEP_MS);
-}
+const watchedPlaces = (lease: RawLease): number =>
+  Math.max(WATCHED_PLACES, Math.floor(WATCHED_SIZE / (1 + annotationsSize(lease))));

@@ -6,6 +6,7 @@ import type { Answer } from '../api/answers.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
 import { parseLease } from '../protocol/document.ts';
 import type { LockState } from '../protocol/lock-state.ts';
+import { managerOf } from '../protocol/stamps.ts';
 import { withoutMe } from '../protocol/writes.ts';
 import type { Participant, Released } from './participant.ts';
 
@@ -48,7 +49,10 @@ export async function release(
       });
       if (!without) return { kind: wrote ? 'released' : 'gone' };
       wrote = true;
-      answer = await client.write(without.lease, { as: without.asHolder ? 'holder' : 'waiter', timeoutMs: timeoutMs() });
+      answer = await client.write(without.lease, {
+        manager: managerOf(without.asHolder ? 'holder' : 'waiter', me),
+        timeoutMs: timeoutMs(),
+      });
       if (answer.kind === 'lease') return { kind: 'released' };
       // A conflict: somebody wrote in between, or my own last renewal has landed only now. Read, and look for mine again.
       state = undefined;

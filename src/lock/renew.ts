@@ -11,6 +11,7 @@ import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
 import { judgeHold } from '../protocol/rules.ts';
+import { managerOf } from '../protocol/stamps.ts';
 import { renewal } from '../protocol/writes.ts';
 import type { Emit } from './events.ts';
 import { LockLostError, momentOf, type Participant } from './participant.ts';
@@ -68,7 +69,8 @@ export async function keepRenewing(held: Hold): Promise<void> {
 
 async function tryRenew(held: Hold): Promise<void> {
   const { participant, key, known, requests } = held;
-  const { client, me, timings } = participant;
+  const { client, me } = participant;
+  const { requestTimeoutMs: timeoutMs } = participant.timings;
   requests.nudged = false;
   // 1. Write the Lease as I know it, with a new mark. If it was deleted, that puts it back.
   const moment = momentOf(participant);
@@ -76,7 +78,7 @@ async function tryRenew(held: Hold): Promise<void> {
   requests.attempts.set(moment.mark, sentAt);
   const wasAbsent = !known.exists;
   const lease = renewal({ view: known, me, moment }, key);
-  const answer = await client.write(lease, { as: 'holder', timeoutMs: timings.requestTimeoutMs, signal: held.ended.signal });
+  const answer = await client.write(lease, { manager: managerOf('holder', me), timeoutMs, signal: held.ended.signal });
   // 2. The clock first: an answer that comes too late is not believed.
   if (expireIfDue(held)) return;
   switch (answer.kind) {

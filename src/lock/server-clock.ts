@@ -4,7 +4,7 @@
  */
 
 import type { View } from '../protocol/sightings.ts';
-import { queueWrittenAt } from '../protocol/stamps.ts';
+import { managerOf, queueWrittenAt } from '../protocol/stamps.ts';
 import { enqueue } from '../protocol/writes.ts';
 import type { Participant } from './participant.ts';
 
@@ -15,6 +15,11 @@ export async function serverTime(
   signal?: AbortSignal | undefined,
 ): Promise<number | undefined> {
   const lease = enqueue({ view, me: { ...me, policies: undefined } }, { ticket: view.state.next, came: view.state.next });
-  const answer = await client.write(lease, { as: 'waiter', dryRun: true, timeoutMs: timings.requestTimeoutMs, signal });
+  const answer = await client.write(lease, {
+    manager: managerOf('waiter'),
+    dryRun: true,
+    timeoutMs: timings.requestTimeoutMs,
+    signal,
+  });
   return answer.kind === 'lease' ? queueWrittenAt(answer.lease) : undefined;
 }

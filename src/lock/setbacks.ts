@@ -13,7 +13,7 @@ const COLLISION_MS = 50;
 /** What follows from an answer that is not a Lease. */
 export async function onSetback(
   wait: Wait,
-  answer: Answer,
+  answer: Exclude<Answer, { kind: 'lease' }>,
   doing: 'reading' | 'queueing' | 'claiming',
 ): Promise<Acquisition | undefined> {
   const { random } = wait.participant;
@@ -35,8 +35,6 @@ export async function onSetback(
       return undefined;
     case 'failed':
       return await onFailure(wait, answer, doing);
-    case 'lease':
-      return undefined;
     default:
       return answer satisfies never;
   }

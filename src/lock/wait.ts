@@ -1,6 +1,7 @@
 /** One wait for the lock: what is known, how requests go, how long it lasts, and how it is reported. */
 import type { Answer } from '../api/answers.ts';
 import { later, type Monotonic, NEVER, type Steady, waitUntil } from '../clock.ts';
+import type { RawLease } from '../protocol/lease.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
 import { isMe } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
@@ -101,16 +102,12 @@ export const noTrouble = (): Requests => ({
   ...{ lastFailure: undefined, collisions: 0 },
 });
 
-export async function waitInQueue(
-  wait: Wait,
-  decision: Decision & { kind: 'wait' },
-  since: string | undefined,
-): Promise<undefined> {
+export async function waitInQueue(wait: Wait, decision: Decision & { kind: 'wait' }, lease: RawLease): Promise<undefined> {
   const { queueWatch, participant } = wait;
   wait.turn = decision.until;
   reportWaiting(wait, decision);
-  queueWatch.follow(decision.position, since);
-  if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);
+  queueWatch.follow(decision.position, lease);
+  if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position, lease);
   const { clock } = participant;
   // The scale of deadlines may run ahead of the one that others are judged on: then this turn comes early, and there is another.
   const until = later(clock.now(), decision.until - clock.steady());

@@ -7,8 +7,17 @@ import { describeLease } from '../names.ts';
 import { visible } from '../visible.ts';
 import { count, readDone, readHolder, readObject, readStop, readSuperseded, readWaiter, seconds, text } from './entries.ts';
 import type { RawLease, RawSpec } from './lease.ts';
-import { byTurn, compareText, type Holder, type Key, type LockState, NUMBER_LIMIT, type Waiter } from './lock-state.ts';
-import { queueWrittenAt, renewTimeWrittenAt } from './stamps.ts';
+import {
+  byTurn,
+  compareText,
+  type Entry,
+  type Holder,
+  type Key,
+  type LockState,
+  NUMBER_LIMIT,
+  type Waiter,
+} from './lock-state.ts';
+import { annotationWrittenAt, queueWrittenAt, renewTimeWrittenAt } from './stamps.ts';
 
 const DOMAIN = 'lease-lock.nullplatform.com';
 export const LOCK = `${DOMAIN}/lock`;
@@ -31,12 +40,16 @@ export function parseLease(lease: RawLease): Parsed {
   const { annotated, waiters, unreadable } = entriesOf(annotations);
   const named = text(spec.holderIdentity);
   const agreed = named !== '' && annotated.some((holder) => holder.id === named);
-  const holders = annotated.map((holder) =>
-    agreed ? agreeing(holder, annotated, spec) : { ...holder, standing: 'ousted' as const },
-  );
   const writtenAtServerMs = renewTimeWrittenAt(lease);
-  if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named));
-  else if (named === '' && isHeldWithoutName(spec, writtenAtServerMs)) holders.unshift(foreignHolder(spec, NAMELESS));
+  const holders = annotated.map((holder) => {
+    // Of several each has a stamp of its own.
+    const stamp = holder.weight === undefined ? writtenAtServerMs : annotationWrittenAt(lease, HOLDER + holder.key);
+    const stamped = { ...holder, writtenAtServerMs: stamp };
+    return agreed ? agreeing(stamped, annotated, spec) : { ...stamped, standing: 'ousted' as const };
+  });
+  if (named !== '' && !agreed) holders.unshift(foreignHolder(spec, named, writtenAtServerMs));
+  else if (named === '' && isHeldWithoutName(spec, writtenAtServerMs))
+    holders.unshift(foreignHolder(spec, NAMELESS, writtenAtServerMs));
   const tickets = [...annotated, ...waiters].map((entry) => entry.came);
   return {
     kind: 'state',
@@ -50,6 +63,7 @@ export function parseLease(lease: RawLease): Parsed {
       // One that leaves no room to count on is not believed: a key with a longer ticket could not be read.
       next: Math.max(1, ...[count(lock?.next), ...tickets.map((ticket) => ticket + 1)].filter((next) => next < NUMBER_LIMIT)),
       stop: readStop(lock?.stop),
+      permits: count(lock?.permits) || leastOf([...annotated, ...waiters]),
       superseded: readSuperseded(lock?.superseded),
       done: readDone(lock?.done),
       transitions: count(spec.leaseTransitions),
@@ -81,6 +95,12 @@ function notUnderstood({ metadata }: RawLease, policies: string): Parsed {
   return { kind: 'refused', message };
 }
 
+/** Until the first of them has the lock, and writes it there. */
+function leastOf(entries: readonly Entry[]): number | undefined {
+  const expected = entries.flatMap(({ permits }) => permits ?? []);
+  return expected.length > 0 ? Math.min(...expected) : undefined;
+}
+
 /** Holders by ticket; waiters as they come. */
 function entriesOf(annotations: Record<string, string>): { annotated: Holder[]; waiters: Waiter[]; unreadable: Key[] } {
   const annotated: Holder[] = [];
@@ -105,7 +125,7 @@ function agreeing(holder: Holder, all: readonly Holder[], spec: RawSpec): Holder
   return all.length > 1 || durationMs === undefined ? holder : { ...holder, durationMs };
 }
 
-function foreignHolder(spec: RawSpec, id: string): Holder {
+function foreignHolder(spec: RawSpec, id: string, writtenAtServerMs: number | undefined): Holder {
   const { acquireTime, renewTime, leaseDurationSeconds, leaseTransitions } = spec;
   return {
     key: `foreign:${id}`,
@@ -120,8 +140,11 @@ function foreignHolder(spec: RawSpec, id: string): Holder {
     mark: '',
     came: 0,
     group: undefined,
+    weight: undefined,
+    permits: undefined,
     declines: false,
     ended: false,
+    writtenAtServerMs,
   };
 }
 

@@ -15,7 +15,13 @@ export interface Edit {
   holders?: Record<Key, HolderText | undefined>;
   waiters?: Record<Key, WaiterText | undefined>;
   /** Changes to the `lock` annotation; undefined removes a field. */
-  lock?: { next?: number; stop?: StopRequest | undefined; superseded?: ReadonlyMap<string, number> | undefined; done?: string[] };
+  lock?: {
+    next?: number;
+    permits?: number | undefined;
+    stop?: StopRequest | undefined;
+    superseded?: ReadonlyMap<string, number> | undefined;
+    done?: string[];
+  };
   spec?: RawSpec;
 }
 
@@ -33,6 +39,9 @@ export interface HolderText {
 
 export interface WaiterText {
   id: string;
+  /** Given where it only shows that it is alive. */
+  mark?: string | undefined;
+  durationMs: number;
   since: string;
   priority: number;
   came?: number | undefined;
@@ -74,16 +83,26 @@ function printHolder({
   since,
   ended,
   came,
-  policies: { group, declines } = {},
+  policies: { group, declines, weight, permits } = {},
   about,
 }: HolderText): string {
-  const policies = { came, group, ...(declines && { declines }), ...(ended && { ended }) };
+  const policies = { weight, permits, came, group, ...(declines && { declines }), ...(ended && { ended }) };
   return JSON.stringify({ id, mark, duration: durationMs / 1000, since, ...policies, about: cut(about) });
 }
 
-function printWaiter({ id, since, priority, came, policies: { group, replaces } = {}, about }: WaiterText): string {
-  const policies = { came, group, ...(replaces && { replaces }) };
-  return JSON.stringify({ id, since, ...(priority !== 0 && { priority }), ...policies, about: cut(about) });
+function printWaiter({
+  id,
+  mark,
+  durationMs,
+  since,
+  priority,
+  came,
+  policies: { group, replaces, weight, permits } = {},
+  about,
+}: WaiterText): string {
+  const policies = { weight, permits, came, group, ...(replaces && { replaces }) };
+  const duration = durationMs / 1000;
+  return JSON.stringify({ id, mark, duration, since, ...(priority !== 0 && { priority }), ...policies, about: cut(about) });
 }
 
 function cut(about: About): About {

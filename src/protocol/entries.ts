@@ -27,6 +27,7 @@ export function readHolder(key: Key, value: string): Holder {
     mark: text(fields?.mark),
     declines: fields?.declines === true,
     ended: fields?.ended === true,
+    writtenAtServerMs: undefined,
   };
 }
 
@@ -37,6 +38,8 @@ export function readWaiter(key: Key, value: string): Waiter | undefined {
   return {
     ...readEntry(key, id, fields),
     priority: number(fields?.priority) ?? 0,
+    durationMs: seconds(fields?.duration),
+    fingerprint: value,
     replaces: fields?.replaces === true,
     stop: stopOf(key, fields?.stop),
   };
@@ -59,6 +62,8 @@ function readEntry(key: Key, id: string, fields: Fields | undefined): Entry {
     about: readAbout(fields?.about),
     came: Math.max(Number(ticket), count(fields?.came)),
     group: text(fields?.group) || undefined,
+    weight: count(fields?.weight) || undefined,
+    permits: count(fields?.permits) || undefined,
   };
 }
 

@@ -24,6 +24,10 @@ export interface Entry {
   came: number;
   /** Of those of one group, only the newest wants to wait. */
   group: string | undefined;
+  /** It stands beside others that do, and takes so many permits; undefined: it needs the lock for itself. */
+  weight: number | undefined;
+  /** How many permits it expects the lock to have. */
+  permits: number | undefined;
 }
 
 /**
@@ -43,10 +47,16 @@ export interface Holder extends Entry {
   declines: boolean;
   /** Its work is over, and the lock stays taken for its duration all the same: nobody renews it. */
   ended: boolean;
+  /** When it last wrote, in milliseconds since 1970 by the API server's clock; undefined if the Lease's fields are not tracked. */
+  writtenAtServerMs: number | undefined;
 }
 
 export interface Waiter extends Entry {
   priority: number;
+  /** Undefined if it states none that can be read. */
+  durationMs: number | undefined;
+  /** Changes whenever this waiter shows that it is alive. */
+  fingerprint: string;
   /** It asks whoever holds the lock to stop. */
   replaces: boolean;
   /** Somebody asks it to leave the queue. */
@@ -66,7 +76,7 @@ export interface LockState {
   lease: RawLease;
   uid: string | undefined;
   resourceVersion: string | undefined;
-  /** By ticket; a foreign holder first. A list because shared locks and permits have several. */
+  /** By ticket; a foreign holder first. */
   holders: Holder[];
   /** By priority, then ticket. */
   waiters: Waiter[];
@@ -75,6 +85,8 @@ export interface LockState {
   /** The ticket of the next arrival, above every ticket in use. */
   next: number;
   stop: StopRequest | undefined;
+  /** How many those that stand beside each other may take in all, as the lock says, or else who takes part; undefined: any number. */
+  permits: number | undefined;
   /** Of each group, who came last of those that have had the lock. */
   superseded: ReadonlyMap<string, number>;
   /** Keys for which the work has succeeded, the oldest first. */
@@ -93,6 +105,9 @@ export interface LockState {
  * and the policy in deploy/holders alike; far below what JSON keeps exactly, so that counting on never goes wrong.
  */
 export const NUMBER_LIMIT = 1e12;
+
+/** Each holder has an entry of some hundred bytes. */
+export const PERMITS_LIMIT = 100;
 
 /** Characters of each field kept. With 100 participants of about 600 characters the annotations stay far below the API's 256 KiB. */
 export const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };

@@ -14,6 +14,10 @@ export interface Policies {
   minHoldMs?: number | undefined;
   /** Whoever comes with a key for which the work has succeeded already need not do it. */
   once?: string | undefined;
+  /** Stands beside others that do, and takes so many of the lock's permits; undefined: needs the lock for itself. */
+  weight?: number | undefined;
+  /** How many permits the lock is expected to have. */
+  permits?: number | undefined;
 }
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */

@@ -5,8 +5,9 @@
 import { UNLOCKED, WAITER } from './document.ts';
 import { edit } from './edit.ts';
 import { readObject } from './entries.ts';
-import { microTime, type RawLease, type RawSpec } from './lease.ts';
+import type { RawLease } from './lease.ts';
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
+import { leftSpec } from './writes.ts';
 
 /** Who writes, why, and when, for people. */
 export interface Signed {
@@ -33,21 +34,21 @@ export function stopRequest({ lease }: LockState, holder: Holder, signed: Signed
 /** The lock without this holder: its entry and its name in the spec together, since those who wait honour an entry that is left alone. */
 export function withoutHolder(state: LockState, holder: Holder, signed: Signed): RawLease {
   const others = state.holders.filter(({ key, standing }) => key !== holder.key && standing === 'holds');
+  const isAsked = others.length === 0 || state.stop?.holder === holder.key;
   const lease = edit(state.lease, {
     ...(holder.standing !== 'foreign' && { holders: { [holder.key]: undefined } }),
     // An entry that the spec contradicts is not what holds the lock now.
-    ...(holder.standing !== 'ousted' && { lock: { stop: undefined }, spec: specOf(others, signed.wall) }),
+    ...(holder.standing !== 'ousted' && {
+      ...(isAsked && { lock: { stop: undefined } }),
+      spec: leftSpec(others, state.lease.spec, signed.wall),
+    }),
   });
   const { by, reason } = signed;
   return annotated(lease, { [UNLOCKED]: JSON.stringify({ holder: holder.id, by, at: timeOf(signed), reason }) });
 }
 
-/** What a release writes; or, where others hold the lock too, the first of them. */
-function specOf([first, ...more]: readonly Holder[], wall: Date): RawSpec {
-  if (!first) return { holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime(wall) };
-  const durations = [first, ...more].map(({ durationMs = 1000 }) => durationMs / 1000);
-  return { holderIdentity: first.id, leaseDurationSeconds: Math.max(...durations) };
-}
+/** The lock with another number of permits. Who holds it goes on; more are let in, or none until there is room. */
+export const withPermits = ({ lease }: LockState, permits: number | undefined): RawLease => edit(lease, { lock: { permits } });
 
 /** Asks this waiter to leave the queue. */
 export function leaveRequest({ lease }: LockState, waiter: Waiter, signed: Signed): RawLease {

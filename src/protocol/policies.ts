@@ -4,13 +4,40 @@
  * For people: docs/policies.md.
  */
 import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
-import { isMe, type Me } from './me.ts';
+import { isMe, type Me, type Policies } from './me.ts';
 
 /** The group of those who name none. */
 export const DEFAULT_GROUP = 'default';
 
 /** The policy in deploy/holders lets nobody take a lock for longer. */
 export const MIN_HOLD_LIMIT_MS = 86_400_000;
+
+/** How somebody wants to share the lock, as every entry lets one say it. */
+export interface ShareWish {
+  shared: boolean;
+  permits: number | undefined;
+  weight: number | undefined;
+}
+
+/** `shared` alone is a reader, `permits` a semaphore; each of the three means that the lock is shared. */
+export function shareOf({ shared, permits, weight }: ShareWish): Pick<Policies, 'weight' | 'permits'> {
+  const shares = shared || permits !== undefined || weight !== undefined;
+  return { weight: shares ? (weight ?? 1) : undefined, permits };
+}
+
+/** A sentence in the words of an entry: `labelOf('on-busy')` is what it calls that option. */
+export function problemOfShare(
+  { shared, permits, weight }: ShareWish,
+  replaces: boolean,
+  labelOf: (option: 'shared' | 'permits' | 'weight' | 'on-busy') => string,
+): string | undefined {
+  const given = shared ? 'shared' : permits !== undefined ? 'permits' : weight !== undefined ? 'weight' : undefined;
+  if (given !== undefined && replaces)
+    return `${labelOf('on-busy')} replace needs the lock alone: it cannot be combined with ${labelOf(given)}`;
+  if (permits !== undefined && weight !== undefined && weight > permits)
+    return `${labelOf('weight')} ${weight} never fits into ${labelOf('permits')} ${permits}: use at most ${permits}`;
+  return undefined;
+}
 
 /** Why I need not wait any longer. */
 export type Skip =

@@ -81,7 +81,7 @@ function unlockedIn({ lease }: LockState): Unlocking | undefined {
 function reportHolder(holder: Holder, state: LockState, nowMs: number): HolderReport {
   const { durationMs, standing } = holder;
   const { acquireTime, renewTime } = state.lease.spec ?? {};
-  const written = state.writtenAtServerMs;
+  const written = holder.writtenAtServerMs;
   const writtenAhead = renewTime !== undefined && written !== undefined && Date.parse(renewTime) > written + AHEAD_MS;
   const renewed = standing === 'ousted' ? undefined : (written ?? timeOf(renewTime));
   const agoMs = renewed === undefined ? undefined : Math.max(0, nowMs - renewed);

@@ -3,23 +3,18 @@
  * This is the one place where "may I?" is answered. It never looks at another machine's wall clock; a holder is dead when its entry has
  * stood still long enough on *my* monotonic clock, or long enough by the API server's own clock. The protocol: docs/protocol.md.
  */
-import { later, type Steady } from '../clock.ts';
+import type { Steady } from '../clock.ts';
 import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
-import { CLOCKS_AGREE_MS, keptUntil, othersMayTakeAt, standingStillMs } from './deadlines.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
-import { byTurn, type Holder, type Key, type LockState, type StopRequest, type Waiter } from './lock-state.ts';
-import { findMine, isMe, type Me, type Moment } from './me.ts';
+import type { Holder, Key, LockState, StopRequest } from './lock-state.ts';
+import { findMine, type Me, type Moment } from './me.ts';
 import { olderOfGroup, replacementOf, type Skip, skipFor } from './policies.ts';
-import type { Sighting, View } from './sightings.ts';
+import { describePermits, type Stay } from './room.ts';
+import type { View } from './sightings.ts';
+import { isLongFree, living, roomFor, showsItselfAt, staysOf, type Turn, turnOf, waitersAhead } from './turns.ts';
 import { claim, enqueue, type Place, renewal } from './writes.ts';
-
-/**
- * How long each waiter that is ahead may leave a free lock alone before the next in line takes it. Smaller robs the slow of their turn,
- * larger makes everybody wait longer behind the dead.
- */
-const CLAIM_WINDOW_MS = 2000;
 
 export type Decision =
   | { kind: 'claim'; lease: RawLease; key: Key }
@@ -49,12 +44,13 @@ export interface Asking {
 export function decide(view: View, { me, ticket: known, came: knownCame, stop }: Asking, moment: Moment): Decision {
   const { state } = view;
   if (state.coordinated) return coordinated(state.coordinated, me);
-  const blockers = blockersOf(view, me);
-  const heldBy = whoHolds(view, me, moment.now);
+  const stays = staysOf(view, me);
+  const room = roomFor(view, stays, me, me.policies?.weight);
+  const heldBy = room > moment.now ? living(stays, moment.now) : [];
   const mine = findMine(state.holders, me);
   if (mine?.standing === 'holds' && view.exists) {
     // A holder of a deleted incarnation may still be running, unaware of my late claim.
-    if (heldBy.length > 0) return { kind: 'wait', until: freeAt(view, blockers, [], me), position: 0, heldBy };
+    if (heldBy.length > 0) return { kind: 'wait', until: room, position: 0, heldBy };
     return { kind: 'confirm', key: mine.key, lease: renewal({ view, me, moment }, mine.key) };
   }
   const waiting = findMine(state.waiters, me);
@@ -64,22 +60,47 @@ export function decide(view: View, { me, ticket: known, came: knownCame, stop }:
   const came = waiting?.came ?? mine?.came ?? knownCame ?? ticket;
   const why = skipFor(state, me, came);
   if (why) return { kind: 'skipped', why };
+  const misfit = ticket === undefined ? misfitOf(state, me) : undefined;
+  if (misfit) return { kind: 'refused', message: misfit };
   const place = { ticket: ticket ?? placeOf(state, me), came: came ?? state.next };
   const older = olderOfGroup(state, me, place.came);
   const ahead = waitersAhead(state, { ...place, priority: me.priority, nonce: me.nonce }).filter((one) => !older.includes(one));
-  const position = ahead.length;
-  const claimAt = isLongFree(view, position) ? moment.now : later(freeAt(view, blockers, ahead, me), position * CLAIM_WINDOW_MS);
-  if (claimAt <= moment.now)
-    return { kind: 'claim', key: keyOf(place.ticket, me.nonce), lease: claim({ view, me, moment }, place, [...ahead, ...older]) };
-  if (waiting && view.exists) return { kind: 'wait', until: claimAt, position, heldBy };
-  const lease = enqueue({ view, me }, place);
-  if (annotationsSize(lease) > ANNOTATIONS_LIMIT) {
-    // Whoever has had a place keeps it: outside the queue until there is room, and its turn comes all the same.
-    return ticket === undefined
-      ? { kind: 'full', message: full(state, me), position, heldBy }
-      : { kind: 'wait', until: claimAt, position, heldBy };
+  const turn = turnOf(view, { stays, ahead, room, me }, moment.now);
+  if (turn.at <= moment.now || isLongFree(view, ahead.length)) {
+    const change = { passedOver: [...ahead, ...older], beside: living(stays, moment.now) };
+    return { kind: 'claim', key: keyOf(place.ticket, me.nonce), lease: claim({ view, me, moment }, place, change) };
   }
-  return { kind: 'enqueue', lease, place, position, heldBy };
+  return inQueue(view, { me, moment, stays, turn, place, known: ticket !== undefined }, { position: ahead.length, heldBy });
+}
+
+interface Queueing {
+  me: Me;
+  moment: Moment;
+  stays: readonly Stay[];
+  turn: Turn;
+  place: Place;
+  /** It has had this place before. */
+  known: boolean;
+}
+
+/** Joins the queue, stays in it, or shows those behind that it is alive. */
+function inQueue(
+  view: View,
+  { me, moment, stays, turn, place, known }: Queueing,
+  told: { position: number; heldBy: Holder[] },
+): Decision {
+  const { waiters } = view.state;
+  const waiting = view.exists ? findMine(waiters, me) : undefined;
+  const showAt = waiting && showsItselfAt(view, { stays, turn, key: waiting.key, me });
+  if (waiting && !(showAt !== undefined && showAt <= moment.now)) {
+    const until = Math.min(turn.at, showAt ?? Number.POSITIVE_INFINITY) as Steady;
+    return { kind: 'wait', until, ...told };
+  }
+  const lease = enqueue({ view, me }, place, waiting && moment.mark);
+  if (annotationsSize(lease) <= ANNOTATIONS_LIMIT) return { kind: 'enqueue', lease, place, ...told };
+  // Whoever has had a place keeps it: outside the queue until there is room, and its turn comes all the same.
+  if (known) return { kind: 'wait', until: turn.at, ...told };
+  return { kind: 'full', message: full(view.state, me), ...told };
 }
 
 /** At the end of the queue; or where the first of those stands that give up for me, as far as it counts for my priority. */
@@ -88,51 +109,17 @@ function placeOf(state: LockState, me: Me): number {
   return Math.min(state.next, ...places.map(({ ticket }) => ticket));
 }
 
-/**
- * When the API server stamped a write of mine, nobody had held the lock, or come to wait for it, for longer than the windows of all that stand before
- * me: then they are dead, and must not starve those who do not queue. My own clock adds nothing to that stamp: over the hours of a wait it goes wrong
- * by more than the windows are long.
- */
-function isLongFree({ state, holders, stamp, clockRunsBack }: View, position: number): boolean {
-  const { writtenAtServerMs, queuedAtServerMs = 0 } = state;
-  if (holders.size > 0 || !stamp || clockRunsBack || writtenAtServerMs === undefined) return false;
-  const idleMs = stamp.serverMs - Math.max(writtenAtServerMs, queuedAtServerMs);
-  return position > 0 && idleMs > position * CLAIM_WINDOW_MS + CLOCKS_AGREE_MS;
+/** Why this lock is not for me. */
+function misfitOf({ permits }: LockState, me: Me): string | undefined {
+  const { permits: expected, weight = 0 } = me.policies ?? {};
+  const has = `${describeLease(me)} has ${describePermits(permits)}`;
+  if (permits !== undefined && expected !== undefined && permits !== expected)
+    return `${has}, not ${expected}: give the number that it has, or change it (${documentAt('policies.md#permits')})`;
+  const most = permits ?? expected;
+  if (most !== undefined && weight > most)
+    return `${describeLease(me)} has ${describePermits(most)}, and a weight of ${weight} never fits (${documentAt('policies.md#permits')})`;
+  return undefined;
 }
-
-/**
- * Whether a holder may be dead for all that one look can tell: by the API server's stamps it is, and has only to be seen standing still; or nothing is
- * stamped. A living one shows itself by its next renewal.
- */
-export function mayBeDead(view: View, me: Me): boolean {
-  const blockers = blockersOf(view, me);
-  const { stamp, state } = view;
-  // Free, and waiters stand before me: they have their turn.
-  if (blockers.length === 0) return state.writtenAtServerMs === undefined;
-  return blockers.every(({ deadAt, holder, at }) => {
-    if (state.writtenAtServerMs === undefined) return true;
-    if (deadAt === undefined || !stamp || holder.durationMs === undefined) return false;
-    if (holder.ended) return deadAt <= stamp.receivedAt;
-    return deadAt <= Math.max(stamp.receivedAt, later(at, standingStillMs(holder.durationMs)));
-  });
-}
-
-/** When a participant that does not queue may claim, if nothing changes. */
-export function freeFor(view: View, { me, ticket = Number.POSITIVE_INFINITY }: Asking): Steady {
-  const ahead = waitersAhead(view.state, { priority: me.priority, ticket, nonce: me.nonce });
-  return later(freeAt(view, blockersOf(view, me), ahead, me), ahead.length * CLAIM_WINDOW_MS);
-}
-
-/** Those who have the lock now, or may still believe so, apart from me. */
-export function whoHolds(view: View, me: Me, now: Steady): Holder[] {
-  return blockersOf(view, me)
-    .filter((sighting) => expiryOf(sighting, me) > now)
-    .map(({ holder }) => holder);
-}
-
-/** Whoever has ended and was cleared keeps nothing, and runs nothing. */
-const blockersOf = (view: View, me: Me): Sighting[] =>
-  [...view.holders.values()].filter(({ holder }) => !isMe(holder, me) && !(holder.ended && holder.standing === 'ousted'));
 
 function coordinated(why: string, me: Me): Decision {
   const message =
@@ -143,29 +130,6 @@ function coordinated(why: string, me: Me): Decision {
 
 function full({ waiters }: LockState, me: Me): string {
   return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (${documentAt('troubleshooting.md#the-queue-is-full')})`;
-}
-
-/**
- * When the lock is free for me, on my clock. Only exclusive requests exist: every holder blocks every other. A waiter ahead
- * counts from when I first saw it, so that one which has just put itself back has its whole window.
- */
-function freeAt(view: View, blockers: Sighting[], ahead: Waiter[], me: Me): Steady {
-  const moments = [
-    view.vacatedAt,
-    ...blockers.map((sighting) => expiryOf(sighting, me)),
-    ...[...view.waiters].filter(([key]) => ahead.some((waiter) => waiter.key === key)).map(([, seenAt]) => seenAt),
-  ];
-  return Math.max(...moments) as Steady;
-}
-
-function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Steady {
-  const durationMs = holder.durationMs ?? me.durationMs;
-  const freeAt = holder.ended ? keptUntil(at, durationMs) : othersMayTakeAt(at, durationMs);
-  return Math.min(deadAt ?? Number.POSITIVE_INFINITY, freeAt) as Steady;
-}
-
-function waitersAhead(state: LockState, place: { priority: number; ticket: number; nonce: string }): Waiter[] {
-  return state.waiters.filter((waiter) => waiter.nonce !== place.nonce && byTurn(waiter, place) < 0);
 }
 
 export type HoldJudgement = { kind: 'mine'; stop: StopRequest | undefined } | { kind: 'lost'; reason: string };

@@ -4,7 +4,7 @@
  */
 import { later, type Steady } from '../clock.ts';
 import { keptUntil, longDeadAfterMs, standingStillMs } from './deadlines.ts';
-import type { Holder, Key, LockState } from './lock-state.ts';
+import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
 export interface Sighting {
@@ -17,6 +17,13 @@ export interface Sighting {
   holder: Holder;
 }
 
+/** When a waiter was first seen, and when its entry last changed: one that stands before those who could go shows that it is alive. */
+export interface WaiterSighting {
+  firstAt: Steady;
+  fingerprint: string;
+  at: Steady;
+}
+
 /** What I know of one lock: the newest document, and since when things are as they are. */
 export interface View {
   state: LockState;
@@ -25,9 +32,8 @@ export interface View {
   holders: ReadonlyMap<Key, Sighting>;
   /** When the last holder was seen to go. */
   vacatedAt: Steady;
-  /** When each waiter was first seen. */
-  waiters: ReadonlyMap<Key, Steady>;
-  /** The last time that the API server stamped a write of mine; undefined before. */
+  waiters: ReadonlyMap<Key, WaiterSighting>;
+  /** The last time that I saw the API server's clock; undefined before it has stamped a write of mine. */
   stamp: Stamp | undefined;
   newestStampMs: number;
   /** Its stamps have run backwards once: for this participant they say nothing any more. */
@@ -50,24 +56,32 @@ export function observe(before: View | undefined, reading: Reading): View {
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
     if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {
-      holders.set(key, broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting);
+      holders.set(key, broken ? { ...sighting, at: reading.receivedAt } : sighting);
     }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
   // Someone may have held and left between two readings: those ahead then have their windows from now.
-  const changedHands = before !== undefined && (broken || before.state.transitions !== state.transitions);
-  const waiters = new Map(state.waiters.map(({ key }) => [key, before?.waiters.get(key) ?? reading.receivedAt]));
-  return {
+  const changedHands = before !== undefined && (broken || hasChangedHands(before.state, state));
+  const hasRoom = before !== undefined && before.state.permits !== state.permits;
+  const waiters = new Map(
+    state.waiters.map((waiter) => [waiter.key, sightWaiter(before?.waiters.get(waiter.key), waiter, reading)]),
+  );
+  return withDeaths({
     state,
     exists: reading.exists,
     holders,
     waiters,
-    vacatedAt: before && !someoneLeft && !changedHands ? before.vacatedAt : reading.receivedAt,
-    stamp: before?.stamp,
+    vacatedAt: before && !someoneLeft && !changedHands && !hasRoom ? before.vacatedAt : reading.receivedAt,
+    stamp: broken ? undefined : stampAfter(before, reading),
     newestStampMs: Math.max(before?.newestStampMs ?? 0, state.writtenAtServerMs ?? 0, state.queuedAtServerMs ?? 0),
     clockRunsBack: before?.clockRunsBack ?? false,
-  };
+  });
 }
+
+/** A former leader that clears the lock of another writes back the transitions that it knew: then only the stamp tells. */
+const hasChangedHands = (before: LockState, now: LockState): boolean =>
+  before.transitions !== now.transitions ||
+  (before.holders.length + now.holders.length === 0 && before.writtenAtServerMs !== now.writtenAtServerMs);
 
 /**
  * Within one incarnation a compare-and-set proves that nothing newer than my view exists, so that an old sighting is as good as a new one. Over a
@@ -82,31 +96,54 @@ function sight(before: Sighting | undefined, holder: Holder, state: LockState, r
   return {
     fingerprint: holder.fingerprint,
     at: known?.at ?? reading.receivedAt,
-    deadAt: known?.deadAt,
+    deadAt: undefined,
     uid: state.uid,
     holder,
   };
 }
 
-/** The API server's clock, as it stamped a write of my own, and when that was answered. */
+function sightWaiter(before: WaiterSighting | undefined, { fingerprint }: Waiter, { receivedAt }: Reading): WaiterSighting {
+  return {
+    firstAt: before?.firstAt ?? receivedAt,
+    fingerprint,
+    at: before?.fingerprint === fingerprint ? before.at : receivedAt,
+  };
+}
+
+/** The API server's clock, as it stamped a write, and when I received that: at that moment it showed no less. */
 export interface Stamp {
   serverMs: number;
   receivedAt: Steady;
 }
 
-/** What the API server's clock says of the silence of those whom I see. Only its own stamps count: a `Date` header may be a proxy's. */
+/** A new write of a holder is stamped by the same clock. */
+function stampAfter(before: View | undefined, { state, receivedAt }: Reading): Stamp | undefined {
+  const { writtenAtServerMs: serverMs } = state;
+  if (!before?.stamp || serverMs === undefined || serverMs === before.state.writtenAtServerMs) return before?.stamp;
+  return { serverMs, receivedAt };
+}
+
+/** The API server has stamped a write of my own. Only its own stamps count: a `Date` header may be a proxy's. */
 export function stamped(view: View, stamp: Stamp): View {
-  const { writtenAtServerMs } = view.state;
   // Earlier than what it has stamped before: several clocks, or one that was set back. Neither is to be believed.
-  const newest = Math.max(view.newestStampMs, stamp.serverMs);
   const clockRunsBack = view.clockRunsBack || stamp.serverMs < view.newestStampMs - TOLERATED_MS;
+  return withDeaths({ ...view, stamp, newestStampMs: Math.max(view.newestStampMs, stamp.serverMs), clockRunsBack });
+}
+
+/**
+ * What the API server's clock says of the silence of those whom I see. It is asked again whenever anything changes: somebody else may change the entry of
+ * a dead holder, and does not bring it back to life.
+ */
+function withDeaths(view: View): View {
+  const { state, stamp, clockRunsBack } = view;
   const holders = new Map(
     [...view.holders].map(([key, sighting]) => {
-      const current = sighting.uid === view.state.uid && writtenAtServerMs !== undefined && !clockRunsBack;
-      return [key, { ...sighting, deadAt: current ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
+      const { writtenAtServerMs } = sighting.holder;
+      const told = stamp && writtenAtServerMs !== undefined && !clockRunsBack && sighting.uid === state.uid;
+      return [key, { ...sighting, deadAt: told ? longDeadAt(sighting, writtenAtServerMs, stamp) : undefined }];
     }),
   );
-  return { ...view, holders, stamp, newestStampMs: newest, clockRunsBack };
+  return { ...view, holders };
 }
 
 /** API servers stamp whole seconds, and several agree only roughly. */

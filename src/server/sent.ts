@@ -23,10 +23,17 @@ export function readSent(sent: unknown, fieldValidation: FieldValidation = 'Warn
     const message = `${kind} in version "${apiVersion.split('/').at(-1)}" cannot be handled as a Lease: ${why}`;
     return { refusal: say.badRequest(message), why };
   }
-  const unknown = decoded.unknownFields.map((field) => `unknown field "${field}"`);
+  const unknown = decoded.unknownFields.map((field) => `unknown field ${quoted(field)}`);
   if (unknown.length > 0 && fieldValidation === 'Strict') return undecodable(`strict decoding error: ${unknown.join(', ')}`);
   return { lease: decoded.lease, warnings: fieldValidation === 'Ignore' ? [] : unknown };
 }
+
+/** As Go's %q: whatever is not printed as itself is escaped, since it becomes a header. */
+const quoted = (text: string): string =>
+  JSON.stringify(text).replace(
+    /(?! )[\p{C}\p{Z}]/gu,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 
 /** The address says where it belongs; the object may repeat it and must not contradict it. `name` undefined: a POST. */
 export function wrongPlace(sent: SentLease, namespace: string, name: string | undefined): say.Status | undefined {

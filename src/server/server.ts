@@ -182,14 +182,15 @@ function asTable(answer: Answer, { store, now }: Context): Reply {
 }
 
 function send(response: ServerResponse, { code, body, warnings }: Reply): void {
-  const text = typeof body === 'string' ? body : `${JSON.stringify(body)}\n`;
+  const bytes = Buffer.from(typeof body === 'string' ? body : `${JSON.stringify(body)}\n`);
   response.setHeader('content-type', typeof body === 'string' ? 'text/plain; charset=utf-8' : 'application/json');
-  response.setHeader('content-length', Buffer.byteLength(text));
+  response.setHeader('content-length', bytes.length);
   response.setHeader('cache-control', 'no-cache, private');
-  if (warnings.length > 0)
-    response.setHeader('warning', warnings.map((warning) => `299 - ${JSON.stringify(warning)}`).join(', '));
+  // As the real server, in UTF-8: beside a body of bytes, Node sends the characters of a header as bytes, and refuses all others.
+  const warning = Buffer.from(warnings.map((each) => `299 - ${JSON.stringify(each)}`).join(', ')).toString('latin1');
+  if (warning) response.setHeader('warning', warning);
   response.writeHead(code);
-  response.end(text);
+  response.end(bytes);
 }
 
 /** Undefined: more than the limit. It is read to its end all the same, or the client would not read the answer. */

@@ -67,6 +67,27 @@ acted('two repositories deploy one after the other, and who waits is told where 
   assert.equal(await at.holder(), '');
 });
 
+acted('a newer deploy of another repository replaces the one that runs, and supersedes the one that waits', async (t) => {
+  const at = await lab();
+  const place = placeFor(t, act, at);
+  const command = (who: string) => `echo "${who} runs" >>"$NOTES"; ${waitForGo}; echo "${who} ends" >>"$NOTES"`;
+  const first = place.run('acme/api', workflow({ deploy: job(lockStep(at, { run: command('api') })) }));
+  await until(() => place.noted().length === 1, 'the first deploys');
+  const waiting = place.run('acme/web', workflow({ deploy: job(lockStep(at, { supersede: 'default', run: command('web') })) }));
+  await waiting.prints(/waiting for Lease/);
+  const newest = place.run(
+    'acme/app',
+    workflow({ deploy: job(lockStep(at, { 'on-busy': 'replace', run: 'echo app >>"$NOTES"' })) }),
+  );
+  const [replaced, superseded, ran] = await Promise.all([first.finished, waiting.finished, newest.finished]);
+  assert.deepEqual([replaced.code, replaced.results], [1, { deploy: 'failure' }], replaced.text);
+  assert.match(replaced.text, /the command was stopped: replaced by gha\/acme%252Fapp\/4713\/1\/deploy\//);
+  assert.deepEqual([superseded.code, superseded.results], [0, { deploy: 'success' }], superseded.text);
+  assert.match(superseded.text, /superseded by gha\/acme%252Fapp\/4713/);
+  assert.deepEqual([ran.code, place.noted()], [0, ['api runs', 'app']], ran.text);
+  assert.equal(await at.holder(), '');
+});
+
 acted('the legs of a matrix take turns', async (t) => {
   const at = await lab();
   const place = placeFor(t, act, at);

@@ -47,3 +47,15 @@ real('a step that is superseded, or whose work has succeeded already, succeeds w
   assert.equal(again.conclusion, 'success');
   assert.match(again.annotations[0]?.message ?? '', /the work has succeeded already for the key "v2"/);
 });
+
+real('jobs share a lock with two permits, and the third waits for one of them', async (t) => {
+  const { lock } = await lab();
+  const first = await holdingJob(t, lock({ permits: '2' }), { runId: '41' });
+  const second = await holdingJob(t, lock({ permits: '2' }), { runId: '42' });
+  const third = startJob(t, [lock({ permits: '2', run: 'echo third' })], { runId: '43' });
+  await third.prints(/waiting for Lease \S+: next in queue; held by gha\/\S+ .* and gha\//);
+  first.end();
+  assert.equal((await third.finished).conclusion, 'success');
+  second.end();
+  for (const job of [first, second]) assert.equal((await job.finished).conclusion, 'success');
+});

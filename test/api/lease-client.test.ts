@@ -20,19 +20,19 @@ test('requests follow each other on one connection', async (t) => {
   const server = await badServer(t, respond(200, lease));
   const client = clientOf(server.url);
   t.after(() => client.close());
-  for (let i = 0; i < 5; i++) await client.write(lease, { as: i % 2 ? 'waiter' : 'holder', timeoutMs });
+  for (let i = 0; i < 5; i++) await client.write(lease, { manager: i % 2 ? 'two' : 'one', timeoutMs });
   assert.equal(server.connections(), 1);
-  assert.match(server.requests[0] ?? '', /^PUT .*fieldManager=k8s-lease-lock&timeout=/);
-  assert.match(server.requests[1] ?? '', /fieldManager=k8s-lease-lock-waiter&/);
+  assert.match(server.requests[0] ?? '', /^PUT .*fieldManager=one&timeout=/);
+  assert.match(server.requests[1] ?? '', /fieldManager=two&/);
 });
 
 test('a half-open connection costs its deadline and no more, and the next request has a new one', async (t) => {
   const server = await badServer(t, silence, respond(200, lease));
   const client = clientOf(server.url);
   t.after(() => client.close());
-  const answer = await client.write(lease, { as: 'holder', timeoutMs: 200 });
+  const answer = await client.write(lease, { manager: 'k8s-lease-lock', timeoutMs: 200 });
   assert.deepEqual(answer, { kind: 'failed', message: 'updating Lease team/deploy: no answer within 0.2s', applied: 'unknown' });
-  assert.equal((await client.write(lease, { as: 'holder', timeoutMs })).kind, 'lease');
+  assert.equal((await client.write(lease, { manager: 'k8s-lease-lock', timeoutMs })).kind, 'lease');
   assert.equal(server.connections(), 2);
 });
 
@@ -48,7 +48,7 @@ test('an aborted request ends immediately, and says why', async (t) => {
 test('where nothing listens nothing was done', async (t) => {
   const server = await badServer(t, silence);
   const client = clientOf(server.url.replace(/\d+$/, '1'));
-  const answer = await client.write(lease, { as: 'holder', timeoutMs });
+  const answer = await client.write(lease, { manager: 'k8s-lease-lock', timeoutMs });
   assert.deepEqual(answer.kind === 'failed' && [answer.applied, /connection was refused/.test(answer.message)], ['no', true]);
 });
 

@@ -27,7 +27,7 @@ async function play(seed: number): Promise<Set<string>> {
       const mark = `${seed}/${i}`;
       const writes = random.chance(0.6);
       const answer = writes
-        ? await client.write(marked(mark), { timeoutMs: TIMEOUT_MS, as: 'holder' })
+        ? await client.write(marked(mark), { timeoutMs: TIMEOUT_MS, manager: 'k8s-lease-lock' })
         : await client.read({ timeoutMs: TIMEOUT_MS });
       const about = `seed ${seed}, request ${i}: ${JSON.stringify(answer)}`;
       assert.ok(performance.now() - startedAt < TIMEOUT_MS + SLACK_MS, `late: ${about}`);

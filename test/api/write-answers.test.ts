@@ -11,7 +11,7 @@ import { clientOf, lease, timeoutMs } from './client.ts';
 async function writeTo(t: TestContext, ...behaviours: Behaviour[]): Promise<Answer> {
   const client = clientOf((await badServer(t, ...behaviours)).url);
   t.after(() => client.close());
-  return await client.write(lease, { as: 'holder', timeoutMs });
+  return await client.write(lease, { manager: 'k8s-lease-lock', timeoutMs });
 }
 
 const ANSWERS: { name: string; behaviour: Behaviour; expected: Partial<Answer>; message?: RegExp }[] = [
@@ -131,7 +131,7 @@ test('a create that finds one is a conflict, not a refusal', async (t) => {
   });
   const client = clientOf((await badServer(t, respond(422, exists))).url);
   t.after(() => client.close());
-  assert.equal((await client.write(newLease('team', 'deploy'), { as: 'holder', timeoutMs })).kind, 'conflict');
+  assert.equal((await client.write(newLease('team', 'deploy'), { manager: 'k8s-lease-lock', timeoutMs })).kind, 'conflict');
 });
 
 test('a write that a proxy has passed on to a plain-http server, and whose answer is lost, may have been carried out', async (t) => {
@@ -153,7 +153,7 @@ test('a write that a proxy has passed on to a plain-http server, and whose answe
   const credentials = async () => ({ headers: {}, tls: { rejectUnauthorized: true }, proxy: `http://127.0.0.1:${port}` });
   const client = clientOf('http://api.example', { credentials });
   t.after(() => client.close());
-  const answer = await client.write(lease, { timeoutMs, as: 'holder' });
+  const answer = await client.write(lease, { timeoutMs, manager: 'k8s-lease-lock' });
   assert.deepEqual([answer.kind, answer.kind === 'failed' && answer.applied], ['failed', 'unknown']);
   assert.equal(written.length, 1);
 });

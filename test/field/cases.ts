@@ -147,4 +147,10 @@ export const CASES: readonly Case[] = [
     'kubernetes-client/javascript#242',
     'the lock is renewed by the real ones, and lost in time',
   ]),
+  ...of(
+    'test/field/controllers.test.ts',
+    ['a restore meets Leases that are there', 'velero-io/velero#4524', 'under the same holder, it goes on'],
+    ['a Lease is part of an application', 'argoproj/argo-cd#12722', 'a manifest without a holder leaves the lock as it is'],
+    ['a Lease is part of a chart', 'nginx/kubernetes-ingress#7573', 'Argo CD prunes, Helm uninstalls'],
+  ),
 ];

@@ -145,3 +145,14 @@ test('every line and every event names the lock', async () => {
     Array(4).fill('team/deploy'),
   );
 });
+
+test('a Lease that somebody has deleted is told with its holders, and a new name is not worth a line', async () => {
+  const { contender, state } = world();
+  await contender('alice').take();
+  const { onEvent, lines, fields } = listenTo(contender('bob'));
+  onEvent({ type: 'restored', heldBy: state().holders });
+  onEvent({ type: 'renamed', id: 'user/acme/bob' });
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? '', /was deleted while held by alice/);
+  assert.deepEqual(fields[0]?.heldBy, ['alice']);
+});

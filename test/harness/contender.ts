@@ -115,9 +115,8 @@ function clientFor({ store, requests, heldBack }: Surroundings, name: string, in
   return {
     server: 'memory',
     read: () => exchange('GET', () => store.get(NAMESPACE, NAME)),
-    write: (lease, { as, dryRun = false }) =>
+    write: (lease, { manager, dryRun = false }) =>
       exchange(dryRun ? 'DRY' : 'PUT', () => {
-        const manager = as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter';
         return store.put(NAMESPACE, NAME, JSON.parse(JSON.stringify(lease)), { manager, dryRun });
       }),
     watch({ onEvent }) {

@@ -43,4 +43,24 @@ for (const target of all) {
     assert.throws(() => lock({ minHold: '25h' }), /minHold is too long/);
     assert.equal(await lock().acquire({ onBusy: 'replace', timeout: 0 }).catch(codeOf), 'configuration');
   });
+
+  test(`${target.name}: readers share a lock, a writer waits for them, and permits are counted`, async (t) => {
+    const { lock } = await workshop(t, target);
+    const readers = await Promise.all([lock({ shared: true }).acquire(), lock({ shared: true }).acquire()]);
+    assert.equal(await lock().tryAcquire(), undefined);
+    const writer = lock().acquire();
+    await until(async () => (await lock().status()).waiters.length === 1, 'the writer waits');
+    assert.equal(await lock({ shared: true }).tryAcquire(), undefined, 'nobody passes it');
+    for (const reader of readers) await reader.release();
+    await (await writer).release();
+    const three = { permits: 3 };
+    const heavy = await lock({ ...three, weight: 2 }).acquire();
+    const light = await lock(three).acquire();
+    assert.equal(await lock(three).tryAcquire(), undefined);
+    assert.equal(await lock({ permits: 4 }).acquire().catch(codeOf), 'refused');
+    for (const held of [heavy, light]) await held.release();
+    assert.throws(() => lock({ ...three, weight: 4 }), /weight 4 never fits into permits 3/);
+    assert.throws(() => lock({ permits: 0 }), /permits is 0: it must be from 1 to 100/);
+    assert.equal(await lock({ shared: true }).acquire({ onBusy: 'replace' }).catch(codeOf), 'configuration');
+  });
 }

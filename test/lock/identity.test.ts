@@ -1,7 +1,7 @@
 /** The id that an API server knows somebody by, as the policy against theft wants it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { escaped, idOf, newIdentity } from '../../src/lock/identity.ts';
+import { escaped, idOf, newIdentity, podOf } from '../../src/lock/identity.ts';
 
 test('an id is derived unless somebody has given it', () => {
   const given = { token: undefined, host: 'h' };
@@ -26,4 +26,18 @@ test('an escaped name is the same in JSON as it is, has no slash and no blank, a
   }
   assert.deepEqual(ids.map(decodeURIComponent), names);
   assert.equal(new Set(ids).size, names.length);
+});
+
+test('a Pod is known by its own token, and by nothing less than all of it', () => {
+  const tokenOf = (claims: unknown) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.c2ln`;
+  const kubernetes = (claims: unknown) => podOf(tokenOf({ 'kubernetes.io': claims }));
+  assert.equal(kubernetes({ namespace: 'team', pod: { name: 'p-1', uid: 'u-1' } }), 'pod/team/p-1/u-1');
+  const less = [
+    { namespace: 'team' },
+    { namespace: 'team', pod: { name: 'p-1' } },
+    { namespace: 'team', pod: { uid: 'u-1' } },
+    {},
+  ];
+  assert.deepEqual(less.map(kubernetes), [undefined, undefined, undefined, undefined]);
+  assert.deepEqual([podOf(undefined), podOf('opaque'), podOf(tokenOf({}))], [undefined, undefined, undefined]);
 });

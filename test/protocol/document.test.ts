@@ -227,7 +227,7 @@ test('what is printed is read back as it was', () => {
         const key = keyOf(ticket, 'n0');
         const written = edit(lease({}, {}), {
           holders: { [key]: { id, mark: 'm', durationMs: seconds * 1000, since: 's', about: { reason } } },
-          waiters: { [key]: { id, since: 's', priority: 3, about: { reason } } },
+          waiters: { [key]: { id, durationMs: 5000, since: 's', priority: 3, about: { reason } } },
           spec: { holderIdentity: id },
         });
         const { holders, waiters } = stateOf(written);

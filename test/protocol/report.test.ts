@@ -106,3 +106,17 @@ test('the queue has places, in the order in which it is served', () => {
     ],
   );
 });
+
+test('a lock that stays taken for a while is kept, and then over; without a duration nothing is known', () => {
+  const [[key, text] = ['', '']] = Object.entries(alice());
+  const ended = { [key]: JSON.stringify({ ...JSON.parse(text), ended: true }) };
+  assert.deepEqual(
+    [first({ annotations: ended }).life, first({ annotations: ended, afterMs: 70_000 }).life],
+    ['kept', 'expired'],
+  );
+  const { leaseDurationSeconds: _, ...spec }: RawLease['spec'] & object = { holderIdentity: 'elector', leaseDurationSeconds: 1 };
+  const parsed = parseLease({ metadata: { name: 'deploy', namespace: 'ci', managedFields: stamps() }, spec });
+  assert.ok(parsed.kind === 'state');
+  const [endless] = reportOf(parsed.state, WRITTEN).holders;
+  assert.deepEqual([endless?.life, endless?.freeInMs], ['unknown', undefined]);
+});

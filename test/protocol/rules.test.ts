@@ -4,10 +4,11 @@ import { test } from 'node:test';
 import type { Steady } from '../../src/clock.ts';
 import { parseLease } from '../../src/protocol/document.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
-import type { LockState } from '../../src/protocol/lock-state.ts';
+import { byTurn, type LockState } from '../../src/protocol/lock-state.ts';
 import type { Me, Policies } from '../../src/protocol/me.ts';
-import { type Decision, decide, judgeHold, whoHolds } from '../../src/protocol/rules.ts';
+import { type Decision, decide, judgeHold } from '../../src/protocol/rules.ts';
 import { observe, stamped, type View } from '../../src/protocol/sightings.ts';
+import { whoHolds } from '../../src/protocol/turns.ts';
 import { claim, withoutMe } from '../../src/protocol/writes.ts';
 
 const SECOND = 1000;
@@ -109,14 +110,22 @@ function stateOf(shape: Shape): LockState {
   return parsed.state;
 }
 
+type Reading = readonly [seconds: number, shape: Shape | undefined];
+
 /** What has been seen, oldest first: [when, what]; `undefined` is a Lease that does not exist. */
-function seen(...readings: readonly [seconds: number, shape: Shape | undefined][]): View {
-  let view: View | undefined;
-  for (const [seconds, shape] of readings)
-    view = observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(seconds) });
+function seen(...readings: readonly Reading[]): View {
+  const view = seenAfter(undefined, ...readings);
   assert.ok(view);
   return view;
 }
+
+/** And what has been seen since. */
+const seenAfter = <V extends View | undefined>(before: V, ...readings: readonly Reading[]): View | V =>
+  readings.reduce<View | V>(
+    (view, [seconds, shape]) =>
+      observe(view, { state: stateOf(shape ?? {}), exists: shape !== undefined, receivedAt: at(seconds) }),
+    before,
+  );
 
 const stampedAt = (view: View, seconds: number, serverSeconds: number) =>
   stamped(view, { serverMs: EPOCH + serverSeconds * SECOND, receivedAt: at(seconds) });
@@ -279,6 +288,35 @@ const TABLE: readonly Row[] = [
     stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
     0,
     'wait until 40 at 0 behind alice',
+  ],
+  [
+    'not yet dead by the stamps, and somebody else changes its entry',
+    seenAfter(stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80), [
+      5,
+      { ...alice, writtenAt: 0, waiters: [[3, 'me']], mark: 'edited' },
+    ]),
+    5,
+    'wait until 40 at 0 behind alice',
+  ],
+  [
+    'it has written once more after the stamp, and then somebody else changes its entry',
+    seenAfter(
+      stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+      [1, { ...alice, writtenAt: 81, waiters: [[3, 'me']] }],
+      [80, { ...alice, writtenAt: 81, waiters: [[3, 'me']], mark: 'edited' }],
+    ),
+    80,
+    'wait until 121 at 0 behind alice',
+  ],
+  [
+    'deleted after the stamp, and put back',
+    seenAfter(
+      stampedAt(seen([0, { ...alice, writtenAt: 0, waiters: [[3, 'me']] }]), 0, 80),
+      [1, undefined],
+      [2, { ...alice, uid: 'two', writtenAt: 81, waiters: [[3, 'me']] }],
+    ),
+    30,
+    'wait until 68 at 0 behind alice',
   ],
   [
     'stamps that ran backwards say nothing',
@@ -572,7 +610,7 @@ test('of twenty keys and groups the newest are kept', () => {
     JSON.parse(lease?.metadata.annotations?.['lease-lock.nullplatform.com/lock'] ?? '');
   assert.deepEqual(lockOf(left?.lease).done, many.slice(6).concat(26).map(String));
   const draft = { view: { state, exists: true }, me: mine, moment: { now: at(0), wall: new Date(0), mark: 'm' } };
-  const { superseded } = lockOf(claim(draft, { ticket: 30, came: 31 }, []));
+  const { superseded } = lockOf(claim(draft, { ticket: 30, came: 31 }, { passedOver: [], beside: [] }));
   assert.deepEqual(
     Object.entries(superseded).map(([, came]) => came),
     [31, ...many.slice(6).reverse()],
@@ -586,4 +624,9 @@ test('who holds it is asked without deciding anything', () => {
     [0, 65.9, 66].map((seconds) => whoHolds(view, me, at(seconds)).map(({ id }) => id)),
     [['alice'], ['alice'], []],
   );
+});
+
+test('nobody stands before itself', () => {
+  const alice = { priority: 0, ticket: 1, nonce: 'a' };
+  assert.equal(byTurn(alice, { ...alice }), 0);
 });

@@ -49,3 +49,8 @@ test('what a refusal proposes is accepted, and less is not', () => {
 test('a lease duration is a whole number of seconds, since the Lease has no room for less', () => {
   for (const ms of [0, 500, 1500, -1000]) assert.equal(timings(ms, 0).kind, 'not-whole-seconds', `${ms}`);
 });
+
+test('an interval between renewals that is given is kept', () => {
+  const given = timings(60_000, 10_000, 5000);
+  assert.equal(given.kind === 'timings' && given.timings.renewEveryMs, 5000);
+});

@@ -133,6 +133,12 @@ const DO: Record<(typeof DEEDS)[number], (desk: Desk) => boolean> = {
     annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), stop });
     return desk.put(desk.annotated());
   },
+  /** As `set --permits` writes it. */
+  set(desk) {
+    const { annotations, random } = desk;
+    annotations[LOCK] = JSON.stringify({ ...parse(annotations[LOCK]), permits: random.pick([1, 2, 3, 3, 5]) });
+    return desk.put(desk.annotated());
+  },
   /** As `queue --remove` and `queue --move` write it. */
   dismiss(desk) {
     const [state, waiter] = desk.anyWaiter();

@@ -12,12 +12,19 @@ export function pickTimings(source: Source, random: Random): Timings {
   }
 }
 
+/** How many permits the lock has at first. */
+export const PERMITS = 3;
+
 /** Nothing is drawn where nothing is asked for, so that seeds of other runs stay what they are. */
 export function pickPolicies(random: Random, has: (fault: string) => boolean): Policies | undefined {
   const policies: Policies = {};
   if (has('supersede') && random.chance(0.6)) policies.group = random.pick(['red', 'blue', '1']);
+  // Those that share have the same number in mind, or none.
+  if (has('shared') && random.chance(0.75)) policies.weight = has('permits') ? random.pick([1, 1, 1, 2, 3]) : 1;
+  if (has('permits') && policies.weight !== undefined && random.chance(0.8)) policies.permits = PERMITS;
   if (has('replace')) {
-    if (random.chance(0.3)) Object.assign(policies, { replaces: true, group: policies.group ?? 'default' });
+    if (policies.weight === undefined && random.chance(0.3))
+      Object.assign(policies, { replaces: true, group: policies.group ?? 'default' });
     policies.declines = random.chance(0.2);
   }
   if (has('min-hold') && random.chance(0.4)) policies.minHoldMs = random.pick([3, 10, 30, 90, 300]) * 1000;

@@ -26,8 +26,8 @@ export interface Surroundings {
 export interface ClientOptions {
   process: Process;
   author: Author;
-  /** The field manager of a write. */
-  manager(as: 'holder' | 'waiter'): string;
+  /** The field manager of its writes; undefined: as it says with each. */
+  manager?: string;
   /** How a reply of an API server is understood: that of the code under test. */
   answerOf?: typeof realAnswerOf;
   /** It may not watch, or something in between lets no watch through. */
@@ -57,8 +57,12 @@ export function newClient(around: Surroundings, options: ClientOptions): LeaseCl
           return lease ? { kind: 'lease', lease } : { kind: 'absent' };
         },
       }),
-    write(lease, { as, dryRun = false, ...how }) {
-      const write: Write = { author, manager: manager(as), sent: { local: process.toLocal(world.now()), time: world.now() } };
+    write(lease, { manager: given, dryRun = false, ...how }) {
+      const write: Write = {
+        author,
+        manager: manager ?? given,
+        sent: { local: process.toLocal(world.now()), time: world.now() },
+      };
       return requests.send({
         ...how,
         verb: lease.metadata.uid === undefined ? 'create' : 'update',

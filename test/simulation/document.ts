@@ -14,6 +14,10 @@ export interface Entry {
   came: number;
   group: string | undefined;
   replaces: boolean;
+  /** It shares the lock; undefined: it needs it alone. */
+  weight: number | undefined;
+  /** How many permits it expects the lock to have; 0: it does not say. */
+  permits: number;
   /** Its work is over, and the lock stays taken. */
   ended: boolean;
   text: string;
@@ -70,9 +74,20 @@ function add(list: Entry[], key: string, text: string): void {
     came: Math.max(Number(key.slice(0, dash)), numberOf(fields.came)),
     group: typeof fields.group === 'string' ? fields.group : undefined,
     replaces: fields.replaces === true,
+    weight: numberOf(fields.weight) >= 1 ? numberOf(fields.weight) : undefined,
+    permits: numberOf(fields.permits),
     ended: fields.ended === true,
     text,
   });
+}
+
+/** The spec names one of those that have an entry. */
+export const isAgreed = ({ named, holders }: Doc): boolean => named !== '' && holders.some(({ id }) => id === named);
+
+/** Undefined: any number. */
+export function permitsIn({ lock, holders, waiters }: Doc): number | undefined {
+  const expected = [...holders, ...waiters].map(({ permits }) => permits).filter((permits) => permits > 0);
+  return numberOf(lock.permits) || (expected.length > 0 ? Math.min(...expected) : undefined);
 }
 
 /** What exceeds the limit of every number in the document counts as absent. */

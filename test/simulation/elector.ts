@@ -53,7 +53,7 @@ class Elector {
     this.author = { name, kind: 'elector', id: name, nonce, durationMs: DURATION_MS };
     this.#around = around;
     this.#options = options;
-    this.#client = newClient(around, { process, author: this.author, manager: () => 'leader-election' });
+    this.#client = newClient(around, { process, author: this.author, manager: 'leader-election' });
   }
 
   async live(): Promise<void> {
@@ -129,7 +129,7 @@ class Elector {
   async #put(spec: RawSpec): Promise<boolean> {
     const base: RawLease = this.#lease ?? { metadata: { name: 'lock', namespace: 'ns' } };
     // A typed model: fields of the spec that it doesn't know are gone.
-    const answer = await this.#client.write({ ...base, spec }, { as: 'holder', timeoutMs: 5000 });
+    const answer = await this.#client.write({ ...base, spec }, { manager: 'leader-election', timeoutMs: 5000 });
     if (answer.kind !== 'lease') return false;
     this.#lease = answer.lease;
     this.#believe(answer.lease);

@@ -28,6 +28,9 @@ export async function hunt(mutant: Mutant, tries: number, folder: URL | string =
       const seed = mutant.seed + survived;
       const plan = planOf(seed, { minutes: MINUTES, profile: mutant.profile });
       const outcome = await run(plan, source, { conduct: mutant.conduct });
+      // It is caught by what it does, and not by what it has forgotten to say.
+      if (/(Type|Reference|Syntax)Error/.test(outcome.violation?.what ?? ''))
+        throw new Error(`mutant ${mutant.name} no longer fits the source: ${outcome.violation?.what}`);
       if (outcome.violation && (await isSound(plan, outcome.violation.at, folder))) return { mutant, seed, outcome, survived };
     }
     return undefined;

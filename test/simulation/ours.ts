@@ -120,7 +120,6 @@ class OneOfOurs implements Ours {
     const plain = newClient(this.#around, {
       process,
       author: this.author,
-      manager: (as) => (as === 'holder' ? 'k8s-lease-lock' : 'k8s-lease-lock-waiter'),
       twist: conduct.twist,
       answerOf: source.answerOf,
       deaf: has('no-watch') && random.chance(0.5),

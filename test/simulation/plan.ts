@@ -13,10 +13,10 @@ export interface Plan {
 const NETWORK = ['delay', 'loss', 'late', 'duplicate', 'errors', 'watch', 'partition'];
 export const DEEDS = [
   ...(['delete', 'unlock', 'clear', 'spoil', 'stop', 'adorn', 'tracking', 'version', 'coordinate'] as const),
-  ...(['full', 'absurd', 'restore', 'dismiss', 'move'] as const),
+  ...(['full', 'absurd', 'restore', 'dismiss', 'move', 'set'] as const),
 ] as const;
 /** Those that any run can have beside all others. */
-const COMMON = DEEDS.filter((deed) => !['restore', 'dismiss', 'move'].includes(deed));
+const COMMON = DEEDS.filter((deed) => !['restore', 'dismiss', 'move', 'set'].includes(deed));
 
 /** Kinds of runs, so that each trouble is met alone as well as in company. */
 const PROFILES: Record<string, string[]> = {
@@ -24,11 +24,24 @@ const PROFILES: Record<string, string[]> = {
   network: [...NETWORK, 'crash', 'skew', 'impatience'],
   pauses: ['pause', 'crash', 'drift', 'wall', 'delay', 'watch', 'impatience'],
   deletions: ['delete', 'crash', 'delay', 'late', 'watch', 'loss', 'skew', 'pause', 'revenant'],
+  deleted: ['delete', 'delete-often', 'crash', 'delay', 'watch', 'impatience', 'priority'],
   deeds: [...COMMON, 'crash', 'watch', 'delay', 'impatience', 'skew', 'same-id'],
   operated: ['dismiss', 'move', 'stop', 'unlock', 'delete', 'crash', 'delay', 'loss', 'late', 'watch', 'impatience', 'priority'],
   replaced: ['supersede', 'replace', 'crash', 'delay', 'impatience', 'priority', 'watch', 'loss', 'late'],
   spared: ['min-hold', 'once', 'one-try', 'supersede', 'crash', 'delay', 'impatience', 'watch', 'loss', 'late'],
   sparse: ['min-hold', 'one-try', 'idle', 'crash', 'impatience', 'replace'],
+  shared: ['shared', 'crash', 'delay', 'impatience', 'priority', 'watch', 'loss', 'late'],
+  permits: ['shared', 'permits', 'set', 'crash', 'delay', 'impatience', 'watch', 'loss', 'late', 'pause', 'one-try'],
+  readers: ['shared', 'crash', 'impatience', 'one-try', 'idle'],
+  melee: [
+    ...['shared', 'permits', 'set', 'elector', 'replace', 'supersede', 'min-hold', 'once', 'crash', 'delay', 'loss', 'late'],
+    ...['watch', 'impatience', 'priority', 'pause', 'one-try', 'no-watch'],
+  ],
+  'shared-deeds': [
+    ...['shared', 'permits', 'set', 'delete', 'stop', 'unlock', 'clear', 'spoil', 'elector', 'skew', 'crash', 'delay'],
+    ...['loss', 'late', 'watch', 'impatience', 'priority', 'pause', 'one-try', 'no-watch', 'drift'],
+  ],
+  'shared-legacy': ['shared', 'permits', 'legacy', 'elector', 'crash', 'delay', 'errors', 'stop', 'impatience'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],

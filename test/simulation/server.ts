@@ -169,18 +169,50 @@ class SimulatedServer implements Server {
 
 type Field = NonNullable<RawLease['metadata']['managedFields']>[number] & { manager?: string };
 
-/** Field tracking, as far as `renewTime` goes: who sets a new value owns it, from now on. */
+/** Field tracking, as far as `renewTime` and the annotations go: who sets a new value owns it, from now on. */
 function fields(before: RawLease | undefined, after: RawLease, { manager }: Write, serverMs: number): Field[] {
-  const sets = after.spec?.renewTime !== undefined && after.spec.renewTime !== before?.spec?.renewTime;
+  const notes = { before: before?.metadata.annotations ?? {}, after: after.metadata.annotations ?? {} };
+  const set = Object.keys(notes.after).filter((name) => notes.after[name] !== notes.before[name]);
+  const names = new Set(set.map((name) => `f:${name}`));
+  if (after.spec?.renewTime !== undefined && after.spec.renewTime !== before?.spec?.renewTime) names.add('f:renewTime');
   // Only an empty list resets it: what a writer says of managedFields is ignored otherwise.
   const reset = after.metadata.managedFields?.length === 0;
   const entries: Field[] = (reset ? undefined : before?.metadata.managedFields) ?? [];
-  const others = entries.filter((entry) => entry.manager !== manager);
-  const owned = entries.some((entry) => entry.manager === manager && entry.fieldsV1?.['f:spec']);
-  const rest = sets ? others.map(({ fieldsV1, ...entry }) => ({ ...entry, fieldsV1: { 'f:metadata': {} } })) : others;
-  const time = new Date(serverMs).toISOString().replace('.000Z', 'Z');
-  const fieldsV1 = { 'f:metadata': {}, ...((sets || owned) && { 'f:spec': { 'f:renewTime': {} } }) };
-  return [...rest, { manager, operation: 'Update', time, fieldsV1 } as Field];
+  const own = entries.find((entry) => entry.manager === manager);
+  const others = entries.filter((entry) => entry !== own).map((entry) => ({ ...entry, ...left(entry, names, after) }));
+  // Who only removes something takes no field, and is not stamped.
+  const time = names.size > 0 ? new Date(serverMs).toISOString().replace('.000Z', 'Z') : own?.time;
+  const owned = [...names, ...(own ? ownedBy(own) : [])].filter((name) => isThere(name, after));
+  const mine = { manager, operation: 'Update', ...(time && { time }), ...fieldsOf(owned) } as Field;
+  return capped([...others, mine].filter((entry) => ownedBy(entry).length > 0));
+}
+
+/** What remains to somebody else: what it owned, without what is taken or removed. */
+const left = (entry: Field, taken: ReadonlySet<string>, after: RawLease) =>
+  fieldsOf(ownedBy(entry).filter((name) => !taken.has(name) && isThere(name, after)));
+
+const ownedBy = ({ fieldsV1 }: Field): string[] => [
+  ...Object.keys((fieldsV1?.['f:spec'] as object | undefined) ?? {}),
+  ...Object.keys((fieldsV1?.['f:metadata'] as { 'f:annotations'?: object } | undefined)?.['f:annotations'] ?? {}),
+];
+
+const isThere = (name: string, { metadata, spec }: RawLease): boolean =>
+  name === 'f:renewTime' ? spec?.renewTime !== undefined : metadata.annotations?.[name.slice(2)] !== undefined;
+
+function fieldsOf(names: readonly string[]): { fieldsV1: NonNullable<Field['fieldsV1']> } {
+  const notes = names.filter((name) => name !== 'f:renewTime').map((name) => [name, {}] as const);
+  const spec = names.includes('f:renewTime') && { 'f:spec': { 'f:renewTime': {} } };
+  return { fieldsV1: { 'f:metadata': { 'f:annotations': Object.fromEntries(notes) }, ...spec } };
+}
+
+/** As many as the API server keeps apart: the oldest of more are merged, under the time of the newest of them. */
+function capped(entries: Field[]): Field[] {
+  const most = 10;
+  if (entries.length <= most) return entries;
+  const byAge = entries.toSorted((a, b) => Date.parse(a.time ?? '') - Date.parse(b.time ?? ''));
+  const old = byAge.slice(0, entries.length - most + 1);
+  const merged = { ...(old.at(-1) as Field), manager: 'ancient-changes', ...fieldsOf(old.flatMap(ownedBy)) };
+  return [merged, ...byAge.slice(old.length)];
 }
 
 /** What the server holds, nobody changes in place: a participant that tried would be stopped on the spot. */

@@ -3,6 +3,7 @@
  * which the unbroken source breaks nothing. Longer runs: `npm run simulate`.
  */
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { MUTANTS } from './mutants/index.ts';
 import { hunt } from './mutate.ts';
@@ -29,6 +30,17 @@ const FOUND = [
   ...['stale-sighting-over-deletion', 'late-claim-confirmed-blindly', 'long-dead-not-foretold', 'unseen-hold'],
   ...['only-the-newest-hint', 'conflict-taken-as-certain', 'loss-asked-for-again', 'long-free-by-my-clock'],
 ];
+
+test('docs/evidence.md has a row for each mutant, and for nothing else', () => {
+  const text = readFileSync(new URL('../../docs/evidence.md', import.meta.url), 'utf8');
+  const [, table = ''] = /<!-- mutants -->([\s\S]*)<!-- \/mutants -->/.exec(text) ?? [];
+  const rows = [...table.matchAll(/^\| `([^`]+)` \| (.*?) \|/gm)].map(([, name, breaks]) => [name, breaks]);
+  assert.deepEqual(
+    rows,
+    MUTANTS.map(({ name, breaks }) => [name, breaks]),
+    'npm run simulate -- --mutants',
+  );
+});
 
 test('what was found once has a mutant', () => {
   const names = MUTANTS.map(({ name }) => name);

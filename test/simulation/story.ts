@@ -2,7 +2,7 @@
 import type { LockEvent } from '../../src/lock/index.ts';
 import type { Violation } from './checker/index.ts';
 import { kindOf } from './checker/writes.ts';
-import { docOf } from './document.ts';
+import { docOf, type Entry } from './document.ts';
 import type { Listener, Occurrence } from './history.ts';
 
 export interface Story {
@@ -50,8 +50,8 @@ function words(event: Occurrence): string {
       const after = docOf(event.after);
       const kind = event.author.kind === 'ours' ? kindOf(event.author, before, after) : (event.deed ?? 'write');
       const sent = event.sent ? `, sent at ${seconds(event.sent.time).trim()}` : '';
-      const holders = after.holders.map(({ key }) => key).join(', ');
-      const waiters = after.waiters.map(({ key }) => key).join(', ');
+      const holders = after.holders.map(shown).join(', ');
+      const waiters = after.waiters.map(shown).join(', ');
       return `${kind} came true as version ${after.version}${before ? '' : ' (created)'}${sent}: "${after.named}" [${holders}] queue [${waiters}]`;
     }
     case 'queued':
@@ -96,3 +96,6 @@ export function wordsOf(event: LockEvent): string {
       return event.type;
   }
 }
+
+/** `*2` where it shares the lock, and takes two permits. */
+const shown = ({ key, weight }: Entry): string => (weight === undefined ? key : `${key}*${weight}`);

@@ -7,6 +7,7 @@ import type { LockEvent } from '../../src/lock/events.ts';
 import { newIdentity } from '../../src/lock/identity.ts';
 import { type AcquireRequest, type Acquisition, acquire, type HeldLock, type Participant } from '../../src/lock/index.ts';
 import { newParticipant } from '../../src/lock/new-participant.ts';
+import type { Policies } from '../../src/protocol/me.ts';
 import type { Cluster as TestCluster } from '../harness/cluster.ts';
 import { timingsOf } from '../harness/contender.ts';
 
@@ -19,6 +20,7 @@ export interface ContenderOptions {
   /** Of its wall clock, from the right time. */
   offByMs?: number;
   legacyExpiry?: boolean;
+  policies?: Policies;
 }
 
 export interface Contender {
@@ -66,7 +68,7 @@ export async function contend(t: TestContext, place: Place, options: ContenderOp
 
 async function participantAt(
   { cluster, namespace, name, who }: Place,
-  { holder, durationMs = 60_000, offByMs = 0, legacyExpiry = false }: ContenderOptions,
+  { holder, durationMs = 60_000, offByMs = 0, legacyExpiry = false, policies }: ContenderOptions,
 ): Promise<Participant> {
   const found = await findCluster({ server: cluster.url, certificateAuthorityData: cluster.ca, env: {} });
   if (found.kind === 'refused') throw new Error(found.message);
@@ -88,6 +90,7 @@ async function participantAt(
     timings: timingsOf(durationMs, 0),
     createIfAbsent: true,
     legacyExpiry,
+    policies,
   });
 }
 

@@ -1,5 +1,6 @@
 /** How a guard comes to its supervisor, and what it says where there is none. */
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { systemClock } from '../../../src/clock.ts';
@@ -63,4 +64,18 @@ test('what it has said is there for whoever asks later, and its end is the end o
   assert.ok(link.ended.aborted);
   assert.equal(await link.first('stopped'), undefined);
   link.send({ kind: 'clock' }); // Nobody is there, and nothing happens.
+});
+
+test('a descriptor of the caller is handed on, also where the supervisor’s own would be', async () => {
+  const file = openSync('/dev/null', 'r');
+  const spare = openSync('/dev/null', 'r');
+  const opened = await open({ kind: 'folder', folder, descriptors: [3, file, spare] }, [
+    'sh',
+    '-c',
+    `test -e /proc/self/fd/${file}`,
+  ]);
+  assert.ok(opened.kind === 'opened');
+  assert.deepEqual(await run(opened.link), { kind: 'exited', code: 0, left: 0 });
+  await opened.link.end('exitCodeOfGuard');
+  for (const fd of [file, spare]) closeSync(fd);
 });

@@ -36,6 +36,9 @@ test('fields are little-endian, and a moment is rounded down', () => {
     protocol.encode({ kind: 'deadline', terminateAtMs: 1.9, killAtMs: protocol.NEVER_MS }).toString('hex'),
     `11000000040100000000000000${'f'.repeat(16)}`,
   );
+  const signal = { kind: 'signal', signal: 15 } as const;
+  assert.equal(protocol.encode({ ...signal, unlessGroupHadIt: false }).toString('hex'), '0300000006' + '0f00');
+  assert.equal(protocol.encode({ ...signal, unlessGroupHadIt: true }).toString('hex'), '0300000006' + '0f01');
   assert.equal(protocol.encode({ kind: 'start', environment: { A: 'ä' } }).toString('hex'), '0600000003413dc3a400');
 });
 
@@ -113,4 +116,14 @@ test('messages that arrive a byte at a time are understood', async () => {
   assert.equal((await alice.next('exited')).code, 3);
   alice.send({ kind: 'end', callerSees: 'endOfCommand' });
   await alice.ended;
+});
+
+test('what no supervisor says is refused: a length, a message, a reason, a field too few; and what few say is understood', () => {
+  const decoded = (hex: string) => protocol.createDecoder()(Buffer.from(hex, 'hex'));
+  for (const hex of ['00000000', 'ffffffff', '0100000001', '020000004cff', '010000004b'])
+    assert.throws(() => decoded(hex), RangeError);
+  assert.deepEqual(decoded('01000000480900000' + '04a0700000005000000'), [
+    { kind: 'continued' },
+    { kind: 'cannotKill', pid: 7, uid: 5 },
+  ]);
 });

@@ -29,6 +29,12 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     spec: { restartPolicy: 'OnFailure' },
   },
   {
+    title: 'one of those that share a lock',
+    mode: 'wrap',
+    annotations: { shared: 'true', permits: '3', weight: '2' },
+    spec: {},
+  },
+  {
     title: 'a slug, and what the kubelet would expand',
     mode: 'wrap',
     annotations: { name: 'Nightly Größe $(X)', slug: 'true', reason: '$(HOME) costs 5$, or $$6' },

@@ -3,6 +3,7 @@ import { documentAt } from '../../../src/documents.ts';
 import { type Case, commanded, container, type Fields, image, main, NOT_THERE, P } from './pods.ts';
 
 const annotations = `(${documentAt('inject.md#annotations')})`;
+const permits = `(${documentAt('policies.md#permits')})`;
 const modes = `(${documentAt('inject.md#modes')})`;
 const orWrap = `or let the command be wrapped ${modes}`;
 const a = (name: string) => `annotation ${P}${name}`;
@@ -86,6 +87,27 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
   ),
   refusal('lease duration', { 'lease-duration': '60' }, {}, `${a('lease-duration')} is "60", ${noDuration}`),
   refusal('kill grace', { 'kill-grace': 'soon' }, {}, `${a('kill-grace')} is "soon", ${noDuration}`),
+  refusal('shared perhaps', { shared: 'yes' }, {}, `${a('shared')} is "yes": write true or false ${annotations}`),
+  ...['0', '101', '-1', '1.5', 'many'].map((number, i) =>
+    refusal(
+      `permits ${i}`,
+      { permits: number },
+      {},
+      `${a('permits')} is "${number}": write a whole number from 1 to 100 ${annotations}`,
+    ),
+  ),
+  refusal(
+    'shared, and replaces',
+    { 'on-busy': 'replace', permits: '2' },
+    {},
+    `${a('on-busy')} replace needs the lock alone: it cannot be combined with ${a('permits')} ${permits}`,
+  ),
+  refusal(
+    'too heavy',
+    { permits: '2', weight: '3' },
+    {},
+    `${a('weight')} 3 never fits into ${a('permits')} 2: use at most 2 ${permits}`,
+  ),
   ...['1.5', '1000001', '-1000001', 'high', '99999999999', '+1'].map((priority, i) =>
     refusal(
       `priority ${i}`,

@@ -65,8 +65,8 @@ function complete(
   const known = sights.newest(author);
   if (!known || known.at > sentTime || (kind === 'claim' && !holds)) return;
   const there = new Set([...after.waiters, ...after.holders].map(({ nonce }) => nonce));
-  const waited = new Set(deleted?.waiters.map(({ nonce }) => nonce));
-  const missing = known.doc.waiters.filter(({ nonce }) => waited.has(nonce) && !there.has(nonce));
+  const were = new Set([...(deleted?.waiters ?? []), ...(deleted?.holders ?? [])].map(({ nonce }) => nonce));
+  const missing = [...known.doc.waiters, ...known.doc.holders].filter(({ nonce }) => were.has(nonce) && !there.has(nonce));
   if (missing.length > 0)
     violate(
       at,

@@ -1,4 +1,5 @@
 /** How a participant leaves: nothing that it could have removed stays behind, and what it says of that is true. */
+import type { Entry } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
 import type { Facts, LandedWrite } from './facts.ts';
 
@@ -18,11 +19,7 @@ export function newExits(facts: Facts): Exits {
   /** The last write of each that came true. */
   const written = new Map<string, { version: number; sentTime: number }>();
 
-  /** After a deletion, others may put back a Lease that tells of those who have left. */
-  const entryOf = ({ nonce }: Author) =>
-    facts.putBack.has(nonce)
-      ? undefined
-      : [...(facts.doc?.holders ?? []), ...(facts.doc?.waiters ?? [])].find((entry) => entry.nonce === nonce);
+  const entryOf = (author: Author) => entryIn(facts, author);
 
   return {
     landed(at, { author, kind, after, sent }) {
@@ -60,4 +57,11 @@ export function newExits(facts: Facts): Exits {
       else if (entryOf(author)) violate(at, 'what is said is true', `${author.name} says ${what}, and its entry is still there`);
     },
   };
+}
+
+/** After a deletion, others may put back a Lease that tells of those who have left, or who can't know of it before they look once more. */
+function entryIn({ sights, putBack, doc }: Facts, author: Author): Entry | undefined {
+  const looked = sights.answers(author)[0]?.version ?? 0;
+  if (looked < (putBack.get(author.nonce) ?? 0)) return undefined;
+  return [...(doc?.holders ?? []), ...(doc?.waiters ?? [])].find(({ nonce }) => nonce === author.nonce);
 }

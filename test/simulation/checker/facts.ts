@@ -34,6 +34,10 @@ export interface Hold {
   /** Of the document in which it was claimed. */
   claimVersion: number;
   durationMs: number;
+  /** It shares the lock; undefined: it needs it alone. */
+  weight: number | undefined;
+  /** The most permits that the lock has had since it claimed. */
+  permits: number;
   /** When its last write came true, and the latest send of one that did, by its own clock. */
   landedAt: number;
   claimedAt: number;
@@ -42,8 +46,10 @@ export interface Hold {
   sentTime: number;
   /** An administrator freed the lock from it. */
   forced: boolean;
-  /** Its Lease was deleted under it at some time. */
+  /** Its Lease was deleted under it, and it has written nothing since. */
   deleted: boolean;
+  /** Those of whom that was so when this one claimed: it need not know of them. */
+  over: ReadonlySet<string>;
   /** The spec was cleared or taken under it by somebody who does not follow the protocol. */
   cleared: boolean;
 }
@@ -71,13 +77,15 @@ export interface Facts {
   readonly holds: Map<string, Hold>;
   readonly running: Map<string, Author>;
   readonly waiting: Map<string, Waiting>;
+  /** Who has left the lock taken, and when. */
+  readonly kept: Map<string, number>;
   /** Who knows that it has lost the lock. */
   readonly lost: Set<string>;
   readonly sights: Sights;
   readonly conditions: Conditions;
   readonly ghosts: Ghosts;
-  /** Those whose entries somebody else has put back with a deleted Lease: they may be gone. */
-  readonly putBack: Set<string>;
+  /** Those whose entries somebody else has put back with a deleted Lease, and as which version: they may be gone. */
+  readonly putBack: Map<string, number>;
   /** Since when each entry of a waiter stands in the Lease. */
   readonly standing: Map<string, number>;
   doc: Doc | undefined;
@@ -90,6 +98,8 @@ export interface Facts {
   deletedAt: number;
   /** When etcd last came from a backup. */
   restoredAt: number;
+  /** For whom, the first of those that live, there is room beside the holders, and since when. */
+  roomFor: { nonce: string; transitions: number | undefined; since: number } | undefined;
   lastArrivalAt: number;
   /** When somebody last left the queue of his own accord. */
   leftAt: number;
@@ -123,11 +133,12 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     holds: new Map(),
     ghosts: newGhosts(),
     running: new Map(),
+    kept: new Map(),
     lost: new Set(),
     waiting: new Map(),
     sights: newSights(),
     conditions: newConditions(),
-    putBack: new Set(),
+    putBack: new Map(),
     standing: new Map(),
     doc: undefined,
     deleted: undefined,
@@ -135,6 +146,7 @@ export function newFacts(options: CheckerOptions, violate: Facts['violate']): Fa
     changedAt: 0,
     deletedAt: Number.NEGATIVE_INFINITY,
     restoredAt: Number.NEGATIVE_INFINITY,
+    roomFor: undefined,
     lastArrivalAt: 0,
     leftAt: Number.NEGATIVE_INFINITY,
     violate,
@@ -156,13 +168,14 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
     facts.deletedAt = at;
     facts.deleted = before ?? facts.deleted;
     facts.changedAt = at;
+    facts.standing.clear();
     return;
   }
   for (const entry of [...after.waiters, ...after.holders]) {
     const own = entry.nonce === author.nonce;
     // As has an old write of its own, that was sent before the deletion.
     const late = sent !== undefined && sent.time < facts.deletedAt;
-    if (!before && (!own || late)) facts.putBack.add(entry.nonce);
+    if (!before && (!own || late)) facts.putBack.set(entry.nonce, after.version);
     else if (own) facts.putBack.delete(entry.nonce);
   }
   const keys = new Set(after.waiters.map(({ key }) => key));
@@ -177,6 +190,10 @@ export function date(facts: Facts, at: number, { author, kind, before, after, se
   if (signOfLife(before) !== signOfLife(after)) facts.changedAt = at;
   if (after.named === '' && before?.named !== '') facts.freedAt = at;
 }
+
+/** Two that may stand beside each other. */
+export const mayStandTogether = (one: Pick<Hold, 'weight'>, other: Pick<Hold, 'weight'>): boolean =>
+  one.weight !== undefined && other.weight !== undefined;
 
 export const tellsOf = (doc: Doc, hold: Hold): boolean => doc.holders.some(({ nonce }) => nonce === hold.author.nonce);
 

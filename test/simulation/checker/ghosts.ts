@@ -8,8 +8,8 @@ import { holderKeys } from './writes.ts';
 
 export interface Ghosts {
   shown(at: number, event: Occurrence & { type: 'shown' }): void;
-  /** May this author have reason to wait for one of them? */
-  knownTo(author: Author, at: number): boolean;
+  /** Until when this author may have reason to wait for one of them. */
+  honouredUntil(author: Author): number;
   /** What is shown from now on may be older than what was shown before. */
   reset(): void;
 }
@@ -47,9 +47,10 @@ export function newGhosts(): Ghosts {
     reset() {
       for (const memory of memories.values()) memory.version = 0;
     },
-    knownTo({ nonce }, at) {
+    honouredUntil({ nonce }) {
       const { uid, holders } = memories.get(nonce) ?? { holders: [] };
-      return [...holders.values()].some((known) => known.uid !== uid && at < known.datedAt + honouredMs(known) + SLACK_MS);
+      const ghosts = [...holders.values()].filter((known) => known.uid !== uid);
+      return Math.max(Number.NEGATIVE_INFINITY, ...ghosts.map((known) => known.datedAt + honouredMs(known) + SLACK_MS));
     },
   };
 }

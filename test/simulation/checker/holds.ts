@@ -1,20 +1,21 @@
 /** Those who have the lock: who they are, and that nobody takes it from them. Invariants 1 and 7 of docs/protocol.md, where they are decided. */
-import type { Doc } from '../document.ts';
-import type { Author } from '../history.ts';
-import { type Facts, type Hold, type Landed, type LandedWrite, tellsOf } from './facts.ts';
+import { type Doc, isAgreed, permitsIn } from '../document.ts';
+import { type Facts, type Hold, type Landed, type LandedWrite, mayStandTogether, tellsOf } from './facts.ts';
 
 /** Nobody takes what was renewed less than its duration ago. */
-export function judgeClaim(facts: Facts, at: number, { author, kind, before, sent }: LandedWrite): void {
+export function judgeClaim(facts: Facts, at: number, { author, kind, before, after, sent }: LandedWrite): void {
   const { holds, sights, options, violate } = facts;
   // Who puts back a Lease in which he held already takes nothing: whether he may start on it, `started` sees.
   if (kind !== 'claim' || (!before && holds.has(author.nonce))) return;
   const sentTime = sent?.time ?? at;
   for (const hold of holds.values()) {
     if (hold.author.nonce === author.nonce || at >= hold.landedAt + hold.durationMs) continue;
+    // It takes nothing from those that it stands beside: whether there is room, `started` sees.
+    const keepsIt = tellsOf(after, hold) || !before || !tellsOf(before, hold);
+    if (keepsIt && mayStandTogether(hold, { weight: author.policies?.weight })) continue;
     if (hold.author.kind !== 'ours' && (hold.cleared || hold.forced)) continue;
-    if (isExcused(facts, hold, author, sentTime)) continue;
     // Sent before it could know of the other: it must not be started on, which `started` sees to.
-    if (hold.deleted && !sights.hadSeen(author, hold, sentTime)) continue;
+    if (hold.forced || (hold.deleted && !sights.hadSeen(author, hold, sentTime))) continue;
     if (options.stampsLie && at - hold.landedAt > standingMs(hold)) continue;
     const age = ((at - hold.landedAt) / 1000).toFixed(3);
     violate(
@@ -32,8 +33,12 @@ export function judgeClaim(facts: Facts, at: number, { author, kind, before, sen
 export const standingMs = ({ durationMs }: Hold): number => (durationMs / 4 + 2 * Math.min(5000, durationMs / 6)) * 0.96;
 
 /** What is not promised: against whoever frees the lock by force, and, over a deletion, of those who had not seen the holder before. */
-export const isExcused = ({ sights }: Facts, earlier: Hold, later: Author, sentTime: number): boolean =>
-  earlier.forced || (earlier.deleted && !sights.hadSeen(later, earlier, sentTime));
+export const isExcused = ({ sights }: Facts, earlier: Hold, { author, over, sentTime }: Hold): boolean =>
+  earlier.forced || (over.has(earlier.author.nonce) && !sights.hadSeen(author, earlier, sentTime));
+
+/** Whose Lease is gone, and who has not been heard of since. */
+const bereft = ({ holds }: Facts): ReadonlySet<string> =>
+  new Set([...holds.values()].filter(({ deleted }) => deleted).map(({ author }) => author.nonce));
 
 /** Who has the lock after this write. */
 export function recordHolds(facts: Facts, at: number, write: Landed): void {
@@ -47,12 +52,15 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
   else if (write.author.kind !== 'admin') recordForeign(facts, at, landed);
   contradicted(facts, landed);
   curtailed(facts, landed);
+  for (const hold of holds.values()) hold.permits = Math.max(hold.permits, permitsIn(write.after) ?? 0);
   if (write.deed === 'unlock') for (const hold of holds.values()) hold.forced = true;
   forgetOver(facts, at, landed);
 }
 
-function recordOurs({ holds, running, sights }: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+function recordOurs(facts: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+  const { holds, kept, running, sights } = facts;
   if (kind === 'release' || kind === 'keep' || kind === 'leave') holds.delete(author.nonce);
+  if (kind === 'keep') kept.set(author.nonce, at);
   const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
   if (!mine || (kind !== 'claim' && kind !== 'renew')) return;
   const hold = holds.get(author.nonce);
@@ -64,34 +72,42 @@ function recordOurs({ holds, running, sights }: Facts, at: number, { author, kin
     key: running.has(author.nonce) ? (hold?.key ?? mine.key) : mine.key,
     claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
     durationMs: author.durationMs,
+    weight: author.policies?.weight,
+    permits: Math.max(hold?.permits ?? 0, permitsIn(after) ?? author.policies?.permits ?? Number.POSITIVE_INFINITY),
     landedAt: at,
     claimedAt: kind === 'claim' ? at : (hold?.claimedAt ?? at),
     sentLocal: Math.max(sent?.local ?? Number.POSITIVE_INFINITY, hold?.sentLocal ?? Number.NEGATIVE_INFINITY),
     // An old claim that lands late, over a Lease that was deleted, takes nothing from what a later write has given.
     sentTime: Math.max(sent?.time ?? at, hold?.sentTime ?? Number.NEGATIVE_INFINITY),
     forced: false,
-    deleted: hold?.deleted ?? false,
+    deleted: false,
+    over: kind === 'claim' || !hold ? bereft(facts) : hold.over,
     cleared: false,
   });
 }
 
-function recordForeign({ holds }: Facts, at: number, { author, before, after }: LandedWrite): void {
+function recordForeign(facts: Facts, at: number, { author, before, after }: LandedWrite): void {
+  const { holds } = facts;
   if (after.named !== author.id) {
     if (before?.named === author.id) holds.delete(author.nonce);
     return;
   }
+  const over = (before?.named === author.id && holds.get(author.nonce)?.over) || bereft(facts);
   for (const [nonce, hold] of holds) if (hold.author.id === author.id) holds.delete(nonce);
   holds.set(author.nonce, {
     author,
     key: '',
     claimVersion: after.version,
     durationMs: (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000,
+    weight: undefined,
+    permits: 1,
     landedAt: at,
     claimedAt: at,
     sentLocal: Number.POSITIVE_INFINITY,
     sentTime: at,
     forced: false,
     deleted: false,
+    over,
     cleared: false,
   });
 }
@@ -100,6 +116,7 @@ function recordForeign({ holds }: Facts, at: number, { author, before, after }: 
 function contradicted({ holds }: Facts, { author, before, after }: LandedWrite): void {
   for (const hold of holds.values()) {
     if (hold.author.nonce === author.nonce || after.named === hold.author.id) continue;
+    if (isAgreed(after) && tellsOf(after, hold)) continue;
     hold.cleared ||= author.kind !== 'ours';
     const intact = tellsOf(after, hold);
     const was = before !== undefined && (before.named === hold.author.id || tellsOf(before, hold));

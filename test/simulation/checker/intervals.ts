@@ -1,6 +1,6 @@
 /** The protected intervals: from just before a command's first process until its last one is reaped. Invariants 1 and 2 of docs/protocol.md. */
 import type { Author, Occurrence } from '../history.ts';
-import type { Facts, Hold } from './facts.ts';
+import { type Facts, type Hold, mayStandTogether } from './facts.ts';
 import { isExcused, standingMs } from './holds.ts';
 
 export interface Intervals {
@@ -15,6 +15,7 @@ export function newIntervals(facts: Facts): Intervals {
   const { holds, running, violate } = facts;
   let starts = 0;
   let newest: number | undefined;
+  let newestAlone: number | undefined;
   /** Its Lease was deleted, or taken by force, before it knew of its claim: another may have claimed meanwhile. */
   const belated = (nonce: string) => {
     const hold = holds.get(nonce);
@@ -23,10 +24,12 @@ export function newIntervals(facts: Facts): Intervals {
 
   function tokenGrows(at: number, { nonce, name }: Author, token: string): void {
     const value = Number(token);
-    if (newest && value <= newest && !belated(nonce)) {
-      violate(at, 'tokens grow', `${name} got token ${token} after ${newest}`);
-    }
+    // Of those that share it, who claimed first may start last.
+    const alone = holds.get(nonce)?.weight === undefined;
+    const before = alone ? newest : newestAlone;
+    if (before && value <= before && !belated(nonce)) violate(at, 'tokens grow', `${name} got token ${token} after ${before}`);
     newest = Math.max(value, newest ?? 0);
+    if (alone) newestAlone = newest;
   }
 
   return {
@@ -35,6 +38,7 @@ export function newIntervals(facts: Facts): Intervals {
     },
     reset() {
       newest = undefined;
+      newestAlone = undefined;
     },
     started(at, { author, token }) {
       starts += 1;
@@ -55,26 +59,32 @@ export function newIntervals(facts: Facts): Intervals {
 function alone(facts: Facts, at: number, author: Author): void {
   const { holds, running, violate } = facts;
   const mine = holds.get(author.nonce);
+  const weightOf = ({ weight = 1 }: Hold) => Math.min(weight, mine?.permits ?? 1);
+  let taken = mine ? weightOf(mine) : 0;
   for (const other of running.values()) {
     const hold = holds.get(other.nonce);
     if (!hold && other.kind === 'ours')
       violate(at, 'one at a time', `${author.name} started while ${other.name} runs, whose hold is gone`);
-    else if (hold && mine && !mayOverlap(facts, at, [hold, mine]))
-      violate(at, 'one at a time', `${author.name} started while ${other.name} still runs`);
+    else if (hold && mine && !mayOverlap(facts, at, [hold, mine])) {
+      if (mayStandTogether(hold, mine)) taken += weightOf(hold);
+      else violate(at, 'one at a time', `${author.name} started while ${other.name} still runs`);
+    }
   }
+  if (mine?.weight !== undefined && taken > mine.permits)
+    violate(at, 'permits are never exceeded', `${author.name} started, and now ${taken} of ${mine.permits} permits are taken`);
 }
 
 /** Invariant 1, and all that is not promised. */
 function mayOverlap(facts: Facts, at: number, [one, other]: [Hold, Hold]): boolean {
   const [earlier, later] = one.claimVersion <= other.claimVersion ? [one, other] : [other, one];
-  if (isExcused(facts, earlier, later.author, later.sentTime)) return true;
+  if (isExcused(facts, earlier, later)) return true;
   if (facts.options.stampsLie && later.claimedAt - earlier.landedAt > standingMs(earlier)) return true;
   if (earlier.author.kind !== 'ours') {
     // A foreign client that goes on after its own time, or that was cleared by another: nobody can know.
     return later.author.kind !== 'ours' || earlier.cleared || at >= earlier.landedAt + earlier.durationMs;
   }
   // It heeds the spec alone: whoever else has cleared that, has let it in. The one under whom it happened stops in time all the same.
-  return later.author.kind !== 'ours' && (earlier.cleared || earlier.deleted);
+  return later.author.kind !== 'ours' && (earlier.cleared || later.over.has(earlier.author.nonce));
 }
 
 function inTime({ holds, violate }: Facts, at: number, { nonce, name }: Author, clock: number): void {

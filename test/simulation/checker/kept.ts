@@ -1,4 +1,5 @@
 /** The lock stays taken for the time that was asked for, however short the work was, and no longer. */
+import { type Doc, isAgreed } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
 import type { Facts, Landed, LandedWrite } from './facts.ts';
 
@@ -37,10 +38,13 @@ export function newKept(facts: Facts): Kept {
         kind === 'claim' &&
         left &&
         left.by.nonce !== author.nonce &&
+        !tells(after, left.by) &&
         at < left.from + left.forMs * 0.97 - SLACK_MS
       )
         violate(at, 'a lock stays taken as long as was asked for', `${author.name} claimed what ${left.by.name} has left taken`);
-      if (!after || kind === 'claim') left = undefined;
+      // A client of another kind heeds the spec alone, and whom it takes the lock from keeps nothing.
+      const cleared = after !== undefined && kind === undefined && !isAgreed(after);
+      if (!after || cleared || (kind === 'claim' && !tells(after, left?.by))) left = undefined;
       else if (kind === 'keep' || kind === 'release') {
         const since = asked.has(author.nonce) ? undefined : startedAt.get(author.nonce);
         left = leaving(facts, at, { ...write, after }, since);
@@ -50,6 +54,8 @@ export function newKept(facts: Facts): Kept {
     unqueued(at, { author, outcome, patient }) {
       const since = came.get(author.nonce) ?? 0;
       if (!clocksAgree || outcome !== 'busy' || patient || !left || facts.doc?.waiters.length !== 0) return;
+      // Others hold it beside or after that.
+      if (facts.doc.named !== left.by.id || facts.doc.holders.some(({ nonce }) => nonce !== left?.by.nonce)) return;
       if (since < left.from + left.forMs * 1.03 + 2000 + 2 * SLACK_MS) return;
       if (conditions.hinderedAt(author, at, ['process', 'request']) >= since) return;
       violate(
@@ -62,6 +68,9 @@ export function newKept(facts: Facts): Kept {
     stopping: (_, { author }) => void asked.add(author.nonce),
   };
 }
+
+const tells = (doc: Doc | undefined, by: Author | undefined): boolean =>
+  doc?.holders.some(({ nonce }) => nonce === by?.nonce) ?? false;
 
 /** `since`: when it started; undefined if nothing is to be kept. */
 function leaving(
@@ -76,7 +85,7 @@ function leaving(
   const leastMs = lost.has(author.nonce) ? 0 : mostMs;
   // The clock that it has gone by since it started.
   const driftMs = options.drift ? 0.02 * minHoldMs : 0;
-  const forMs = kind === 'keep' ? (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000 : 0;
+  const forMs = kind === 'keep' ? (after.holders.find(({ nonce }) => nonce === author.nonce)?.durationMs ?? 0) : 0;
   if (forMs < leastMs * 0.97 - SLACK_MS - driftMs || forMs > mostMs * 1.03 + 2 * SLACK_MS + driftMs)
     violate(
       at,

@@ -1,4 +1,5 @@
 /** What a participant may say it has lost: nothing where nothing went wrong, nothing for no reason, nothing that could have been kept. */
+import { isAgreed } from '../document.ts';
 import type { Occurrence } from '../history.ts';
 import { inTrueMs } from './delays.ts';
 import type { Facts } from './facts.ts';
@@ -25,7 +26,7 @@ function groundless({ sights, holds, violate }: Facts, at: number, { author, rea
   const newest = sights.newest(author);
   if (!hold || !newest || /could not be renewed|clock has leapt|version 2/.test(reason)) return;
   const { named, holders } = newest.doc;
-  if (named === author.id && holders.some(({ key }) => key === hold.key))
+  if ((named === author.id || isAgreed(newest.doc)) && holders.some(({ key }) => key === hold.key))
     violate(at, 'nothing is lost for no reason', `${author.name} gave up what it was shown to hold: ${reason}`);
 }
 

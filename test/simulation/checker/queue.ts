@@ -92,9 +92,19 @@ interface Passing {
 /** Whoever was passed over knew as early as the other that nobody who holds it lives. */
 function couldClaim(facts: Facts, passing: Passing, before: Doc): boolean {
   if (holderKeys(before).length > before.holders.length) return false;
+  // Of a holder that states no time that could be meant, each believes what it would take itself.
+  const { passed, by } = passing;
+  if (passed.durationMs > by.durationMs && before.holders.some((entry) => !entry.durationMs)) return false;
   // Who knows of a holder in a deleted Lease waits for it, and others need not know.
-  if (facts.ghosts.knownTo(passing.passed, passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03)) return false;
+  const nobodySince = passing.at - passing.windows * CLAIM_WINDOW_MS * 1.03;
+  if (nobodySince < facts.ghosts.honouredUntil(passing.passed)) return false;
   if (isFree(before)) return !facts.options.stampsLie;
+  // What was left taken is free for each by when he saw that it was left.
+  const late = before.holders.some(({ nonce, ended }) => {
+    const his = facts.sights.of(passing.passed, { nonce });
+    return ended && (his === undefined || his.at > (facts.kept.get(nonce) ?? 0) + 1000);
+  });
+  if (late) return false;
   const dead = [...facts.holds.values()].filter(
     (hold) => hold.author.nonce !== passing.by.nonce && (hold.author.id === before.named || tellsOf(before, hold)),
   );
@@ -108,8 +118,7 @@ function sawAsEarly({ sights, options }: Facts, { at, passed, by, windows }: Pas
   // By a server's clock, and not by having watched it for its duration.
   const watchedMs = dead.durationMs + Math.max(2000, dead.durationMs / 10) + windows * CLAIM_WINDOW_MS;
   if (options.skew && mine && at < mine.at + watchedMs * 0.99) return false;
-  // A deletion dates it anew, for each when he learns of it.
-  return !dead.deleted && his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
+  return his !== undefined && mine !== undefined && his.text === mine.text && his.at <= mine.at + 1000;
 }
 
 /** Whoever stands before another has a window of its own from when it stands there, even if it came back only now. */

@@ -77,7 +77,10 @@ class PlayedScene implements Scene {
     const { state } = this.#view(me);
     const ticket = state.waiters.find(({ nonce }) => nonce === me.nonce)?.ticket ?? state.next;
     const passed = state.waiters.filter((waiter) => waiter.nonce !== me.nonce && waiter.ticket < ticket);
-    this.#put(author, claim({ view: this.#view(me), me, moment: this.#moment() }, placeAt(ticket), passed));
+    this.#put(
+      author,
+      claim({ view: this.#view(me), me, moment: this.#moment() }, placeAt(ticket), { passedOver: passed, beside: [] }),
+    );
   }
 
   renew({ author, me }: Actor): void {

@@ -3,7 +3,7 @@ import { type Doc, docOf } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
 import type { Hold } from './facts.ts';
 
-/** Since when an author has been shown a holder, and the holder's present text. */
+/** Since when an author has been shown a holder, and the holder's present text: over a deletion, it is dated anew. */
 export interface Sighting {
   text: string;
   at: number;
@@ -43,7 +43,8 @@ export function newSights(): Sights {
   function note(at: number, author: Author, doc: Doc, holds: Iterable<Hold>): void {
     const seen = shown.get(author.nonce) ?? new Map<string, Sighting>();
     shown.set(author.nonce, seen);
-    const add = (nonce: string, text: string) => {
+    const add = (nonce: string, entry: string) => {
+      const text = `${doc.lease.metadata.uid} ${entry}`;
       const before = seen.get(nonce);
       if (before?.text !== text) seen.set(nonce, { text, at, first: before?.first ?? at });
     };

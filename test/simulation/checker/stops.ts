@@ -24,13 +24,13 @@ interface Asked {
 export function newStops(facts: Facts): Stops {
   const { running, holds, lost, sights, violate } = facts;
   const asked = new Map<string, Asked>();
-  /** Who claimed while somebody in the queue wanted it replaced. */
-  const claimedSo = new Set<string>();
+  /** Who claimed while somebody in the queue wanted it replaced, or was shown a request before it knew of its claim. */
+  const askedBefore = new Set<string>();
   return {
     landed(at, { author, kind, after }) {
       // A claim, or the write that confirms one.
       const claimed = kind === 'claim' || !running.has(author.nonce) ? holds.get(author.nonce) : undefined;
-      if (after && claimed && asksToStop(after, author, claimed.key)) claimedSo.add(author.nonce);
+      if (after && claimed && asksToStop(after, author, claimed.key)) askedBefore.add(author.nonce);
       for (const { nonce } of running.values()) {
         const hold = holds.get(nonce);
         if (hold?.author.kind !== 'ours' || lost.has(nonce)) continue;
@@ -42,9 +42,10 @@ export function newStops(facts: Facts): Stops {
     shown(at, { author, lease }) {
       const { nonce } = author;
       const hold = holds.get(nonce);
-      if (!lease || !hold || lost.has(nonce) || !running.has(nonce) || !asksToStop(docOf(lease), author, hold.key)) return;
+      if (!lease || !hold || lost.has(nonce) || !asksToStop(docOf(lease), author, hold.key)) return;
       const request = asked.get(nonce);
-      if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
+      if (!running.has(nonce)) askedBefore.add(nonce);
+      else if (request?.shownAt === undefined) asked.set(nonce, { since: request?.since ?? at, shownAt: at });
     },
     /** Somebody who wants it replaced may have been in the queue when it claimed. */
     started(at, { author }) {
@@ -55,7 +56,7 @@ export function newStops(facts: Facts): Stops {
     stopping(at, { author, kind }) {
       const hold = holds.get(author.nonce);
       const seen = sights.newest(author)?.doc;
-      if (hold && seen && !asked.has(author.nonce) && !claimedSo.has(author.nonce) && !asksToStop(seen, author, hold.key))
+      if (hold && seen && !asked.has(author.nonce) && !askedBefore.has(author.nonce) && !asksToStop(seen, author, hold.key))
         violate(at, 'only who is asked stops', `${author.name} stops (${kind}), and nobody has asked it to`);
     },
     ended(at, author) {

@@ -2,7 +2,7 @@
  * What one write of ours changed, held against what such a write may change: a part of the checker that looks at two documents and at
  * nothing else.
  */
-import { type Doc, isAhead, LOCK, PREFIX } from '../document.ts';
+import { type Doc, isAgreed, isAhead, LOCK, PREFIX, permitsIn } from '../document.ts';
 import type { Author } from '../history.ts';
 import { isOlder } from './groups.ts';
 
@@ -10,10 +10,10 @@ export type WriteKind = 'claim' | 'renew' | 'release' | 'keep' | 'enqueue' | 'le
 
 export function kindOf({ id, nonce }: Author, before: Doc | undefined, after: Doc): WriteKind {
   const own = (doc: Doc) => holderKeys(doc).filter((name) => name.endsWith(`-${nonce}`));
-  const held = before?.named === id ? own(before) : [];
+  const held = before && (before.named === id || isAgreed(before)) ? own(before) : [];
   const mine = after.holders.find((entry) => entry.nonce === nonce);
   if (mine?.ended && held.includes(PREFIX.holder + mine.key)) return 'keep';
-  if (mine && after.named === id) {
+  if (mine && (after.named === id || isAgreed(after))) {
     if (!held.includes(PREFIX.holder + mine.key)) return 'claim';
     // Over an entry of its own that somebody spoiled: mended by the holder, or claimed anew by one who never knew that he held.
     if (after.lease.spec?.leaseTransitions !== before?.lease.spec?.leaseTransitions) return 'claim';
@@ -64,7 +64,9 @@ function arrivalOf({ holders }: Doc, { nonce }: Author): string | undefined {
 
 function mayChange(name: string, { author, kind, before, after, priority }: CheckedWrite, ticket: number): boolean {
   if (name === LOCK) return true;
-  if (name.startsWith(PREFIX.holder)) return kind === 'claim' || name.endsWith(`-${author.nonce}`);
+  // Whether those were over that a claim takes out, is judged with the claim.
+  if (name.startsWith(PREFIX.holder))
+    return (kind === 'claim' && after.annotations[name] === undefined) || name.endsWith(`-${author.nonce}`);
   if (!name.startsWith(PREFIX.waiter)) return false;
   if (name.endsWith(`-${author.nonce}`)) return true;
   const entry = before.waiters.find(({ key }) => PREFIX.waiter + key === name);
@@ -77,18 +79,27 @@ function mayChange(name: string, { author, kind, before, after, priority }: Chec
 }
 
 function lockChanges(author: Author, kind: WriteKind, before: Doc, after: Doc): string[] {
-  const { next: n1, stop: s1, v: v1, superseded: u1, done: d1, ...rest1 } = before.lock;
-  const { next: n2, stop: s2, v: v2, superseded: u2, done: d2, ...rest2 } = after.lock;
+  const { next: n1, stop: s1, v: v1, superseded: u1, done: d1, permits: p1, ...rest1 } = before.lock;
+  const { next: n2, stop: s2, v: v2, superseded: u2, done: d2, permits: p2, ...rest2 } = after.lock;
   void [v1, v2, d1, d2];
   const wrong: string[] = [];
   if (JSON.stringify(rest1) !== JSON.stringify(rest2)) wrong.push('changed unknown fields of the lock annotation');
   if (isTicket(n1) && Number(n2 ?? 0) < n1) wrong.push(`set the next ticket back from ${n1} to ${n2}`);
   const mayRecord = kind === 'claim' && author.policies?.group !== undefined;
   if (!mayRecord && JSON.stringify(u1) !== JSON.stringify(u2)) wrong.push('changed who came last of a group');
-  const ends = kind === 'claim' || kind === 'release' || kind === 'keep';
+  if (p1 !== p2 && !(kind === 'claim' && p1 === undefined && p2 === (permitsIn(before) ?? author.policies?.permits)))
+    wrong.push('changed the permits');
+  const others = after.holders.some(({ nonce }) => nonce !== author.nonce);
+  const ends = (kind === 'claim' || kind === 'release' || kind === 'keep') && (!others || concerns(s1, before, author));
   if (!ends && JSON.stringify(s1) !== JSON.stringify(s2)) wrong.push('changed the stop request');
   if (ends && s2 !== undefined) wrong.push('left a stop request behind');
   return wrong;
+}
+
+/** It asks this holder to stop. */
+function concerns(stop: unknown, { holders }: Doc, { id, nonce }: Author): boolean {
+  const { holder } = (stop ?? {}) as { holder?: unknown };
+  return holder === id || holders.some((entry) => entry.nonce === nonce && entry.key === holder);
 }
 
 /** One that leaves room to count on. */
@@ -104,7 +115,8 @@ const OURS: Record<WriteKind, string[]> = {
   leave: [],
 };
 
-function specChanges(author: Author, kind: WriteKind, { lease: before }: Doc, { lease: after, named }: Doc): string[] {
+function specChanges(author: Author, kind: WriteKind, was: Doc, { lease: after, named, holders }: Doc): string[] {
+  const { lease: before } = was;
   const wrong: string[] = [];
   const one = before.spec ?? {};
   const two = after.spec ?? {};
@@ -113,11 +125,20 @@ function specChanges(author: Author, kind: WriteKind, { lease: before }: Doc, { 
       wrong.push(`changed spec.${field}`);
   }
   if (kind === 'claim' && two.leaseTransitions !== (one.leaseTransitions ?? 0) + 1) wrong.push('did not count the transition');
-  if (kind === 'release' && named !== '') wrong.push('left its name behind');
+  if (kind === 'release' && (holders.length > 0 ? !holders.some(({ id }) => id === named) : named !== ''))
+    wrong.push('left its name behind');
   if (kind !== 'enqueue' && kind !== 'leave' && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(two.renewTime ?? ''))
     wrong.push('wrote a bad renewTime');
-  if ((kind === 'claim' || kind === 'renew') && two.leaseDurationSeconds !== author.durationMs / 1000)
-    wrong.push('wrote a wrong duration');
+  const longestMs = Math.max(
+    author.durationMs,
+    ...holders.filter((one) => one.nonce !== author.nonce).map((one) => one.durationMs),
+  );
+  // Of whom the spec names nobody that can be read, nobody knows who the others are.
+  const known = kind === 'claim' || (kind === 'renew' && isAgreed(was));
+  // Of one whose entry is spoiled, the spec counts.
+  const mostMs = Math.max(longestMs, holders.length > 1 ? (one.leaseDurationSeconds ?? 0) * 1000 : 0);
+  const writtenMs = (two.leaseDurationSeconds ?? 0) * 1000;
+  if (known && (writtenMs < longestMs || writtenMs > mostMs)) wrong.push('wrote a wrong duration');
   if (kind === 'renew' && (two.renewTime ?? '').slice(0, 19) === (one.renewTime ?? '').slice(0, 19))
     wrong.push('renewed within one second of client-go');
   return wrong;

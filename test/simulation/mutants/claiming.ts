@@ -22,8 +22,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'protocol/rules.ts',
-        '  const blockers = blockersOf(view, me);\n  const heldBy = whoHolds(view, me, moment.now);',
-        '  const wallDead = (holder: Holder) => Date.parse(state.lease.spec?.renewTime ?? "") + (holder.durationMs ?? 0) < moment.wall.getTime();\n  const blockers = blockersOf(view, me).filter(({ holder }) => !wallDead(holder));\n  const heldBy = whoHolds(view, me, moment.now).filter((holder) => !wallDead(holder));',
+        '  const stays = staysOf(view, me);\n  const room',
+        "  const stays = staysOf(view, me).filter(({ holder }) => Date.parse(state.lease.spec?.renewTime ?? '') + (holder.durationMs ?? 0) >= moment.wall.getTime());\n  const room",
       ],
     ],
     profile: 'pauses',
@@ -41,7 +41,7 @@ export const CLAIMING: readonly Mutant[] = [
     breaks: "everybody's duration is taken to be mine",
     edits: [
       [
-        'protocol/rules.ts',
+        'protocol/turns.ts',
         'const durationMs = holder.durationMs ?? me.durationMs;',
         'const durationMs = holder ? me.durationMs : 0;',
       ],
@@ -69,7 +69,7 @@ export const CLAIMING: readonly Mutant[] = [
       [
         'lock/acquire.ts',
         '      return await claim(wait, decision, moment.mark);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now() }, wait.emit) };\n      return await claim(wait, decision, moment.mark);",
+        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now(), news: [] }, wait.emit) };\n      return await claim(wait, decision, moment.mark);",
       ],
     ],
     profile: 'network',
@@ -121,28 +121,30 @@ export const CLAIMING: readonly Mutant[] = [
   {
     name: 'one-try-needs-an-empty-queue',
     breaks: 'one try never gets a lock behind a waiter, however long that is dead',
-    edits: [['protocol/rules.ts', 'return position > 0 && idleMs >', 'return position < 0 && idleMs >']],
+    edits: [['protocol/turns.ts', 'return position > 0 && idleMs >', 'return position < 0 && idleMs >']],
     profile: 'lonely',
     seed: 365,
   },
   {
     name: 'long-free-by-my-clock',
-    breaks: "the API server's stamp of my entry is carried forward on my own clock",
+    breaks: "the API server's stamp of my entry is carried forward on my own clock, with no minute in hand",
     edits: [
-      ['protocol/rules.ts', 'isLongFree(view, position)', 'isLongFree(view, position, moment.now)'],
+      ['protocol/turns.ts', 'CLAIM_WINDOW_MS + CLOCKS_AGREE_MS', 'CLAIM_WINDOW_MS'],
+      ['protocol/sightings.ts', 'broken ? undefined : stampAfter(before, reading)', 'before?.stamp'],
+      ['protocol/rules.ts', 'isLongFree(view, ahead.length)', 'isLongFree(view, ahead.length, moment.now)'],
       [
-        'protocol/rules.ts',
+        'protocol/turns.ts',
         'clockRunsBack }: View, position: number): boolean {',
         'clockRunsBack }: View, position: number, now: Steady): boolean {',
       ],
       [
-        'protocol/rules.ts',
+        'protocol/turns.ts',
         'const idleMs = stamp.serverMs - Math.max(',
         'const idleMs = stamp.serverMs + (now - stamp.receivedAt) - Math.max(',
       ],
     ],
     profile: 'stalls',
-    seed: 233,
+    seed: 2,
   },
   {
     name: 'stamps-believed-at-once',

@@ -44,7 +44,7 @@ export const DELETIONS: readonly Mutant[] = [
     breaks: 'after a deletion, a holder is still dated by when I last saw it',
     edits: [
       ['protocol/sightings.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
-      ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt, deadAt: undefined } : sighting', 'sighting'],
+      ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt } : sighting', 'sighting'],
     ],
     profile: 'deletions',
     seed: 9,

@@ -61,7 +61,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 8,
+    seed: 15,
   },
   {
     name: 'mark-used-twice',
@@ -81,7 +81,7 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'two renewals within one second look like none to client-go',
     edits: [['protocol/writes.ts', 'Math.max(written, last + 1000)', 'written']],
     profile: 'gentle',
-    seed: 2,
+    seed: 5,
   },
   {
     name: 'conflict-taken-as-loss',
@@ -94,7 +94,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'gentle',
-    seed: 8,
+    seed: 10,
   },
   {
     name: 'take-back-when-cleared',
@@ -140,7 +140,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'deeds',
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'renewal-not-retried',
@@ -160,7 +160,7 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'a hold is renewed every half of its duration, not every quarter',
     edits: [['protocol/deadlines.ts', 'renewAt: later(sentAt, renewEveryMs),', 'renewAt: later(sentAt, 2 * renewEveryMs),']],
     profile: 'gentle',
-    seed: 2,
+    seed: 7,
   },
   {
     name: 'renewal-never-backs-off',
@@ -189,6 +189,6 @@ export const HOLDING: readonly Mutant[] = [
     breaks: 'after a leap of boot time that nothing confirms, the lock is given up without asking',
     edits: [['lock/renew.ts', '    if (held.known.sentAt < doubtedAt)\n', '    if (doubtedAt > 0)\n']],
     profile: 'clocks',
-    seed: 2,
+    seed: 3,
   },
 ];

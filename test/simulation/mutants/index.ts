@@ -9,6 +9,7 @@ import { DOCUMENTS } from './documents.ts';
 import { HOLDING } from './holding.ts';
 import { POLICIES } from './policies.ts';
 import { QUEUEING } from './queueing.ts';
+import { SHARING } from './sharing.ts';
 
 export interface Mutant {
   name: string;
@@ -22,4 +23,12 @@ export interface Mutant {
   seed: number;
 }
 
-export const MUTANTS: readonly Mutant[] = [...CLAIMING, ...HOLDING, ...QUEUEING, ...POLICIES, ...DOCUMENTS, ...DELETIONS];
+export const MUTANTS: readonly Mutant[] = [
+  ...CLAIMING,
+  ...HOLDING,
+  ...QUEUEING,
+  ...POLICIES,
+  ...SHARING,
+  ...DOCUMENTS,
+  ...DELETIONS,
+];

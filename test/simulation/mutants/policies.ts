@@ -118,7 +118,7 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'kept-and-free-at-once',
     breaks: 'a lock that was left taken is free for whoever sees that nothing runs any more',
-    edits: [['protocol/rules.ts', 'holder.ended ? keptUntil(at, durationMs)', 'holder.ended ? at']],
+    edits: [['protocol/turns.ts', 'holder.ended ? keptUntil(at, durationMs)', 'holder.ended ? at']],
     profile: 'spared',
     seed: 1,
   },

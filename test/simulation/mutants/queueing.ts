@@ -5,7 +5,7 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'claim-without-window',
     breaks: 'whoever sees the lock free claims it, whatever his place',
-    edits: [['protocol/rules.ts', 'ahead, me), position * CLAIM_WINDOW_MS)', 'ahead, me), 0 * position * CLAIM_WINDOW_MS)']],
+    edits: [['protocol/rules.ts', 'if (turn.at <= moment.now ||', 'if (room <= moment.now ||']],
     profile: 'gentle',
     seed: 2,
   },
@@ -43,14 +43,20 @@ export const QUEUEING: readonly Mutant[] = [
       ['lock/setbacks.ts', "known.inDoubt ||= answer.applied !== 'no' && doing !== 'reading';", ''],
     ],
     profile: 'network',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'unseen-hold',
     breaks: 'a whole hold that passed unseen does not start the claim windows anew',
-    edits: [['protocol/sightings.ts', '(broken || before.state.transitions !== state.transitions)', 'broken']],
+    edits: [
+      [
+        'protocol/sightings.ts',
+        'before !== undefined && (broken || hasChangedHands(before.state, state));',
+        'broken && before !== undefined && !hasChangedHands(before.state, before.state);',
+      ],
+    ],
     profile: 'network',
-    seed: 21,
+    seed: 27,
   },
   {
     name: 'new-ticket-after-removal',
@@ -62,7 +68,7 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'no-poll',
     breaks: 'nothing is read as long as the watch says nothing',
-    edits: [['lock/wait.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position);', '']],
+    edits: [['lock/wait.ts', 'if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position, lease);', '']],
     profile: 'network',
     seed: 2,
   },
@@ -80,13 +86,13 @@ export const QUEUEING: readonly Mutant[] = [
     breaks: 'whoever puts himself back into the queue is given no window of his own',
     edits: [
       [
-        'protocol/rules.ts',
-        '    ...[...view.waiters].filter(([key]) => ahead.some((waiter) => waiter.key === key)).map(([, seenAt]) => seenAt),\n',
-        '',
+        'protocol/turns.ts',
+        'Math.max(view.vacatedAt, ...seen.map(({ firstAt }) => firstAt))',
+        'Math.max(view.vacatedAt, 0 * seen.length)',
       ],
     ],
     profile: 'deeds',
-    seed: 91,
+    seed: 58,
   },
   {
     name: 'priority-ignored',
@@ -98,7 +104,7 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'full-queue-refuses-the-removed',
     breaks: 'a waiter that was removed while there is no room is refused',
-    edits: [['protocol/rules.ts', 'return ticket === undefined\n', 'return state !== undefined\n']],
+    edits: [['protocol/rules.ts', 'if (known) return', 'if (!known && !view) return']],
     profile: 'numbers',
     seed: 2,
   },
@@ -112,8 +118,8 @@ export const QUEUEING: readonly Mutant[] = [
         'const backoff = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
       ],
     ],
-    profile: 'refusals',
-    seed: 227,
+    profile: 'outages',
+    seed: 21,
   },
   {
     name: 'unlimited-retry-after',

@@ -151,8 +151,8 @@ function newClient(board: Board, making: Omit<Making, 'timings'> & { clock: Cloc
   return {
     server: 'small',
     read: ({ timeoutMs }) => request('GET', get, timeoutMs),
-    write(lease, { as, timeoutMs }) {
-      const write = { author, manager: as, sent: { local: board.now(), time: board.now() } };
+    write(lease, { manager, timeoutMs }) {
+      const write = { author, manager, sent: { local: board.now(), time: board.now() } };
       return request('PUT', () => put(lease, write), timeoutMs);
     },
     watch: ({ onEvent }, since) => watch(board, { cast, author, life, onEvent, since }),
