@@ -55,8 +55,6 @@ export interface Requests {
 
 export async function keepRenewing(held: Hold): Promise<void> {
   const { participant, requests, ended } = held;
-  // Not AbortSignal.any: on Node 22 each one would remain with the signal that lives as long as the hold.
-  ended.signal.addEventListener('abort', () => requests.nudge(), { once: true });
   while (!ended.signal.aborted) {
     // 1. Wait until the next renewal is due, or something asks for one now.
     const nudged = new AbortController();
