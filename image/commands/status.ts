@@ -88,7 +88,9 @@ async function showStatus(settings: StatusSettings, { clock, cluster, log, env }
     if (found.clock === 'own' && locks.length > 0)
       log('info', "the API server's answer has no date: times are by the clock of this machine");
     if (locks.length === 0) log('info', nothingFound(wanted));
-    else for (const line of await printLocks(locks, printing)) await printLine(line);
+    // A script reads an empty list.
+    if (locks.length > 0 || output === 'json' || output === 'yaml')
+      for (const line of await printLocks(locks, printing)) await printLine(line);
     return names.length > 0 && locks.some(({ kind }) => kind === 'absent') ? EXIT.no.code : 0;
   } finally {
     reader.close();

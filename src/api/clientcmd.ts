@@ -95,7 +95,8 @@ type Decode<T> = (value: unknown, at: string) => T;
 function wrong(value: unknown, at: string, expected: string): never {
   const kinds = { string: 'text', number: 'a number', boolean: 'true or false', object: 'a mapping' } as Record<string, string>;
   const kind = Array.isArray(value) ? 'a list' : kinds[typeof value];
-  const fix = expected === 'text' && typeof value !== 'object' ? ': put it in quotes' : '';
+  const quotes = expected === 'text' && typeof value !== 'object' ? ': put it in quotes' : '';
+  const fix = at === '' && kind === 'text' ? ': if it is base64, decode it' : quotes;
   throw new Error(`${at || 'it is not a kubeconfig: it'} must be ${expected}, but is ${kind}${fix}`);
 }
 

@@ -60,6 +60,13 @@ async function inPath({ write, folder }: TwoClients): Promise<void> {
   chmodSync(`${folder}/bin/plug-in-path`, 0o755);
 }
 
+test('a kubeconfig in base64, as it stands in a Secret, is told to be decoded', async (t) => {
+  const { write, ours } = await twoClients(t);
+  const kubeconfig = write('kubeconfig', Buffer.from('apiVersion: v1\nkind: Config\n').toString('base64'));
+  const read = await ours({ kubeconfig });
+  assert.match(read.kind === 'refused' ? read.message : '', /it must be a mapping, but is text: if it is base64, decode it/);
+});
+
 test('a user that the context names and the file lacks is refused, where kubectl asks for a password or goes on as nobody', {
   skip: incomparable,
 }, async (t) => {

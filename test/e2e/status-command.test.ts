@@ -36,7 +36,9 @@ for (const target of await targets()) {
       assert.equal(code, EXIT.no.code);
       assert.match(stdout, /Lease \S+\/typo does not exist/);
       const none = await command(t, 'list', '-l', 'no=such');
-      assert.equal(none.code, 0);
+      assert.deepEqual([none.code, none.stdout], [0, '']);
+      const empty = await command(t, 'list', '-l', 'no=such', '-o', 'json');
+      assert.deepEqual(JSON.parse(empty.stdout), { items: [] }, 'for scripts');
       assert.match(none.stderr, /no locks found in namespace \S+ \(selector no=such\)/);
     });
 
