@@ -102,7 +102,9 @@ export function timingsFor(durationMs: number, stopWithinMs: number, renewEveryM
     stopping: 'stopping the work',
   });
   // A number that is meant as seconds is far too short.
-  throw wrong(durationMs < 1000 ? `${message}. Numbers are milliseconds: write ${durationMs}000, or "${durationMs}s"` : message);
+  const meant =
+    durationMs > 0 && durationMs < 1000 ? `. Numbers are milliseconds: write ${durationMs * 1000}, or "${durationMs}s"` : '';
+  throw wrong(message + meant);
 }
 
 function shown(value: unknown): string {

@@ -23,6 +23,9 @@ test('options that are wrong are told by name', async () => {
     [{ name: 'a', leaseduration: 1 }, /has no option "leaseduration": it has .*leaseDuration/],
     [{ name: 'a', leaseDuration: '90' }, /leaseDuration: "90" has no unit: write 90s/],
     [{ name: 'a', leaseDuration: 1500 }, /whole number of seconds/],
+    [{ name: 'a', leaseDuration: 30 }, /at least 1s\. Numbers are milliseconds: write 30000, or "30s"$/],
+    [{ name: 'a', leaseDuration: 0.5 }, /Numbers are milliseconds: write 500, or "0\.5s"$/],
+    [{ name: 'a', leaseDuration: 0 }, /whole number of seconds, at least 1s$/],
     [{ name: 'a', leaseDuration: {} }, /leaseDuration is an object: it must be a number of milliseconds/],
     [
       { name: 'a', leaseDuration: '10s', stopWithin: '10s' },
