@@ -68,12 +68,12 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        '      return await claim(wait, decision);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now(), news: [] }, wait.emit) };\n      return await claim(wait, decision);",
+        '      return await claim(wait, decision, moment.mark);',
+        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now(), news: [] }, wait.emit) };\n      return await claim(wait, decision, moment.mark);",
       ],
     ],
     profile: 'network',
-    seed: 15,
+    seed: 8,
   },
   {
     name: 'token-from-transitions',

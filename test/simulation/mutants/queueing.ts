@@ -91,8 +91,8 @@ export const QUEUEING: readonly Mutant[] = [
         'Math.max(view.vacatedAt, 0 * seen.length)',
       ],
     ],
-    profile: 'deeds',
-    seed: 58,
+    profile: 'melee',
+    seed: 21,
   },
   {
     name: 'priority-ignored',
@@ -114,8 +114,8 @@ export const QUEUEING: readonly Mutant[] = [
     edits: [
       [
         'lock/setbacks.ts',
-        'const retryInMs = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);',
-        'const retryInMs = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
+        'const backoff = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);',
+        'const backoff = (answer.retryAfterMs ?? 0) + 0 * backoffMs(requests.failures - 1, RETRY, random);',
       ],
     ],
     profile: 'outages',
@@ -131,7 +131,13 @@ export const QUEUEING: readonly Mutant[] = [
   {
     name: 'come-back-taken-for-silence',
     breaks: 'an API server that asks to come back later counts as silent',
-    edits: [['lock/setbacks.ts', 'if (answer.comeBack) requests.silentSince = undefined;\n  else requests', 'requests']],
+    edits: [
+      [
+        'lock/setbacks.ts',
+        'requests.silentSince = answer.comeBack ? undefined : (requests.silentSince ?? clock.now());',
+        'requests.silentSince = requests.silentSince ?? clock.now();',
+      ],
+    ],
     profile: 'refusals',
     seed: 1,
   },
@@ -139,8 +145,8 @@ export const QUEUEING: readonly Mutant[] = [
     name: 'conflict-taken-as-certain',
     breaks: 'a conflict proves that nothing of mine was written, though it may answer the second of two arrivals',
     edits: [['lock/setbacks.ts', "      known.inDoubt ||= doing !== 'reading';\n      requests", '      requests']],
-    profile: 'network',
-    seed: 272,
+    profile: 'storm',
+    seed: 5,
   },
   {
     name: 'unseen-entry-written-again',
