@@ -46,8 +46,21 @@ function problemOf(status: Status): string | undefined {
       return `${subject} is to be released: ${status.message}`;
     case 'lost':
       return `${subject} was lost at ${status.since}: ${status.message}`;
+    case 'busy':
+      return `${subject} was not acquired by this job: it was held by ${status.heldBy.join(' and ') || 'others, who were ahead in the queue'}`;
+    case 'starting':
+    case 'waiting':
+      return `${subject} is not held yet: this job still waits for it`;
+    case 'released':
+    case 'not-released':
+      return `${subject} is not held any more: this job has released it`;
+    case 'skipped':
+    case 'refused':
+    case 'unreachable':
+    case 'aborted':
+      return `${subject} was not acquired by this job: ${status.message ?? 'the wait was ended'}`;
     default:
-      return `${subject} is not held: ${status.message ?? status.phase}`;
+      return status.phase satisfies never;
   }
 }
 

@@ -14,8 +14,9 @@ import { forkHint, type Inputs, readInputs } from './inputs.ts';
 import { type Session, type Status, sessionIn } from './job-state.ts';
 import { acquiredBefore, follow, heldByThisJob, startKeeper } from './keeper-client.ts';
 import { releaseHeld, releaseShared } from './release.ts';
-import { fail, maskSecrets, note, setOutputs, summarise, warn } from './report.ts';
+import { fail, note, setOutputs, summarise, warn } from './report.ts';
 import { leaveAfterRun, runUnderLock } from './run.ts';
+import { maskSecrets } from './secrets.ts';
 
 export async function pre(env: NodeJS.ProcessEnv): Promise<void> {
   await withInputs('pre', env, async ({ acquireIn }) => {
@@ -71,7 +72,7 @@ async function withInputs(
 ): Promise<void> {
   try {
     const inputs = readInputs(phase, env);
-    maskSecrets(inputs);
+    await maskSecrets(inputs);
     await act(inputs);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;

@@ -1,8 +1,7 @@
 /** What the Action says of itself: outputs, one annotation for a failure, and a summary for the run's page. */
-import { debug, error, info, notice, setOutput, setSecret, summary, warning } from '@actions/core';
+import { debug, error, info, notice, setOutput, summary, warning } from '@actions/core';
 import { formatDuration } from '../src/durations.ts';
 import { visible } from '../src/visible.ts';
-import type { Inputs } from './inputs.ts';
 import type { Status } from './job-state.ts';
 
 /** The one annotation of a step that fails. */
@@ -76,17 +75,3 @@ export async function summarise(outcome: Outcome, heldMs: number | undefined, ho
 
 /** Names and reasons of others become part of a page. */
 const escaped = (text: string): string => visible(text).replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
-
-/** Every secret, whole and by lines: the runner hides just what it has been told. */
-export function maskSecrets({ githubToken, access: { token, kubeconfigText } }: Inputs): void {
-  const given = [githubToken, token, ...secretsOf(kubeconfigText ?? '')].filter((secret) => secret !== undefined);
-  const secrets = new Set(given.flatMap((text) => [text, ...text.split(/\r?\n/)]).map((text) => text.trim()));
-  for (const secret of secrets) if (secret !== '') setSecret(secret);
-}
-
-/** The values that open something: masking a whole kubeconfig would hide half of every log. */
-function secretsOf(kubeconfig: string): string[] {
-  const secrets =
-    /["']?(?:token|password|client-key-data|id-token|refresh-token|access-token|client-secret)["']?\s*:\s*["']?([^\s"',}]+)/g;
-  return [...kubeconfig.matchAll(secrets)].map(([, value = '']) => value);
-}

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { access } from 'node:fs';
 import { isSea } from 'node:sea';
 import { isStuckWriting } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
@@ -51,7 +52,20 @@ async function runNamed(name: string, argv: readonly string[]): Promise<number> 
   return EXIT.usage.code;
 }
 
+haveThreads(process.env);
 exit(await main(process.argv.slice(2)));
+
+/**
+ * A line for a pipe that nobody reads takes a thread of Node's pool for as long, and whoever renews needs one, too: for files, and for names of hosts. The
+ * pool looks at the environment, which the command is to get unchanged, when it is used for the first time.
+ */
+function haveThreads(env: NodeJS.ProcessEnv): void {
+  const given = env.UV_THREADPOOL_SIZE;
+  if (given === undefined || Number.parseInt(given, 10) > 1) return;
+  env.UV_THREADPOOL_SIZE = '2';
+  access('/', () => {});
+  env.UV_THREADPOOL_SIZE = given;
+}
 
 /** process.exit() waits for a thread that writes to a pipe which nobody reads; this process's successor has none. */
 function exit(code: number): void {

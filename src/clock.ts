@@ -5,6 +5,25 @@
 import { uptime } from 'node:os';
 
 /**
+ * The timers and clocks of the process as they are when this file is loaded: tests of users put fakes in their place (of Sinon, Jest, Vitest, Node), and by
+ * a clock that stands still a lock would be neither renewed nor known to be lost. Fakes that are there already know what they replace: the first three are
+ * all those of @sinonjs/fake-timers.
+ */
+type Originals = Pick<typeof globalThis, 'setTimeout' | 'clearTimeout' | 'Date' | 'performance'>;
+const { clock: fakes } = globalThis.setTimeout as { clock?: { [name in keyof Originals as `_${name}`]?: Originals[name] } };
+const { setTimeout, clearTimeout, RealDate, performance } = {
+  setTimeout: fakes?._setTimeout ?? globalThis.setTimeout,
+  clearTimeout: fakes?._clearTimeout ?? globalThis.clearTimeout,
+  RealDate: fakes?._Date ?? globalThis.Date,
+  performance: fakes?._performance ?? globalThis.performance,
+};
+// Of the performance that is kept, the method is replaced.
+const { now } = fakes ? (Object.getPrototypeOf(performance) as Originals['performance']) : performance;
+const performanceNow = now.bind(performance);
+const dateNow = RealDate.now;
+const hrtime = process.hrtime.bigint;
+
+/**
  * Milliseconds on this process's own scale, which also counts the time that the machine was suspended: one's own deadlines go by it. It never goes
  * back. Values of two processes can't be compared.
  */
@@ -70,7 +89,7 @@ export interface MachineTime {
   boot: number;
 }
 
-const machineNow = (): MachineTime => ({ monotonic: Number(process.hrtime.bigint()) / 1e6, boot: bootMs() });
+const machineNow = (): MachineTime => ({ monotonic: Number(hrtime()) / 1e6, boot: bootMs() });
 
 /** For another process of this machine; both clocks have to be system clocks. */
 export function toMachineTime(clock: Clock, when: Monotonic): MachineTime {
@@ -90,7 +109,7 @@ const LEAP_MS = 200;
 
 /** Monotonic time plus the leaps of boot time that the wall clock confirms: a suspend moves both. */
 function clockOfOwnDeadlines(): { now(): Monotonic; doubts(): number } {
-  const read = () => ({ mono: performance.now(), boot: bootMs(), wall: Date.now() });
+  const read = () => ({ mono: performanceNow(), boot: bootMs(), wall: dateNow() });
   const start = read();
   let last = start;
   let disbelieved = 0;
@@ -122,8 +141,8 @@ export function systemClock({ background = false } = {}): Clock {
   return {
     now,
     doubts,
-    steady: () => performance.now() as Steady,
-    wall: () => new Date(),
+    steady: () => performanceNow() as Steady,
+    wall: () => new RealDate(dateNow()),
     at(when, fire) {
       let timer: NodeJS.Timeout | undefined;
       const arm = () => {

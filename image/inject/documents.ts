@@ -3,13 +3,21 @@
  * injected. A document without any is given back as it was, byte for byte; in one with, the printer keeps comments, and its spelling of each value.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { type Document, isSeq, type ParsedNode, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import { type Document, isCollection, isSeq, type ParsedNode, parseAllDocuments, type ScalarTag, type Tags, visit } from 'yaml';
 import { documentAt } from '../../src/documents.ts';
+import { PREFIX } from './annotations.ts';
 import { type GuardedPod, guardedPod, type PodSpec } from './guarded-pod.ts';
 import { type Addition, injection } from './injection.ts';
 import { problemOfPod } from './problems.ts';
 import { fieldsOf, isOurs, listOf, type Template, workloadsIn } from './templates.ts';
-import { type Owner, problemOfDurations, problemOfRestarts, problemOfRollout, remarkOn } from './workload-problems.ts';
+import {
+  type Owner,
+  problemOfDurations,
+  problemOfLimits,
+  problemOfRestarts,
+  problemOfRollout,
+  remarkOn,
+} from './workload-problems.ts';
 
 /** `guarded`: what is, and how, a line each. */
 export type Injected =
@@ -58,10 +66,10 @@ function spelledAsBefore(tags: Tags): Tags {
 }
 
 function injectDocument(document: Document<ParsedNode>, text: string, image: string | undefined): Injected {
-  const [error] = document.errors;
-  if (error) {
+  const problem = document.errors[0]?.message ?? problemOfKeys(document);
+  if (problem !== undefined) {
     const hint = /\{\{.*\}\}/.test(text) ? ' (a template that has to be rendered first?)' : '';
-    return { kind: 'refused', problems: [`invalid YAML: ${error.message}${hint}`] };
+    return { kind: 'refused', problems: [`invalid YAML: ${problem}${hint}`] };
   }
   const before: unknown = document.toJS();
   const workloads = workloadsIn(before);
@@ -93,6 +101,20 @@ function injectDocument(document: Document<ParsedNode>, text: string, image: str
   };
 }
 
+/** YAML has maps and lists as keys, JSON and the API server have not; `{{ x }}` is one. */
+function problemOfKeys(document: Document<ParsedNode>): string | undefined {
+  let problem: string | undefined;
+  visit(document, {
+    Pair(_, { key }) {
+      if (isCollection(key)) problem = `${String(key)} is a map or a list, and cannot be a key`;
+    },
+  });
+  return problem;
+}
+
+/** Free text. */
+const FREE = [`${PREFIX}reason`];
+
 function additionsFor(
   { path, value, owner }: Template,
   image: string | undefined,
@@ -106,6 +128,12 @@ function additionsFor(
   if (noText)
     return refused(
       `annotation ${noText[0]} is ${JSON.stringify(noText[1])}, and no text: put it into quotes (${documentAt('inject.md#annotations')})`,
+    );
+  // With slug, what is between the braces would be a name.
+  const unrendered = ours.find(([key, value]) => !FREE.includes(key) && /\{\{|\$\{/.test(String(value)));
+  if (unrendered)
+    return refused(
+      `annotation ${unrendered[0]} is "${unrendered[1]}", a template: render it first (helm template, envsubst) (${documentAt('inject.md#annotations')})`,
     );
   const { containers, initContainers = [], volumes = [] } = fieldsOf(spec);
   const lists = [containers, initContainers, volumes].every(
@@ -126,7 +154,11 @@ function additionsFor(
 }
 
 const problemOf = (pod: GuardedPod, owner: Owner): string | undefined =>
-  problemOfRestarts(pod, owner) ?? problemOfPod(pod) ?? problemOfRollout(pod, owner) ?? problemOfDurations(pod);
+  problemOfRestarts(pod, owner) ??
+  problemOfPod(pod) ??
+  problemOfRollout(pod, owner) ??
+  problemOfDurations(pod) ??
+  problemOfLimits(pod);
 
 function describeGuard({ asked, mode }: GuardedPod): string {
   const namespace = asked.get('namespace');

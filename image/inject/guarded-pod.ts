@@ -11,6 +11,7 @@ export interface Container {
   lifecycle?: { postStart?: unknown };
   startupProbe?: unknown;
   readinessProbe?: unknown;
+  resources?: { limits?: Readonly<Record<string, unknown>> };
   restartPolicy?: string;
   restartPolicyRules?: unknown;
 }

@@ -61,6 +61,34 @@ export function problemOfDurations({ asked, mode }: GuardedPod): string | undefi
   return `annotation ${PREFIX}lease-duration: ${describeTimings(result, names)}`;
 }
 
+/** What the guard takes of the limits of the container that it is put into (docs/image.md): with less, it would end after it has the lock. */
+const NEEDS = [
+  { resource: 'memory', article: 'a', bytes: 32 * 2 ** 20, why: 'needs 32Mi of it beside what the command needs' },
+  { resource: 'ephemeral-storage', article: 'an', bytes: 115e6, why: 'puts 115M there' },
+];
+
+export function problemOfLimits({ spec, mode }: GuardedPod): string | undefined {
+  if (mode !== 'wrap') return undefined;
+  for (const { resource, article, bytes, why } of NEEDS)
+    for (const { name, resources } of spec.containers) {
+      const limit = resources?.limits?.[resource];
+      if (bytesOf(limit) < bytes)
+        return `container "${name}" has ${article} ${resource} limit of ${limit}, and the guard ${why}: raise it (${documentAt('image.md#memory-and-disk')})`;
+    }
+  return undefined;
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  ...{ '': 1, m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15, E: 1e18 },
+  ...{ Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60 },
+};
+
+/** As Kubernetes writes amounts; not a number where it is none, which the API server will say. */
+function bytesOf(amount: unknown): number {
+  const [, number, unit = ''] = /^([0-9.]+(?:[eE][-+]?[0-9]+)?)([A-Za-z]*)$/.exec(String(amount)) ?? [];
+  return Number(number) * (UNITS[unit] ?? Number.NaN);
+}
+
 /** What may surprise, as the end of a sentence. */
 export function remarkOn({ kind, spec }: Owner): string {
   const replicas = Number(spec.replicas ?? 1);

@@ -60,10 +60,9 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
   };
 
   const attempt = async (request: Request, refused: Credentials | undefined, listener?: StreamListener): Promise<Reply> => {
-    const over = new AbortController();
+    const { signal, abort, unlink } = abortedWith([closed.signal, request.signal]);
     const limit = (ms: number, problem: string) =>
-      clock.at(later(clock.now(), ms), () => over.abort(new Error(`${problem} within ${formatDuration(ms)}`)));
-    const signal = AbortSignal.any([over.signal, closed.signal, ...(request.signal ? [request.signal] : [])]);
+      clock.at(later(clock.now(), ms), () => abort(new Error(`${problem} within ${formatDuration(ms)}`)));
     let undo = limit(CREDENTIALS_MS, 'no credentials');
     try {
       const credentials = await unlessAborted(cluster.credentials({ refused, clock, signal }), signal);
@@ -77,6 +76,7 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
       return { kind: 'broken', sent: false, ...whyBroken(error, server) };
     } finally {
       undo();
+      unlink();
     }
   };
 
@@ -94,6 +94,21 @@ export function connect(cluster: Pick<Cluster, 'server' | 'credentials'>, clock:
       closed = new AbortController();
     },
   };
+}
+
+/** Aborts with the first of these, until unlinked: by AbortSignal.any each request would remain with a signal that lives as long as a hold, on Node 22. */
+function abortedWith(signals: readonly (AbortSignal | undefined)[]) {
+  const over = new AbortController();
+  const undos = signals.map((signal) => {
+    const onAbort = () => over.abort(signal?.reason);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    return () => signal?.removeEventListener('abort', onAbort);
+  });
+  const unlink = () => {
+    for (const undo of undos) undo();
+  };
+  return { signal: over.signal, abort: (reason: Error) => over.abort(reason), unlink };
 }
 
 function sameTls(one: TlsOptions, other: TlsOptions): boolean {

@@ -42,6 +42,8 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
   const end = () => {
     unjudge();
     held.ended.abort();
+    // It waits by no AbortSignal.any of the two: on Node 22 each would remain with the one that lives long.
+    held.requests.nudge();
     held.disarm();
     unwatch();
     unlook();

@@ -59,7 +59,7 @@ export async function keepRenewing(held: Hold): Promise<void> {
     // 1. Wait until the next renewal is due, or something asks for one now.
     const nudged = new AbortController();
     requests.nudge = () => nudged.abort();
-    if (!requests.nudged) await waitUntil(participant.clock, requests.renewAt, AbortSignal.any([nudged.signal, ended.signal]));
+    if (!requests.nudged) await waitUntil(participant.clock, requests.renewAt, nudged.signal);
     // 2. One attempt. It leaves behind when the next is due.
     if (!ended.signal.aborted) await tryRenew(held);
   }

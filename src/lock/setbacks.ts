@@ -1,9 +1,9 @@
 /** What follows for a waiter from an answer that is not a Lease: somebody was faster, the API server refuses, or there was no answer. */
 import type { Answer } from '../api/answers.ts';
 import { backoffMs } from '../backoff.ts';
-import { later } from '../clock.ts';
+import { later, NEVER } from '../clock.ts';
 import type { Acquisition } from './participant.ts';
-import { pause, SILENCE_MS, unanswered, unreachable, type Wait } from './wait.ts';
+import { pause, SILENCE_MS, silenceEndsAt, unanswered, unreachable, type Wait } from './wait.ts';
 
 /** After a failed request: doubles up to the limit. */
 const RETRY = { firstMs: 200, limitMs: 5000 };
@@ -83,11 +83,12 @@ async function onFailure(
   requests.lastFailure = answer;
   requests.silentSince = answer.comeBack ? undefined : (requests.silentSince ?? clock.now());
   requests.elsewhereSince = answer.elsewhere && (requests.elsewhereSince ?? clock.now());
-  const lasting = unanswered(wait);
-  if (wait.oneTry || lasting?.leftMs === 0) return unreachable(answer, client.server);
+  const endsAt = silenceEndsAt(wait) ?? NEVER;
+  if (wait.oneTry || clock.now() >= endsAt) return unreachable(answer, client.server);
   const backoff = answer.retryAfterMs ?? backoffMs(requests.failures - 1, RETRY, random);
-  const retryInMs = Math.min(backoff, lasting?.leftMs ?? backoff);
-  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting });
+  // So that the last try of these few seconds is at their end.
+  const retryInMs = answer.elsewhere ? Math.min(backoff, endsAt - clock.now()) : backoff;
+  wait.emit({ type: 'trouble', doing, message: answer.message, retryInMs, lasting: unanswered(wait) });
   await pause(wait, retryInMs);
   return undefined;
 }

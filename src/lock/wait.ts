@@ -143,16 +143,22 @@ function outlook(wait: Wait): Outlook {
   };
 }
 
-/** For how long the API server has been silent, and is still waited for. */
-export function unanswered({ requests, known, giveUpAt, participant: { clock } }: Wait): Lasting | undefined {
+/** Until when an API server that does not answer is waited for; undefined while it does. */
+export function silenceEndsAt({ requests, known, participant: { clock } }: Wait): Monotonic | undefined {
   const { silentSince, elsewhereSince, lastFailure } = requests;
   if (silentSince === undefined) return undefined;
-  const now = clock.now();
-  const untils = [later(silentSince, SILENCE_MS), giveUpAt];
   // What could never work ends a wait of which nothing was ever answered; else it may be a file that is being replaced.
-  if (known.view === undefined && lastFailure?.unusable)
-    untils.push(elsewhereSince === undefined ? now : later(elsewhereSince, ELSEWHERE_MS));
-  return { forMs: now - silentSince, leftMs: Math.max(0, Math.min(...untils) - now) };
+  if (known.view !== undefined || !lastFailure?.unusable) return later(silentSince, SILENCE_MS);
+  return elsewhereSince === undefined ? clock.now() : later(elsewhereSince, ELSEWHERE_MS);
+}
+
+/** For how long the API server has been silent, and is still waited for. */
+export function unanswered(wait: Wait): Lasting | undefined {
+  const { requests, giveUpAt, participant } = wait;
+  const until = silenceEndsAt(wait);
+  if (until === undefined || requests.silentSince === undefined) return undefined;
+  const now = participant.clock.now();
+  return { forMs: now - requests.silentSince, leftMs: Math.max(0, Math.min(until, giveUpAt) - now) };
 }
 
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {

@@ -195,7 +195,7 @@ real('check: a step that was given no lock by on-busy skip has none', async (t) 
   const { lock } = await lab();
   const first = await holdingJob(t, lock());
   const job = await runJob(t, [lock({ 'on-busy': 'skip' }), lock({ mode: 'check' })]);
-  assert.match(job.steps[1]?.main?.annotations[0]?.message ?? '', /is not held/);
+  assert.match(job.steps[1]?.main?.annotations[0]?.message ?? '', /was not acquired by this job: it was held by \S+/);
   assert.equal(job.conclusion, 'failure');
   first.end();
 });

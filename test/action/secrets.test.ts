@@ -99,3 +99,22 @@ real('the key of a client certificate is masked', async (t) => {
   assert.ok(job.masks.has(pem));
   assert.deepEqual(job.places(pem), []);
 });
+
+real('secrets of a kubeconfig are masked as YAML means them, and what is too short to be one hides no words', async (t) => {
+  const at = await lab();
+  const user = `token: >-\n        ${at.token}`;
+  const other =
+    '- {name: other, user: {username: u, password: x}}\n- {name: last, user: {"client-key-data":\n  "a2V5IG9mIGxhc3Q="}}\n';
+  const kubeconfig = kubeconfigOf(at, { user }).trimEnd().concat(`\n${other}`);
+  const job = startJob(t, [
+    { uses: ACTION, with: { name: 'deploy', kubeconfig: Buffer.from(kubeconfig).toString('base64') } },
+    async () => assert.match(await at.holder(), /^gha/),
+  ]);
+  const result = await job.finished;
+  assert.equal(result.conclusion, 'success', result.text);
+  assert.deepEqual(
+    [at.token, 'a2V5IG9mIGxhc3Q=', 'x', '>-'].map((text) => job.masks.has(text)),
+    [true, true, false, false],
+  );
+  assert.deepEqual(job.places(at.token), []);
+});

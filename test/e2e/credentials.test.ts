@@ -87,6 +87,29 @@ real('what can never work is said immediately, and ends with 78: a certificate, 
   }
 });
 
+real('a plugin may take longer than a request: one try waits for it, and a hold of six seconds bears it', async (t) => {
+  const { url, caFile, adminToken, namespace } = await realCluster();
+  const ns = await namespace('slow');
+  const folder = tempFolder(t);
+  const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token: adminToken } };
+  const by = (seconds: number, ...args: string[]) => {
+    const script = `sleep ${seconds}; echo '${JSON.stringify(credential)}'`;
+    const exec = { apiVersion: credential.apiVersion, command: 'sh', args: ['-c', script], interactiveMode: 'Never' };
+    const file = join(folder, `kubeconfig-${seconds}`);
+    writeFileSync(file, kubeconfigText({ cluster: { server: url, 'certificate-authority': caFile }, user: { exec } }));
+    return guard(t, ['run', '--kubeconfig', file, '-n', ns, ...args, '--', 'sh', '-c', 'sleep 5; echo ran']);
+  };
+  const tries = [
+    by(7, '--name', 'one', '--timeout', '0'),
+    by(7.1, '--name', 'two', '--on-busy', 'skip'),
+    by(1.5, '--name', 'three', '--lease-duration', '6s', '--kill-grace', '1s'),
+  ];
+  for (const { finished } of tries) {
+    const { code, stdout, stderr } = await finished;
+    assert.deepEqual([code, stdout], [0, 'ran\n'], stderr);
+  }
+});
+
 real('in a Pod three files are enough, and what reads kubeconfigs is not even there', async (t) => {
   if (process.getuid?.() !== 0) {
     if (process.env.CI) throw new Error('the Pod files are mounted in a namespace of their own: that takes root');

@@ -113,6 +113,41 @@ export const CASES: readonly Case[] = [
     ['bundlers, with a kubeconfig', 'kubernetes-client/javascript#242', 'esbuild, webpack and rollup'],
   ),
   ...of(
+    'test/field/between.test.ts',
+    ['the proxy of a mesh comes up after the guard', 'istio/istio#11130', 'a guard that starts before the proxy of its mesh'],
+    ['the proxy of a mesh ends before the guard', 'istio/istio#6324', 'a proxy that ends before the guard'],
+  ),
+  ...of('test/e2e/credentials.test.ts', [
+    'a plugin is slower than a request',
+    'aws/aws-cli#5570',
+    'a plugin may take longer than a request',
+  ]),
+  ...of('test/action/secrets.test.ts', [
+    'a token on the line after its key is not masked, and a password of one letter hides that letter',
+    'fabric8io/kubernetes-client#1525',
+    'secrets of a kubeconfig are masked as YAML means them',
+  ]),
+  ...of('test/image/inject/inject.test.ts', [
+    'a container with small limits ends by what is injected',
+    'hashicorp/consul-k8s#283',
+    'a wrapped container whose limits leave nothing',
+  ]),
+  ...of('test/api/memory.test.ts', [
+    'signals that live long keep what came of them',
+    'nodejs/node#55351',
+    'leave nothing behind',
+  ]),
+  ...of('test/library/package.test.ts', [
+    'an old Node ends with a stack trace',
+    'kubernetes-client/javascript#2014',
+    'an older Node is refused with a sentence',
+  ]),
+  ...of('test/library/fake-timers.test.ts', [
+    'fake timers of tests',
+    'kubernetes-client/javascript#242',
+    'the lock is renewed by the real ones, and lost in time',
+  ]),
+  ...of(
     'test/field/controllers.test.ts',
     ['a restore meets Leases that are there', 'velero-io/velero#4524', 'under the same holder, it goes on'],
     ['a Lease is part of an application', 'argoproj/argo-cd#12722', 'a manifest without a holder leaves the lock as it is'],

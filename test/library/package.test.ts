@@ -58,6 +58,22 @@ test('it can be required and imported, and nothing is printed', async (t) => {
   assert.deepEqual([imported.stdout, imported.stderr], ['function function function\n', '']);
 });
 
+test('an older Node is refused with a sentence, whichever way it asks', async (t) => {
+  const { folder } = await installed(t);
+  const older = join(folder, 'older.cjs');
+  const pretend = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })";
+  writeFileSync(older, pretend);
+  const asks = [
+    ['node_modules/.bin/k8s-lease-lock', 'status', 'x'],
+    ['-e', `require('${OURS}')`],
+    ['--input-type=module', '-e', `import '${OURS}'`],
+  ];
+  for (const ask of asks) {
+    const refused = await run(process.execPath, ['--require', older, ...ask], { cwd: folder }).catch((error) => error);
+    assert.match(refused.stderr, /k8s-lease-lock requires Node 22\.19 or later, and this is Node 20\.20\.2/);
+  }
+});
+
 test('its types are those that a strict program needs, from ES modules and from CommonJS', async (t) => {
   const { folder } = await installed(t);
   const program = `import { createLock, K8SLock, LockError, type Held, type LockEvent } from '${OURS}';

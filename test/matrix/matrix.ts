@@ -17,17 +17,21 @@ before(() => assert.ok(existsSync(modules), 'npm run test:matrix installs what t
 
 const PACKAGE = '@nullplatform/k8s-lease-lock';
 
-/** Both interfaces of the package, by a server and by a kubeconfig: the reader of YAML is a package of its own. */
+/** Both interfaces of the package, by a server and by a kubeconfig: the reader of YAML is a package of its own. It takes time, too, which a test may have faked. */
 const STORY = `
 async function story({ createLock, K8SLock, LockError }) {
   const { SERVER, KUBECONFIG } = process.env;
   const name = 'lock-' + Math.random().toString(36).slice(2);
   for (const access of [{ server: SERVER }, { kubeconfig: KUBECONFIG }]) {
-    const lock = createLock({ name, namespace: 'default', ...access });
+    let renewed = false;
+    const onEvent = ({ type }) => { renewed ||= type === 'renewed'; };
+    const lock = createLock({ name, namespace: 'default', leaseDuration: '2s', onEvent, ...access });
     const held = await lock.acquire();
     if (!(await held.verify())) throw new Error('not held');
     const busy = await lock.acquire({ onBusy: 'fail' }).catch((error) => error);
     if (!(busy instanceof LockError) || busy.code !== 'busy') throw new Error('not refused: ' + busy);
+    const late = await lock.acquire({ timeout: '1s' }).catch((error) => error);
+    if (late.code !== 'busy' || !renewed || !held.isHeld()) throw new Error('time stands still');
     await held.release();
     const old = new K8SLock({ leaseName: name, namespace: 'default', lockAcquireTimeout: 1000, ...access });
     if (!(await old.startLocking()).isLocking) throw new Error('not locking');
@@ -92,12 +96,20 @@ for (const jest of ['jest29', 'jest30']) {
     await tells(folder, env, process.execPath, bin, 'story.test.js');
     const esm = ['--experimental-vm-modules', bin, '--testMatch', '**/*.test.mjs'];
     await tells(folder, env, process.execPath, ...esm);
+    const globally = { testEnvironment: 'node', fakeTimers: { enableGlobally: true }, testMatch: ['**/story.test.js'] };
+    await tells(folder, env, process.execPath, bin, '--config', JSON.stringify(globally));
   });
 }
 
 test('Vitest', async (t) => {
-  const head = `import { expect, test } from '${modules}vitest/dist/index.js';\nimport * as library from '${PACKAGE}';`;
-  const { folder, env } = await folderOf(t, { 'story.test.mjs': inTest(head) });
+  const vitest = `${modules}vitest/dist/index.js`;
+  const head = `import { expect, test, vi as jest } from '${vitest}';\nimport * as library from '${PACKAGE}';`;
+  const { folder, env } = await folderOf(t, {
+    'story.test.mjs': inTest(head) + FAKE,
+    'fake.mjs': `import { vi } from '${vitest}';\nvi.useFakeTimers();`,
+  });
+  await tells(folder, env, process.execPath, `${modules}vitest/vitest.mjs`, 'run', '--root', folder);
+  writeFileSync(join(folder, 'vitest.config.mjs'), `export default { test: { setupFiles: ['./fake.mjs'] } };`);
   await tells(folder, env, process.execPath, `${modules}vitest/vitest.mjs`, 'run', '--root', folder);
 });
 

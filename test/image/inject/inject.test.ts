@@ -116,6 +116,10 @@ test('an annotation that guards nothing is refused, wherever it stands; the lock
     assert.equal(textOf(text), text);
   }
   assert.match(problemsOf('{{- if .Values.x }}\nkind: Job\n{{- end }}\n')[0] ?? '', /rendered first/);
+  assert.match(
+    problemsOf('kind: Job\nmetadata: {name: {{ .Values.x }}}\n')[0] ?? '',
+    /invalid YAML: .*Values.* is a map or a list, .*rendered first/,
+  );
 });
 
 test('what could never work is refused, with what would', () => {
@@ -135,4 +139,44 @@ test('what could never work is refused, with what would', () => {
     metadata: { annotations: { ...NAME, [`${P}lease-duration`]: '5s', [`${P}kill-grace`]: '10s' } },
   };
   assert.match(problemsOf(deployment(short))[0] ?? '', /lease-duration: .*kill-grace of 10s/);
+});
+
+test('what names the lock and was not rendered is refused, slug or not: all would have one lock', () => {
+  for (const name of ['{{ .Values.lock }}', `deploy-\${ENV}`, `\${{ github.ref }}`]) {
+    const annotations = { ...NAME, [`${P}name`]: name, [`${P}slug`]: 'true' };
+    const problem = problemsOf(
+      JSON.stringify({ kind: 'Job', spec: { template: { ...template(), metadata: { annotations } } } }),
+    )[0];
+    assert.match(problem ?? '', /annotation \S+name is ".*", a template: render it first \(helm template, envsubst\)/);
+  }
+  const reason = { ...NAME, [`${P}reason`]: `costs \${5}` };
+  textOf(JSON.stringify({ kind: 'Job', spec: { template: { ...template(), metadata: { annotations: reason } } } }));
+});
+
+test('a wrapped container whose limits leave nothing for its command is refused', () => {
+  const limited = (limits: object, more: object = {}) =>
+    JSON.stringify({
+      kind: 'Job',
+      spec: { template: template({ containers: [{ ...commanded, ...more, resources: { limits } }] }) },
+    });
+  for (const memory of ['24Mi', '25e6', '30000000', '20000Ki'])
+    assert.match(
+      problemsOf(limited({ memory }))[0] ?? '',
+      /"main" has a memory limit of \S+, and the guard needs 32Mi of it .*: raise it/,
+    );
+  for (const storage of ['50Mi', '100M'])
+    assert.match(
+      problemsOf(limited({ 'ephemeral-storage': storage }))[0] ?? '',
+      /"main" has an ephemeral-storage limit of \S+, and the guard puts 115M there: raise it/,
+    );
+  for (const limits of [
+    { memory: '48Mi' },
+    { memory: 67108864 },
+    { 'ephemeral-storage': '1Gi' },
+    { cpu: '10m' },
+    { memory: 'x' },
+  ])
+    textOf(limited(limits));
+  const sidecar = { restartPolicy: 'Never', containers: [{ ...main, resources: { limits: { memory: '24Mi' } } }] };
+  textOf(JSON.stringify({ kind: 'Job', spec: { template: template(sidecar) } }));
 });
