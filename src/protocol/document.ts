@@ -67,6 +67,7 @@ export function parseLease(lease: RawLease): Parsed {
       superseded: readSuperseded(lock?.superseded),
       done: readDone(lock?.done),
       transitions: count(spec.leaseTransitions),
+      isWritten: annotations[LOCK] !== undefined,
       coordinated: coordinated(spec),
       writtenAtServerMs,
       queuedAtServerMs: queueWrittenAt(lease),

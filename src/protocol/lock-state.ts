@@ -92,6 +92,8 @@ export interface LockState {
   /** Keys for which the work has succeeded, the oldest first. */
   done: readonly string[];
   transitions: number;
+  /** It has what every write of ours leaves in a Lease. */
+  isWritten: boolean;
   /** Set when the API server's own coordinated election runs on this Lease: why it is not ours. */
   coordinated: string | undefined;
   /** When a holder last wrote, in milliseconds since 1970 by the API server's clock; undefined if the Lease's fields are not tracked. */

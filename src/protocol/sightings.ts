@@ -50,13 +50,16 @@ export function observe(before: View | undefined, reading: Reading): View {
   // A deleted Lease is remembered as it was: whoever held it may still be running, and whoever waited is still waiting.
   const state = reading.exists ? reading.state : (before?.state ?? reading.state);
   const holders = new Map<Key, Sighting>();
-  const broken = before !== undefined && isAnotherIncarnation(before, reading);
+  const wiped = (before?.state.isWritten ?? false) && !state.isWritten;
+  const broken = before !== undefined && (wiped || isAnotherIncarnation(before, reading));
   for (const holder of state.holders)
     holders.set(holder.key, sight(broken ? undefined : before?.holders.get(holder.key), holder, state, reading));
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
-    if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {
-      holders.set(key, broken ? { ...sighting, at: reading.receivedAt } : sighting);
+    if (!holders.has(key) && state.uid !== undefined && (wiped || sighting.uid !== state.uid)) {
+      // Somebody has put another Lease in the place of this one: it is remembered as if that had been a deletion.
+      const { uid } = wiped ? { uid: undefined } : sighting;
+      holders.set(key, broken ? { ...sighting, uid, at: reading.receivedAt } : sighting);
     }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));

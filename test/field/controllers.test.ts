@@ -30,8 +30,8 @@ async function place(t: TestContext, name = 'deploy') {
       ...['run', '--kubeconfig', kubeconfig, '-n', ns, '--name', name, '--holder', holder, '--lease-duration', '6s'],
       ...['--kill-grace', '500ms', ...more, '--', ...command],
     ]);
-  const holding = async (holder: string) => {
-    const running = run(holder, ['sh', '-c', 'echo running as $$; read _; echo done']);
+  const holding = async (holder: string, first = ':') => {
+    const running = run(holder, ['sh', '-c', `${first}; echo running as $$; read _; echo done`]);
     await running.prints(/running as \d+/);
     return running;
   };
@@ -127,7 +127,8 @@ for (const [what, write] of Object.entries(taken))
 
 real('kubectl replace with the manifest of a chart: annotations and holder are gone, the holder stops', async (t) => {
   const p = await place(t);
-  const alice = await p.holding('alice');
+  // It takes its whole grace, and nothing in the Lease tells of it any more.
+  const alice = await p.holding('alice', "trap '' TERM");
   const bob = await p.waiting('bob', alice);
   p.kubectl(['replace'], p.manifest());
   await oneAfterTheOther(alice, bob, EXIT.lost.code);

@@ -73,7 +73,7 @@ export const CLAIMING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 15,
+    seed: 8,
   },
   {
     name: 'token-from-transitions',

@@ -32,8 +32,8 @@ export const DELETIONS: readonly Mutant[] = [
     edits: [
       [
         'protocol/sightings.ts',
-        'if (!holders.has(key) && state.uid !== undefined && sighting.uid !== state.uid) {',
-        'if (key === "") {',
+        'if (!holders.has(key) && state.uid !== undefined && (wiped || sighting.uid !== state.uid)) {',
+        'if (key === "" && sighting) {',
       ],
     ],
     profile: 'deletions',
@@ -44,7 +44,11 @@ export const DELETIONS: readonly Mutant[] = [
     breaks: 'after a deletion, a holder is still dated by when I last saw it',
     edits: [
       ['protocol/sightings.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
-      ['protocol/sightings.ts', 'broken ? { ...sighting, at: reading.receivedAt } : sighting', 'sighting'],
+      [
+        'protocol/sightings.ts',
+        'broken ? { ...sighting, uid, at: reading.receivedAt } : sighting',
+        'broken ? { ...sighting, uid } : sighting',
+      ],
     ],
     profile: 'deletions',
     seed: 9,

@@ -91,8 +91,8 @@ export const QUEUEING: readonly Mutant[] = [
         'Math.max(view.vacatedAt, 0 * seen.length)',
       ],
     ],
-    profile: 'deeds',
-    seed: 58,
+    profile: 'melee',
+    seed: 21,
   },
   {
     name: 'priority-ignored',
@@ -134,8 +134,8 @@ export const QUEUEING: readonly Mutant[] = [
     edits: [
       [
         'lock/setbacks.ts',
-        'answer.comeBack ? undefined : (requests.silentSince ?? clock.now())',
-        'requests.silentSince ?? clock.now()',
+        'requests.silentSince = answer.comeBack ? undefined : (requests.silentSince ?? clock.now());',
+        'requests.silentSince = requests.silentSince ?? clock.now();',
       ],
     ],
     profile: 'refusals',
@@ -145,8 +145,8 @@ export const QUEUEING: readonly Mutant[] = [
     name: 'conflict-taken-as-certain',
     breaks: 'a conflict proves that nothing of mine was written, though it may answer the second of two arrivals',
     edits: [['lock/setbacks.ts', "      known.inDoubt ||= doing !== 'reading';\n      requests", '      requests']],
-    profile: 'network',
-    seed: 272,
+    profile: 'storm',
+    seed: 5,
   },
   {
     name: 'unseen-entry-written-again',

@@ -117,15 +117,6 @@ export const SHARING: readonly Mutant[] = [
     seed: 47,
   },
   {
-    name: 'newcomer-knows-everything',
-    breaks: 'one that has come to stand ahead is held to know for how long the dead have been silent',
-    edits: [
-      ['protocol/turns.ts', 'Math.max(view.vacatedAt, ...seen.map(({ firstAt }) => firstAt)) as Steady;', 'view.vacatedAt;'],
-    ],
-    profile: 'melee',
-    seed: 21,
-  },
-  {
     name: 'more-permits-unnoticed',
     breaks: 'windows do not begin anew where the lock has got more permits',
     edits: [['protocol/sightings.ts', '&& !hasRoom ?', '?']],
