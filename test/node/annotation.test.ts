@@ -1,8 +1,8 @@
 /** Workloads that ask to be guarded by an annotation, on a real kubelet, with deploy/inject applied. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { until } from '../harness/until.ts';
+import { injectByAnnotation, injectNoMore, resume } from './inject.ts';
 import {
   applyManifest,
   cleanUp,
@@ -18,26 +18,16 @@ import {
   untilLog,
 } from './node.ts';
 
-const POLICIES = fileURLToPath(new URL('../../deploy/inject', import.meta.url));
-
 before(async () => {
   await prepare();
-  await kubectl('apply', '-k', POLICIES);
-  const annotation = '--annotations=lease-lock.nullplatform.com/name=x';
-  const pod = ['run', 'x', '--image=x', '--restart=Never', annotation, '--dry-run=server', '-o', 'yaml', '--command', '--', 'x'];
-  await until(
-    async () => /lease-lock-install/.test(await kubectl('-n', 'blue', ...pod).catch(() => '')),
-    'the policies to be in force',
-  );
+  await injectByAnnotation();
   await applyManifest('annotated');
 });
 after(async () => {
-  await kubectl('delete', '-k', POLICIES);
+  await injectNoMore();
   await cleanUp();
 });
 
-const resume = (namespace: string, job: string) =>
-  kubectl('-n', namespace, 'patch', 'job', job, '--type=merge', '-p', '{"spec":{"suspend":false}}');
 const modeOf = async (namespace: string, job: string) =>
   kubectl(
     '-n',

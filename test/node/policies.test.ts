@@ -1,32 +1,21 @@
 /** Replace over two namespaces, a semaphore, readers and a writer: by annotation, on a real kubelet, guarded against theft. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { until } from '../harness/until.ts';
+import { injectByAnnotation, injectNoMore, resume } from './inject.ts';
 import { applyManifest, cleanUp, clearLock, follow, freed, jobEnd, kubectl, podOf, prepare, timeOf, untilLog } from './node.ts';
-
-const POLICIES = fileURLToPath(new URL('../../deploy/inject', import.meta.url));
 
 before(async () => {
   await prepare();
-  await kubectl('apply', '-k', POLICIES);
-  const annotation = '--annotations=lease-lock.nullplatform.com/name=x';
-  const pod = ['run', 'x', '--image=x', '--restart=Never', annotation, '--dry-run=server', '-o', 'yaml', '--command', '--', 'x'];
-  await until(
-    async () => /lease-lock-install/.test(await kubectl('-n', 'blue', ...pod).catch(() => '')),
-    'the policies to be in force',
-  );
+  await injectByAnnotation();
   await applyManifest('policies');
 });
 after(async () => {
-  await kubectl('delete', '-k', POLICIES);
+  await injectNoMore();
   await cleanUp();
   // Its permits are no business of other tests.
   await clearLock();
 });
-
-const resume = (namespace: string, job: string) =>
-  kubectl('-n', namespace, 'patch', 'job', job, '--type=merge', '-p', '{"spec":{"suspend":false}}');
 
 const podsOf = async (namespace: string, job: string): Promise<string[]> =>
   (await kubectl('-n', namespace, 'get', 'pod', '-l', `job-name=${job}`, '-o', 'jsonpath={.items[*].metadata.name}'))

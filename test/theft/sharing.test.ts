@@ -59,6 +59,16 @@ const renewedWith =
 const HIS = '{"id":"user/thief/1","mark":"m","duration":60,"weight":1}';
 const joined: Change = (lease) => Object.assign(notes(lease), { [`${ENTRY}000009-t`]: HIS });
 
+/** The API server believes what a writer says of managedFields, where it can be read. */
+const recorded =
+  (change: (entries: NonNullable<Parameters<Change>[0]['metadata']['managedFields']>, field: string) => void): Change =>
+  (lease) => {
+    const field = `f:${entryOf(lease, 'alice')}`;
+    change(lease.metadata.managedFields ?? [], field);
+    lease.metadata.labels = { ...lease.metadata.labels, touched: 'yes' };
+  };
+const LONG_AGO = '2020-01-01T00:00:00Z';
+
 const ROBBERIES: Robbery[] = [
   {
     who: 'bob',
@@ -99,6 +109,31 @@ const ROBBERIES: Robbery[] = [
   { who: 'bob', what: 'writes a policy that nobody knows', change: lockWith({ must: ['x'] }), said: /its version, its permits/ },
   { who: 'bob', what: 'writes a version that nobody reads', change: lockWith({ v: 2 }), said: /its version, its permits/ },
   { who: 'bob', what: 'adds permits', change: lockWith({ permits: 9 }), said: /its permits/ },
+  {
+    who: 'thief',
+    what: 'dates her last write back',
+    change: recorded((entries, field) => {
+      for (const entry of entries) if (JSON.stringify(entry.fieldsV1).includes(field)) entry.time = LONG_AGO;
+    }),
+    said: /when another client that shares the lock last wrote/,
+  },
+  {
+    who: 'thief',
+    what: 'records another write of hers, long ago',
+    change: recorded((entries, field) => {
+      const fieldsV1 = { 'f:metadata': { 'f:annotations': { [field]: {} } } };
+      entries.push({
+        ...entries[0],
+        manager: 'third',
+        operation: 'Update',
+        apiVersion: 'coordination.k8s.io/v1',
+        fieldsType: 'FieldsV1',
+        time: LONG_AGO,
+        fieldsV1,
+      } as (typeof entries)[number]);
+    }),
+    said: /when another client that shares the lock last wrote/,
+  },
   {
     who: 'thief',
     what: 'joins, and takes her entry out',
