@@ -41,7 +41,7 @@ export type CommandEnd = { code: number } | { signal: number };
 
 export interface Command {
   /** Runs it, with these variables beside its environment. Not before there are deadlines, unless it shall have none. */
-  start(environment: Readonly<Record<string, string>>, deadlines: StandInDeadlines | undefined): Promise<Started>;
+  start(environment: Readonly<Record<string, string>>, deadlines: (() => StandInDeadlines) | undefined): Promise<Started>;
   /** With each renewal. */
   moveDeadlines(deadlines: StandInDeadlines): void;
   /** Resolves when its first process has ended, with how many it has left behind; undefined: the supervisor was killed. */
@@ -105,10 +105,10 @@ function commandOver(link: SupervisorLink, { argv, env, clock }: CommandOptions)
   });
   const exited = Promise.race([link.first('exited'), link.first('killed')]);
   return {
-    async start(environment, to) {
-      if (to) {
+    async start(environment, deadlines) {
+      if (deadlines) {
         await link.first('clock'); // It has been asked for long ago.
-        moveDeadlines(to);
+        moveDeadlines(deadlines()); // There may have been a renewal since.
       }
       link.send({ kind: 'start', environment });
       const answer = await Promise.race([link.first('started'), link.first('cannotStart'), link.first('terminating')]);

@@ -93,11 +93,11 @@ async function acquireAndRun(options: GuardOptions, helpers: Helpers): Promise<G
     options.onEvent(event);
     if (event.type === 'acquired') started = true;
     if (event.type === 'waiting') nested.check(event.heldBy);
-    if (event.type === 'renewed' && started && whenLost === 'stop')
-      command.moveDeadlines(standInFor(event.deadlines, participant.timings));
+    if (event.type === 'renewed' && started && whenLost === 'stop') command.moveDeadlines(standInFor(event.deadlines));
   };
   const signal = AbortSignal.any([inbox.ending, nested.found, unusable]);
-  const acquisition = await acquire(participant, { timeoutMs: timeoutOf(timeoutMs, onBusy), signal, onEvent });
+  const killable = whenLost === 'stop';
+  const acquisition = await acquire(participant, { timeoutMs: timeoutOf(timeoutMs, onBusy), signal, killable, onEvent });
   if (acquisition.kind === 'held') return await underLock(acquisition.lock, options, helpers);
   if (acquisition.kind !== 'aborted') return { kind: 'not-acquired', acquisition };
   if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
@@ -126,7 +126,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
     // This process may have been stopped since it acquired: nothing is started on a lock that has run out.
     if (lock.isLost()) return lostOf(lock);
-    const deadlines = whenLost === 'stop' ? standInFor(lock.deadlines(), participant.timings) : undefined;
+    const deadlines = whenLost === 'stop' ? () => standInFor(lock.deadlines()) : undefined;
     gone = false;
     work = 'ended';
     const started = await command.start(variablesFor(lock, participant.me, env), deadlines);

@@ -5,23 +5,24 @@
  */
 import type { Answer } from '../api/answers.ts';
 import { backoffMs } from '../backoff.ts';
-import { NEVER } from '../clock.ts';
+import { later, type Monotonic, NEVER } from '../clock.ts';
 import { describeLease } from '../names.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
-import type { Key } from '../protocol/lock-state.ts';
+import type { Holder, Key } from '../protocol/lock-state.ts';
 import { findMine } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { observe, type Reading } from '../protocol/sightings.ts';
 import { managerOf, queueWrittenAt } from '../protocol/stamps.ts';
+import { grantTimings, type Timings } from '../protocol/timings.ts';
 import { absentLease } from '../protocol/writes.ts';
 import { hold } from './hold.ts';
 import { tryOnce } from './one-try.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { release } from './release.ts';
 import { onSetback } from './setbacks.ts';
-import { giveUp, newWait, noTrouble, pause, takeStamp, type Wait, waitInQueue } from './wait.ts';
+import { giveUp, newWait, noTrouble, pause, type Sent, takeStamp, type Wait, waitInQueue } from './wait.ts';
 
 /** After a write of my entry that did not show: doubles up to the limit. */
 const UNSEEN = { firstMs: 1000, limitMs: 30_000 };
@@ -59,9 +60,10 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
       return decision;
     case 'full':
       return wait.oneTry ? await tryOnce(wait, decision) : refusedDocument(decision.message);
-    case 'claim':
     case 'confirm':
-      if (decision.kind === 'claim' && !known.view.exists && !participant.createIfAbsent) return missing(participant);
+      return onGrant(wait, decision.holder) ?? (await confirm(wait, decision, moment.mark));
+    case 'claim':
+      if (!known.view.exists && !participant.createIfAbsent) return missing(participant);
       return await claim(wait, decision, moment.mark);
     case 'enqueue':
       if (wait.oneTry) return await tryOnce(wait, decision);
@@ -77,17 +79,19 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
 
 async function read(wait: Wait): Promise<Acquisition | undefined> {
   const { client, timings } = wait.participant;
+  const sent = sending(wait);
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
   if (answer.kind !== 'lease' && answer.kind !== 'absent') return await onSetback(wait, answer, 'reading');
   wait.pollAt = NEVER;
   if (wait.refused?.of === 'reads') wait.refused = undefined;
-  return onAnswer(wait, answer);
+  return onAnswer(wait, answer, sent);
 }
 
 async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Promise<Acquisition | undefined> {
   const { client, timings } = wait.participant;
   const { view } = wait.known;
   wait.known.wrote = true;
+  const sent = sending(wait);
   const answer = await client.write(decision.lease, {
     manager: managerOf('waiter'),
     timeoutMs: timings.requestTimeoutMs,
@@ -98,7 +102,8 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
   if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
   Object.assign(wait.known, decision.place);
   wait.refused = undefined;
-  const refused = onAnswer(wait, answer);
+  wait.requests.collisions = 0;
+  const refused = onAnswer(wait, answer, sent);
   takeStamp(wait, queueWrittenAt(answer.lease));
   if (!refused) await pauseIfUnseen(wait);
   return refused;
@@ -112,56 +117,87 @@ async function pauseIfUnseen(wait: Wait): Promise<void> {
   if (known.unseen > 0) await pause(wait, backoffMs(known.unseen - 1, UNSEEN, participant.random));
 }
 
-/** Claims, or confirms a claim. Held only if the answer came while the deadline that counts from the *send* had not passed. */
-async function claim(
-  wait: Wait,
-  decision: Decision & { kind: 'claim' | 'confirm' },
-  mark: string,
-): Promise<Acquisition | undefined> {
-  const { participant, emit } = wait;
-  const { client, clock, timings } = participant;
-  if (decision.kind === 'confirm') noteIfResumed(wait, decision.key);
+/** Held only if the answer came while the deadline that counts from the *send* had not passed. */
+async function claim(wait: Wait, { lease, key }: { lease: RawLease; key: Key }, mark: string): Promise<Acquisition | undefined> {
+  const { client, clock, me, timings } = wait.participant;
   wait.known.marks.add(mark);
   wait.known.wrote = true;
-  const sentAt = clock.now();
-  const answer = await client.write(decision.lease, {
-    manager: managerOf('holder', participant.me),
+  const sent = sending(wait);
+  const answer = await client.write(lease, {
+    manager: managerOf('holder', me),
     timeoutMs: timings.requestTimeoutMs,
     signal: wait.signal,
   });
   if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');
-  const refused = onAnswer(wait, answer);
+  const refused = onAnswer(wait, answer, sent);
   if (refused) return refused;
-  const { view } = wait.known;
-  const { stopBy } = deadlinesOf(sentAt, timings);
   // Too late to start on: the next turn finds me as the holder, and confirms. Aborted: the next turn releases it.
-  if (!view || wait.signal?.aborted || clock.now() >= stopBy) return undefined;
-  const news = wait.queueWatch.drain().map(({ event }) => event);
-  const lock = hold(participant, { state: view.state, key: decision.key, sentAt, news }, emit);
+  if (wait.signal?.aborted || clock.now() >= deadlinesOf(sent.at, timings).stopBy) return undefined;
+  return begin(wait, { key, sentAt: sent.at });
+}
+
+async function confirm(
+  wait: Wait,
+  { holder, lease }: Decision & { kind: 'confirm' },
+  mark: string,
+): Promise<Acquisition | undefined> {
+  const { known, emit } = wait;
+  if (!holder.granted && !known.marks.has(holder.mark)) {
+    // A claim that has come true, and was never mine.
+    known.marks.add(holder.mark);
+    emit({ type: 'resumed', from: holder });
+  }
+  return await claim(wait, { lease, key: holder.key }, mark);
+}
+
+/**
+ * Starts on what a predecessor has handed to me. It did so after the last request of mine was served that still showed me waiting: nobody else may have the
+ * lock before the time of a grant has passed since that was sent, however old the news of the grant are. Until then my own first write has to be answered.
+ */
+function onGrant(wait: Wait, { key, granted, durationMs }: Holder): Acquisition | undefined {
+  const { participant, known } = wait;
+  const { clock, me } = participant;
+  if (!granted || !me.policies?.direct || durationMs === undefined || !known.shown) return undefined;
+  const grant = grantTimings(participant.timings, durationMs);
+  const { at: sentAt, doubts } = known.shown;
+  const lastStart = later(deadlinesOf(sentAt, grant).stopBy, -2 * grant.requestTimeoutMs);
+  if (clock.now() >= lastStart || clock.doubts() > doubts) return undefined;
+  known.wrote = true;
+  return begin(wait, { key, sentAt, grant });
+}
+
+function begin(wait: Wait, { key, sentAt, grant }: { key: Key; sentAt: Monotonic; grant?: Timings }): Acquisition | undefined {
+  const { participant, emit, known, queueWatch } = wait;
+  if (!known.view) return undefined;
+  const news = queueWatch.drain().map(({ event }) => event);
+  const lock = hold(participant, { state: known.view.state, key, sentAt, grant, news }, emit);
   const { token, transitions } = lock;
-  emit({ type: 'acquired', waitedMs: clock.now() - wait.startedAt, token, transitions, deadlines: lock.deadlines() });
+  emit({
+    type: 'acquired',
+    waitedMs: participant.clock.now() - wait.startedAt,
+    token,
+    transitions,
+    deadlines: lock.deadlines(),
+  });
   return { kind: 'held', lock };
 }
 
-/** A claim that has come true, and was never mine. */
-function noteIfResumed({ known, emit }: Wait, key: Key): void {
-  const from = known.view?.state.holders.find((holder) => holder.key === key);
-  if (!from || known.marks.has(from.mark)) return;
-  known.marks.add(from.mark);
-  emit({ type: 'resumed', from });
-}
+const sending = ({ participant: { clock } }: Wait): Sent => ({ at: clock.now(), doubts: clock.doubts() });
 
 /** Takes in what a request has answered. */
-function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }): Acquisition | undefined {
+function onAnswer(wait: Wait, answer: Answer & { kind: 'lease' | 'absent' }, sent: Sent): Acquisition | undefined {
   // What came before the answer is looked at before it: a holder that the answer no longer shows may still be running.
   onHints(wait, answer.kind === 'lease' ? answer.lease.metadata.resourceVersion : undefined);
   const { clock } = wait.participant;
-  wait.requests = noTrouble();
+  wait.requests = { ...noTrouble(), collisions: wait.requests.collisions };
   wait.known.inDoubt = false;
   wait.known.fresh = true;
   const exists = answer.kind === 'lease';
   const lease = exists ? answer.lease : absentLease(wait.participant.me);
-  return observeLease(wait, lease, { exists, receivedAt: clock.steady() });
+  const refused = observeLease(wait, lease, { exists, receivedAt: clock.steady() });
+  if (refused) return refused;
+  if (exists && findMine(wait.known.view?.state.waiters ?? [], wait.participant.me)) wait.known.shown = sent;
+  return undefined;
 }
 
 /** Takes in the hints of the watch, as far as they are news. */

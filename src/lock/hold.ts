@@ -7,17 +7,21 @@ import { later, type Monotonic } from '../clock.ts';
 import { deadlinesOf } from '../protocol/deadlines.ts';
 import type { Key, LockState } from '../protocol/lock-state.ts';
 import { judgeHold } from '../protocol/rules.ts';
+import type { Timings } from '../protocol/timings.ts';
 import { watchClocks } from './clock-step.ts';
 import type { Emit } from './events.ts';
+import { arm, deadlinesFor, expireIfDue, type Hold } from './held.ts';
 import type { HeldLock, Participant, Released, Work } from './participant.ts';
 import { release } from './release.ts';
-import { applyJudgement, arm, confirmNow, expireIfDue, type Hold, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
+import { applyJudgement, confirmNow, keepRenewing, onWatchEvent, renewNow } from './renew.ts';
 
 export interface Acquired {
   state: LockState;
   key: Key;
-  /** Just before the write that acquired was sent. */
+  /** Just before the send of the write that acquired, or of the request from which a grant counts. */
   sentAt: Monotonic;
+  /** Of a grant. */
+  grant?: Timings | undefined;
   /** What the watch of the waiter has shown since: the one of the holder may be slow to show it again. */
   news: readonly WatchEvent[];
 }
@@ -61,7 +65,7 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
       return held.lost.signal.aborted;
     },
     stopRequested: held.stop.signal,
-    deadlines: () => deadlinesOf(held.known.sentAt, timings),
+    deadlines: () => deadlinesFor(held),
     abandon: end,
     async release(work = 'ended') {
       end();
@@ -96,13 +100,13 @@ async function leave({ participant, emit, known, lost, stop }: Hold, work: Work,
   return released;
 }
 
-function newHold(participant: Participant, { state, key, sentAt }: Acquired, emit: Emit): Hold {
-  const { renewAt } = deadlinesOf(sentAt, participant.timings);
+function newHold(participant: Participant, { state, key, sentAt, grant }: Acquired, emit: Emit): Hold {
+  const renewAt = grant ? participant.clock.now() : deadlinesOf(sentAt, participant.timings).renewAt;
   return {
     participant,
     emit,
     key,
-    known: { state, exists: true, sentAt },
+    known: { state, exists: true, sentAt, grant },
     requests: { attempts: new Map(), renewAt, failures: 0, lastFailure: undefined, nudge: () => {}, nudged: false },
     lost: new AbortController(),
     stop: new AbortController(),

@@ -34,6 +34,8 @@ export interface AcquireRequest {
   /** Undefined: indefinitely. 0: one try, without joining the queue. */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** What is done under the lock is ended by its deadlines, without a grace if need be: it may begin before my own first write is answered. */
+  killable?: boolean | undefined;
   /** Notified of everything that happens to this lock, until it is released or not acquired. */
   onEvent?: Emit | undefined;
 }

@@ -8,10 +8,13 @@ import { parseLease } from '../protocol/document.ts';
 import type { LockState } from '../protocol/lock-state.ts';
 import { managerOf } from '../protocol/stamps.ts';
 import { withoutMe } from '../protocol/writes.ts';
-import type { Participant, Released } from './participant.ts';
+import { momentOf, type Participant, type Released } from './participant.ts';
 
 /** Between two tries: an API server that refuses connections immediately must not be asked in a tight loop. */
 const PAUSE_MS = 100;
+
+/** A holder keeps everybody waiting: it tries so often without a pause, where others write as well. */
+const EAGER_TRIES = 6;
 
 /** What remains of a holder: until when the lock stays taken, and whether the work has succeeded. */
 export interface Leaving {
@@ -31,6 +34,7 @@ export async function release(
   let state = known;
   // A write of mine without an answer may still land: then nothing of mine to be found means that it has.
   let wrote = false;
+  let eager = EAGER_TRIES;
   for (;;) {
     let answer: Answer | undefined;
     if (!state) {
@@ -43,12 +47,13 @@ export async function release(
       }
     }
     if (state) {
-      const without = withoutMe(state, me, clock.wall(), {
+      const without = withoutMe(state, me, momentOf(participant), {
         keepMs: keepUntil === undefined ? 0 : keepUntil - clock.now(),
         succeeded,
       });
       if (!without) return { kind: wrote ? 'released' : 'gone' };
       wrote = true;
+      eager = without.asHolder ? eager - 1 : 0;
       answer = await client.write(without.lease, {
         manager: managerOf(without.asHolder ? 'holder' : 'waiter', me),
         timeoutMs: timeoutMs(),
@@ -59,7 +64,7 @@ export async function release(
     }
     if (answer?.kind === 'refused' || clock.now() >= until) return failed(answer);
     if (answer?.kind !== 'conflict') await waitUntil(clock, later(clock.now(), PAUSE_MS));
-    else if (wrote) await waitUntil(clock, later(clock.now(), random() * PAUSE_MS));
+    else if (wrote && eager <= 0) await waitUntil(clock, later(clock.now(), random() * PAUSE_MS));
   }
 }
 

@@ -6,52 +6,17 @@
 import type { Answer, WatchEvent } from '../api/answers.ts';
 import { backoffMs } from '../backoff.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
-import { deadlinesOf } from '../protocol/deadlines.ts';
 import { parseLease } from '../protocol/document.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
-import type { Key, LockState } from '../protocol/lock-state.ts';
+import type { LockState } from '../protocol/lock-state.ts';
 import { judgeHold } from '../protocol/rules.ts';
 import { managerOf } from '../protocol/stamps.ts';
 import { renewal } from '../protocol/writes.ts';
-import type { Emit } from './events.ts';
-import { LockLostError, momentOf, type Participant } from './participant.ts';
+import { arm, deadlinesFor, expireIfDue, type Hold, lose, timingsOf } from './held.ts';
+import { momentOf } from './participant.ts';
 
 /** After a failed renewal: often enough for several tries before the deadline, seldom enough for an API server in trouble. */
 const RETRY_MS = 100;
-
-export interface Hold {
-  participant: Participant;
-  emit: Emit;
-  key: Key;
-  known: Known;
-  requests: Requests;
-  lost: AbortController;
-  stop: AbortController;
-  /** Renewal is over: lost, released or abandoned. */
-  ended: AbortController;
-  /** Undoes the timer of the deadline. */
-  disarm: () => void;
-}
-
-/** What I know of the lock: the Lease as last seen, and from when my deadlines count. */
-export interface Known {
-  state: LockState;
-  exists: boolean;
-  /** Just before the send of my last write that is known to have succeeded. */
-  sentAt: Monotonic;
-}
-
-/** How requests go. */
-export interface Requests {
-  /** When each attempt without an answer was sent, by its mark: a read then tells which of them landed. */
-  attempts: Map<string, Monotonic>;
-  renewAt: Monotonic;
-  failures: number;
-  lastFailure: string | undefined;
-  /** Wakes the renewal; `nudged` remembers a nudge that came while a request was under way. */
-  nudge: () => void;
-  nudged: boolean;
-}
 
 export async function keepRenewing(held: Hold): Promise<void> {
   const { participant, requests, ended } = held;
@@ -68,7 +33,7 @@ export async function keepRenewing(held: Hold): Promise<void> {
 async function tryRenew(held: Hold): Promise<void> {
   const { participant, key, known, requests } = held;
   const { client, me } = participant;
-  const { requestTimeoutMs: timeoutMs } = participant.timings;
+  const { requestTimeoutMs: timeoutMs } = timingsOf(held);
   requests.nudged = false;
   // 1. Write the Lease as I know it, with a new mark. If it was deleted, that puts it back.
   const moment = momentOf(participant);
@@ -91,7 +56,7 @@ async function tryRenew(held: Hold): Promise<void> {
     case 'refused':
     case 'failed':
       // The watch may have shown meanwhile that it landed.
-      return known.sentAt === sentAt ? undefined : retryLater(held, answer);
+      return requests.attempts.has(moment.mark) ? retryLater(held, answer) : undefined;
     default:
       return answer satisfies never;
   }
@@ -99,8 +64,8 @@ async function tryRenew(held: Hold): Promise<void> {
 
 async function readAgain(held: Hold): Promise<void> {
   const { known, requests } = held;
-  const { client, clock, timings } = held.participant;
-  const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: held.ended.signal });
+  const { client, clock } = held.participant;
+  const answer = await client.read({ timeoutMs: timingsOf(held).requestTimeoutMs, signal: held.ended.signal });
   if (expireIfDue(held)) return;
   switch (answer.kind) {
     case 'lease': {
@@ -136,9 +101,10 @@ function onAnswer(held: Hold, lease: RawLease, sentAt: Monotonic): void {
 }
 
 function onRenewed(held: Hold, sentAt: Monotonic): void {
-  const { known, requests, participant } = held;
+  const { known, requests } = held;
   known.sentAt = sentAt;
-  const deadlines = deadlinesOf(sentAt, participant.timings);
+  known.grant = undefined;
+  const deadlines = deadlinesFor(held);
   requests.renewAt = deadlines.renewAt;
   requests.failures = 0;
   requests.lastFailure = undefined;
@@ -187,7 +153,7 @@ export function onWatchEvent(held: Hold, { lease }: WatchEvent): void {
 function creditLanded(held: Hold): boolean {
   const mine = held.known.state.holders.find((holder) => holder.key === held.key);
   const landed = mine && held.requests.attempts.get(mine.mark);
-  if (landed === undefined || landed <= held.known.sentAt) return false;
+  if (landed === undefined || landed < held.known.sentAt) return false;
   onRenewed(held, landed);
   return true;
 }
@@ -211,40 +177,17 @@ export function confirmNow(held: Hold): void {
 
 function retryLater(held: Hold, answer: Answer & { kind: 'refused' | 'failed' }): void {
   const { requests, known } = held;
-  const { clock, random, timings } = held.participant;
+  const { clock, random } = held.participant;
+  const timings = timingsOf(held);
   const backoff = backoffMs(requests.failures, { firstMs: RETRY_MS, limitMs: timings.renewEveryMs / 2 }, random);
   requests.failures += 1;
   requests.lastFailure = answer.message;
   const retryAfterMs = answer.kind === 'failed' ? (answer.retryAfterMs ?? 0) : 0;
   // A server's wish for patience ends where one last try before the deadline must begin.
-  const { stopBy } = deadlinesOf(known.sentAt, timings);
+  const { stopBy } = deadlinesFor(held);
   const lastTry = Math.max(0, stopBy - timings.requestTimeoutMs - clock.now());
   const retryInMs = Math.max(backoff, Math.min(retryAfterMs, lastTry));
   requests.renewAt = later(clock.now(), retryInMs);
   const lasting = { forMs: clock.now() - known.sentAt, leftMs: Math.max(0, stopBy - clock.now()) };
   held.emit({ type: 'trouble', doing: 'renewing', message: answer.message, retryInMs, lasting });
-}
-
-export function arm(held: Hold): void {
-  const { clock, timings } = held.participant;
-  held.disarm();
-  held.disarm = clock.at(deadlinesOf(held.known.sentAt, timings).stopBy, () => expireIfDue(held));
-}
-
-/** Ends the hold if its deadline has passed; true if it has ended. Called after every reply, before the reply is believed. */
-export function expireIfDue(held: Hold): boolean {
-  const { clock, timings } = held.participant;
-  const { sentAt } = held.known;
-  if (held.ended.signal.aborted) return true;
-  if (clock.now() < deadlinesOf(sentAt, timings).stopBy) return false;
-  const { lastFailure } = held.requests;
-  const seconds = ((clock.now() - sentAt) / 1000).toFixed(1);
-  lose(held, `it could not be renewed for ${seconds}s${lastFailure ? `: ${lastFailure}` : ''}`);
-  return true;
-}
-
-function lose(held: Hold, reason: string): void {
-  if (held.ended.signal.aborted) return;
-  held.emit({ type: 'lost', reason });
-  held.lost.abort(new LockLostError(reason));
 }

@@ -7,8 +7,11 @@ import { pause, SILENCE_MS, silenceEndsAt, unanswered, unreachable, type Wait } 
 
 /** After a failed request: doubles up to the limit. */
 const RETRY = { firstMs: 200, limitMs: 5000 };
-/** Spread of those who collided in a write: large enough for ten to find their order in a few rounds. */
-const COLLISION_MS = 50;
+/**
+ * Spread of those who collided in a write: each round is four times as long as the one before, so that a hundred that arrive together find their order in a
+ * few. Whoever has a place or wants to claim comes back sooner: others wait for it.
+ */
+const COLLISION = { firstMs: 50, factor: 4, newcomersMs: 4000, othersMs: 200 };
 
 /** What follows from an answer that is not a Lease. */
 export async function onSetback(
@@ -31,13 +34,19 @@ export async function onSetback(
       known.inDoubt ||= doing !== 'reading';
       requests.silentSince = undefined;
       requests.collisions += 1;
-      await pause(wait, random() * COLLISION_MS * Math.min(requests.collisions, 10));
+      await pause(wait, random() * spreadMs(wait, doing));
       return undefined;
     case 'failed':
       return await onFailure(wait, answer, doing);
     default:
       return answer satisfies never;
   }
+}
+
+function spreadMs({ known, requests }: Wait, doing: 'reading' | 'queueing' | 'claiming'): number {
+  const { firstMs, factor, newcomersMs, othersMs } = COLLISION;
+  const limitMs = doing === 'queueing' && known.ticket === undefined ? newcomersMs : othersMs;
+  return Math.min(limitMs, firstMs * factor ** (requests.collisions - 1));
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Answer } from '../api/answers.ts';
 import { later, type Monotonic, NEVER, type Steady, waitUntil } from '../clock.ts';
 import type { RawLease } from '../protocol/lease.ts';
 import type { Holder, StopRequest } from '../protocol/lock-state.ts';
-import { isMe } from '../protocol/me.ts';
+import { findMine, isMe } from '../protocol/me.ts';
 import { type Decision, decide } from '../protocol/rules.ts';
 import { stamped, type View } from '../protocol/sightings.ts';
 import type { Emit, Lasting, Outlook } from './events.ts';
@@ -15,6 +15,9 @@ export const SILENCE_MS = 120_000;
 
 /** How long something else may answer in place of an API server that has never answered: the reload of a balancer, and no hour at a wrong address. */
 const ELSEWHERE_MS = 5000;
+
+/** How long the first in line may go without having been shown as waiting, at least: a grant lasts some times as long. */
+const SHOWN_MS = 2000;
 
 export interface Wait {
   /** Replaced where a policy wants another id. */
@@ -35,6 +38,8 @@ export interface Wait {
   pollAt: Monotonic;
   /** When my turn comes, if nothing changes. */
   turn: Steady | undefined;
+  /** Since when I have been the first in line. */
+  firstSince: Monotonic | undefined;
   /** What was last reported of the queue. */
   reported: string;
 }
@@ -58,6 +63,14 @@ export interface Known {
   marks: Set<string>;
   /** A write of mine had no answer. */
   inDoubt: boolean;
+  /** Of my last request that showed me waiting: until it was served, nobody had handed me the lock. */
+  shown: Sent | undefined;
+}
+
+/** When a request was sent, and how often the clock had been doubted by then. */
+export interface Sent {
+  at: Monotonic;
+  doubts: number;
 }
 
 /** How requests go. */
@@ -69,10 +82,13 @@ export interface Requests {
   failures: number;
   /** Of those that no answer has followed yet. */
   lastFailure: (Answer & { kind: 'failed' }) | undefined;
+  /** In a row, of writes. */
   collisions: number;
 }
 
-export function newWait(participant: Participant, { timeoutMs, signal, onEvent = () => {} }: AcquireRequest): Wait {
+export function newWait(given: Participant, request: AcquireRequest): Wait {
+  const { timeoutMs, signal, onEvent = () => {} } = request;
+  const participant = request.killable ? withDirect(given) : given;
   const now = participant.clock.now();
   const oneTry = timeoutMs === 0;
   return {
@@ -87,14 +103,23 @@ export function newWait(participant: Participant, { timeoutMs, signal, onEvent =
     signal,
     known: {
       ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, stop: undefined },
-      ...{ unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false },
+      ...{ unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false, shown: undefined },
     },
     requests: noTrouble(),
     refused: undefined,
     pollAt: NEVER,
     turn: undefined,
+    firstSince: undefined,
     reported: '',
   };
+}
+
+/** Of several that share a lock, and of those that may have no need of it, a grant does not know enough; nor does it promise 0.2.5 of K8SLock a time. */
+function withDirect(participant: Participant): Participant {
+  const { me } = participant;
+  const { weight, once } = me.policies ?? {};
+  if (weight !== undefined || once !== undefined || me.legacyExpiry) return participant;
+  return { ...participant, me: { ...me, policies: { ...me.policies, direct: true } } };
 }
 
 export const noTrouble = (): Requests => ({
@@ -109,10 +134,29 @@ export async function waitInQueue(wait: Wait, decision: Decision & { kind: 'wait
   queueWatch.follow(decision.position, lease);
   if (wait.pollAt === NEVER) wait.pollAt = queueWatch.pollAt(decision.position, lease);
   const { clock } = participant;
+  const readAt = Math.min(wait.pollAt, showMeAt(wait, decision.position)) as Monotonic;
   // The scale of deadlines may run ahead of the one that others are judged on: then this turn comes early, and there is another.
   const until = later(clock.now(), decision.until - clock.steady());
-  await queueWatch.waitForChange(Math.min(until, wait.pollAt, wait.giveUpAt) as Monotonic, wait.signal);
-  if (participant.clock.now() >= wait.pollAt) wait.known.fresh = false;
+  await queueWatch.waitForChange(Math.min(until, readAt, wait.giveUpAt) as Monotonic, wait.signal);
+  if (participant.clock.now() >= readAt) wait.known.fresh = false;
+}
+
+/**
+ * When the first in line has itself shown as waiting again, so that it can start on a grant: where holds are short always, and seldom where the wait is long,
+ * since another few milliseconds do not matter then.
+ */
+function showMeAt(wait: Wait, position: number): Monotonic {
+  const { known, participant } = wait;
+  const { clock, me, timings } = participant;
+  const { state, exists } = known.view ?? {};
+  const [holder, other] = state?.holders ?? [];
+  const waits = exists && findMine(state?.waiters ?? [], me) !== undefined;
+  const mayBeGranted = waits && me.policies?.direct && holder?.standing === 'holds' && !holder.ended && !other;
+  wait.firstSince = position === 0 && mayBeGranted ? (wait.firstSince ?? clock.now()) : undefined;
+  if (wait.firstSince === undefined) return NEVER;
+  if (!known.shown) return clock.now();
+  const everyMs = Math.min(Math.max(SHOWN_MS, (clock.now() - wait.firstSince) / 10), timings.durationMs / 4);
+  return later(known.shown.at, everyMs);
 }
 
 export async function pause(wait: Wait, ms: number): Promise<void> {

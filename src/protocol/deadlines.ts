@@ -20,6 +20,8 @@ export interface Deadlines {
   killBy: Monotonic;
   /** From when on another may have the lock: every process must be gone. */
   expiresAt: Monotonic;
+  /** What is kept in hand before that, in milliseconds. */
+  marginMs: number;
 }
 
 /** Of a hold whose last write that succeeded was sent at `sentAt`. */
@@ -30,6 +32,7 @@ export function deadlinesOf(sentAt: Monotonic, timings: Timings): Deadlines {
     stopBy: later(sentAt, durationMs - killBudgetMs - marginMs),
     killBy: later(sentAt, durationMs - reapMs - marginMs),
     expiresAt: later(sentAt, durationMs),
+    marginMs,
   };
 }
 
@@ -42,7 +45,7 @@ export interface StandInDeadlines {
  * When the supervisor acts in place of a guard that has not: half of the margin later than the guard itself, so that a guard that does its work is not
  * interfered with; the other half is left to the end.
  */
-export function standInFor({ stopBy, killBy }: Deadlines, { marginMs }: Timings): StandInDeadlines {
+export function standInFor({ stopBy, killBy, marginMs }: Deadlines): StandInDeadlines {
   return { terminateAt: later(stopBy, marginMs / 2), killAt: later(killBy, marginMs / 2) };
 }
 

@@ -145,6 +145,7 @@ function foreignHolder(spec: RawSpec, id: string, writtenAtServerMs: number | un
     permits: undefined,
     declines: false,
     ended: false,
+    granted: false,
     writtenAtServerMs,
   };
 }

@@ -31,6 +31,7 @@ export interface HolderText {
   durationMs: number;
   since: string | undefined;
   ended?: boolean;
+  granted?: boolean;
   /** Undefined: when its ticket says. */
   came?: number | undefined;
   policies?: Policies | undefined;
@@ -82,12 +83,14 @@ function printHolder({
   durationMs,
   since,
   ended,
+  granted,
   came,
   policies: { group, declines, weight, permits } = {},
   about,
 }: HolderText): string {
-  const policies = { weight, permits, came, group, ...(declines && { declines }), ...(ended && { ended }) };
-  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, ...policies, about: cut(about) });
+  const policies = { weight, permits, came, group, ...(declines && { declines }) };
+  const stage = { ...(ended && { ended }), ...(granted && { granted }) };
+  return JSON.stringify({ id, mark, duration: durationMs / 1000, since, ...policies, ...stage, about: cut(about) });
 }
 
 function printWaiter({
@@ -97,10 +100,10 @@ function printWaiter({
   since,
   priority,
   came,
-  policies: { group, replaces, weight, permits } = {},
+  policies: { group, replaces, weight, permits, direct } = {},
   about,
 }: WaiterText): string {
-  const policies = { weight, permits, came, group, ...(replaces && { replaces }) };
+  const policies = { weight, permits, came, group, ...(replaces && { replaces }), ...(direct && { direct }) };
   const duration = durationMs / 1000;
   return JSON.stringify({ id, mark, duration, since, ...(priority !== 0 && { priority }), ...policies, about: cut(about) });
 }

@@ -27,6 +27,7 @@ export function readHolder(key: Key, value: string): Holder {
     mark: text(fields?.mark),
     declines: fields?.declines === true,
     ended: fields?.ended === true,
+    granted: fields?.granted === true,
     writtenAtServerMs: undefined,
   };
 }
@@ -41,6 +42,7 @@ export function readWaiter(key: Key, value: string): Waiter | undefined {
     durationMs: seconds(fields?.duration),
     fingerprint: value,
     replaces: fields?.replaces === true,
+    direct: fields?.direct === true,
     stop: stopOf(key, fields?.stop),
   };
 }

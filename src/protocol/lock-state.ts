@@ -47,6 +47,8 @@ export interface Holder extends Entry {
   declines: boolean;
   /** Its work is over, and the lock stays taken for its duration all the same: nobody renews it. */
   ended: boolean;
+  /** Its predecessor has handed the lock to it, and it has not written since. */
+  granted: boolean;
   /** When it last wrote, in milliseconds since 1970 by the API server's clock; undefined if the Lease's fields are not tracked. */
   writtenAtServerMs: number | undefined;
 }
@@ -59,6 +61,8 @@ export interface Waiter extends Entry {
   fingerprint: string;
   /** It asks whoever holds the lock to stop. */
   replaces: boolean;
+  /** Whoever releases the lock may hand it to this one. */
+  direct: boolean;
   /** Somebody asks it to leave the queue. */
   stop: StopRequest | undefined;
 }

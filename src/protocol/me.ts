@@ -18,6 +18,8 @@ export interface Policies {
   weight?: number | undefined;
   /** How many permits the lock is expected to have. */
   permits?: number | undefined;
+  /** May be handed the lock by its predecessor: what runs under it can be killed without a grace. */
+  direct?: boolean | undefined;
 }
 
 /** Who I am on this lock; it never changes. The ticket is no part of it: it belongs to one wait. */

@@ -70,6 +70,17 @@ export function skipFor(
   return { kind: 'superseded', by: newer?.id ?? '', group };
 }
 
+/** The first in line, if whoever releases the lock may hand it over, and if nothing sends it away. */
+export function successorOf({ waiters, superseded, coordinated }: LockState, me: Me): Waiter | undefined {
+  const [first] = waiters.filter((waiter) => !isMe(waiter, me));
+  if (!first?.direct || first.weight !== undefined || first.durationMs === undefined || first.stop || coordinated)
+    return undefined;
+  const { group, came } = first;
+  if (group === undefined) return first;
+  const isNewest = waiters.every((other) => other.group !== group || other.came <= came);
+  return isNewest && (superseded.get(group) ?? 0) <= came ? first : undefined;
+}
+
 /** Who came last of each group that has had the lock: older ones that slept meanwhile must learn of it. */
 export function withNewest({ superseded }: LockState, group: string, came: number): ReadonlyMap<string, number> {
   const newest = new Map(superseded).set(group, Math.max(came, superseded.get(group) ?? 0));

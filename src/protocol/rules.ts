@@ -18,8 +18,8 @@ import { claim, enqueue, type Place, renewal } from './writes.ts';
 
 export type Decision =
   | { kind: 'claim'; lease: RawLease; key: Key }
-  /** My own earlier claim has come true: confirm it by one more write before anything is started. */
-  | { kind: 'confirm'; lease: RawLease; key: Key }
+  /** My own earlier claim has come true, or the lock was handed to me: `lease` confirms it, before anything is started that needs more time than a grant. */
+  | { kind: 'confirm'; lease: RawLease; holder: Holder }
   | { kind: 'enqueue'; lease: RawLease; place: Place; position: number; heldBy: Holder[] }
   /** Somebody asks me to leave the queue. */
   | { kind: 'stopped'; request: StopRequest }
@@ -48,13 +48,16 @@ export function decide(view: View, { me, ticket: known, came: knownCame, stop }:
   const room = roomFor(view, stays, me, me.policies?.weight);
   const heldBy = room > moment.now ? living(stays, moment.now) : [];
   const mine = findMine(state.holders, me);
-  if (mine?.standing === 'holds' && view.exists) {
-    // A holder of a deleted incarnation may still be running, unaware of my late claim.
-    if (heldBy.length > 0) return { kind: 'wait', until: room, position: 0, heldBy };
-    return { kind: 'confirm', key: mine.key, lease: renewal({ view, me, moment }, mine.key) };
-  }
   const waiting = findMine(state.waiters, me);
   const request = stop ?? waiting?.stop;
+  if (mine?.standing === 'holds' && view.exists) {
+    // A holder of a deleted incarnation may still be running, unaware of my late claim.
+    if (heldBy.length > 0) return request ? { kind: 'stopped', request } : { kind: 'wait', until: room, position: 0, heldBy };
+    // What I have claimed, I wanted; what was handed to me, I may not want any more.
+    const why = mine.granted ? skipFor(state, me, mine.came) : undefined;
+    if (why) return { kind: 'skipped', why };
+    return { kind: 'confirm', holder: mine, lease: renewal({ view, me, moment }, mine.key) };
+  }
   if (request) return { kind: 'stopped', request };
   const ticket = waiting?.ticket ?? mine?.ticket ?? known;
   const came = waiting?.came ?? mine?.came ?? knownCame ?? ticket;

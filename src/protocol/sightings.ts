@@ -12,6 +12,8 @@ export interface Sighting {
   at: Steady;
   /** The incarnation of the Lease that it was seen in. */
   uid: string | undefined;
+  /** The lock was handed to it before my eyes: no more than that can have happened. Else it may have written since, in a Lease that is gone. */
+  witnessed: boolean;
   /** From when on it is dead by the API server's own clock. */
   deadAt: Steady | undefined;
   holder: Holder;
@@ -52,14 +54,13 @@ export function observe(before: View | undefined, reading: Reading): View {
   const holders = new Map<Key, Sighting>();
   const wiped = (before?.state.isWritten ?? false) && !state.isWritten;
   const broken = before !== undefined && (wiped || isAnotherIncarnation(before, reading));
-  for (const holder of state.holders)
-    holders.set(holder.key, sight(broken ? undefined : before?.holders.get(holder.key), holder, state, reading));
+  for (const holder of state.holders) holders.set(holder.key, sight(broken ? undefined : before, holder, state, reading));
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
     if (!holders.has(key) && state.uid !== undefined && (wiped || sighting.uid !== state.uid)) {
       // Somebody has put another Lease in the place of this one: it is remembered as if that had been a deletion.
       const { uid } = wiped ? { uid: undefined } : sighting;
-      holders.set(key, broken ? { ...sighting, uid, at: reading.receivedAt } : sighting);
+      holders.set(key, broken ? { ...sighting, uid, at: reading.receivedAt, witnessed: false } : sighting);
     }
   }
   const someoneLeft = [...(before?.holders.keys() ?? [])].some((key) => !holders.has(key));
@@ -94,11 +95,14 @@ function isAnotherIncarnation(before: View, { exists, state }: Reading): boolean
   return exists ? before.state.uid !== undefined && before.state.uid !== state.uid : before.exists;
 }
 
-function sight(before: Sighting | undefined, holder: Holder, state: LockState, reading: Reading): Sighting {
+function sight(view: View | undefined, holder: Holder, state: LockState, reading: Reading): Sighting {
+  const before = view?.holders.get(holder.key);
   const known = before?.fingerprint === holder.fingerprint ? before : undefined;
+  const saw = view?.exists && view.state.uid === state.uid;
   return {
     fingerprint: holder.fingerprint,
     at: known?.at ?? reading.receivedAt,
+    witnessed: known?.witnessed ?? (saw === true && before === undefined),
     deadAt: undefined,
     uid: state.uid,
     holder,

@@ -97,4 +97,19 @@ function withInterval(durationMs: number, killGraceMs: number, renewEveryMs: num
 /** How long one request may take, of a participant with this lease duration. */
 export const requestTimeoutOf = (durationMs: number): number => Math.min(5000, durationMs / 6);
 
+/** For how long a lock is somebody's that it was handed to, before its own first write: a dead one costs those behind it no more. */
+const GRANT_MS = 10_000;
+
+/** For how long somebody with this lease duration has the lock by a grant alone. */
+export const grantMsOf = (durationMs: number): number => Math.min(GRANT_MS, durationMs);
+
+/** Of a hold that rests on a grant alone: what runs under it has no grace. */
+export function grantTimings({ reapMs }: Timings, leaseDurationMs: number): Timings {
+  const durationMs = grantMsOf(leaseDurationMs);
+  const requestTimeoutMs = requestTimeoutOf(durationMs);
+  const marginMs = Math.max(500, durationMs / 20);
+  const renewEveryMs = durationMs / 10; // Between two tries.
+  return { durationMs, renewEveryMs, requestTimeoutMs, marginMs, killGraceMs: 0, reapMs, killBudgetMs: reapMs };
+}
+
 const needed = (timings: Timings): number => timings.renewEveryMs + timings.durationMs - longestRenewEveryMs(timings);

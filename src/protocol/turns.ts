@@ -8,6 +8,7 @@ import { byTurn, type Holder, type Key, type LockState, type Waiter } from './lo
 import { isMe, type Me } from './me.ts';
 import { isShared, roomAt, type Stay } from './room.ts';
 import type { Sighting, View } from './sightings.ts';
+import { grantMsOf } from './timings.ts';
 
 /**
  * How long each waiter that is ahead may leave a free lock alone before the next in line takes it. Smaller robs the slow of their turn,
@@ -59,8 +60,9 @@ export function showsItselfAt(
   return Math.max(turn.firstAt, later(shown.at, me.durationMs / 4)) as Steady;
 }
 
-function expiryOf({ deadAt, at, holder }: Sighting, me: Me): Steady {
-  const durationMs = holder.durationMs ?? me.durationMs;
+function expiryOf({ deadAt, at, holder, witnessed }: Sighting, me: Me): Steady {
+  const statedMs = holder.durationMs ?? me.durationMs;
+  const durationMs = holder.granted && witnessed ? grantMsOf(statedMs) : statedMs;
   const freeAt = holder.ended ? keptUntil(at, durationMs) : othersMayTakeAt(at, durationMs);
   return Math.min(deadAt ?? Number.POSITIVE_INFINITY, freeAt) as Steady;
 }

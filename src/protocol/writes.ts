@@ -7,7 +7,7 @@ import { edit, type HolderText, keyOf } from './edit.ts';
 import { asNew, microTime, newLease, type RawLease, type RawSpec } from './lease.ts';
 import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 import { findMine, keysOfMine, type Me, type Moment } from './me.ts';
-import { olderOfGroup, withDone, withNewest } from './policies.ts';
+import { olderOfGroup, successorOf, withDone, withNewest } from './policies.ts';
 import type { View } from './sightings.ts';
 import { managerOf } from './stamps.ts';
 
@@ -73,8 +73,9 @@ export function enqueue({ view, me }: Omit<Draft, 'moment'>, { ticket, came }: P
 
 /** The next write of a holder: only the mark and the time change. A Lease that was deleted is put back as it was known. */
 export function renewal({ view: { state, exists }, me, moment }: Draft, key: Key): RawLease {
-  const { since = state.lease.spec?.acquireTime, came = 0 } = findMine(state.holders, me) ?? {};
-  const lease = edit(state.lease, {
+  const { since = state.lease.spec?.acquireTime, came = 0, granted } = findMine(state.holders, me) ?? {};
+  // Whoever handed it the lock did not know its labels.
+  const lease = edit(granted ? labelled(state.lease, me) : state.lease, {
     holders: { [key]: holderText(me, moment, { since, came: cameOf(Number.parseInt(key, 10), came) }) },
     // A claim may have come true late, over a Lease that was put back meanwhile.
     waiters: removed(keysOfMine(state.waiters, me)),
@@ -89,11 +90,14 @@ export interface Remains {
   succeeded: boolean;
 }
 
-/** The document without me, as holder or as waiter; undefined if nothing of mine is in it, or only what is to remain. */
+/**
+ * The document without me, as holder or as waiter; undefined if nothing of mine is in it, or only what is to remain. If that leaves the lock free, it is
+ * handed to the first in line.
+ */
 export function withoutMe(
   state: LockState,
   me: Me,
-  wall: Date,
+  { wall, mark }: Pick<Moment, 'wall' | 'mark'>,
   { keepMs, succeeded }: Remains = { keepMs: 0, succeeded: false },
 ): { lease: RawLease; asHolder: boolean } | undefined {
   const mine = findMine(state.holders, me);
@@ -104,19 +108,41 @@ export function withoutMe(
   const { once } = me.policies ?? {};
   const others = mine ? othersOf(state, mine.key) : [];
   const asked = state.stop?.holder === mine?.key || state.stop?.holder === me.id;
+  const successor = asHolder && !kept && others.length === 0 ? successorOf(state, me) : undefined;
   const lease = edit(state.lease, {
-    holders: mine ? { [mine.key]: kept && { ...mine, ...kept, came: cameOf(mine.ticket, mine.came), ended: true } } : {},
-    waiters: removed([...waiting, ...state.unreadable]),
+    holders: {
+      ...(mine && { [mine.key]: kept && { ...mine, ...kept, came: cameOf(mine.ticket, mine.came), ended: true } }),
+      ...(successor && { [successor.key]: grantText(successor, { wall, mark }) }),
+    },
+    waiters: removed([...waiting, ...state.unreadable, ...(successor ? [successor.key] : [])]),
     ...(asHolder && {
       lock: {
         ...((others.length === 0 || asked) && { stop: undefined }),
         ...(succeeded && once !== undefined && { done: withDone(state, once) }),
+        ...(successor?.group !== undefined && { superseded: withNewest(state, successor.group, successor.came) }),
       },
       spec: kept ? heldSpec(kept, { wall }, state.lease.spec, others) : leftSpec(others, state.lease.spec, wall),
     }),
+    ...(successor && { spec: grantedSpec(state, successor, { wall, legacyExpiry: me.legacyExpiry }) }),
   });
   return { lease, asHolder };
 }
+
+/** The entry of whom the lock is handed to, until it writes one itself. */
+function grantText(successor: Waiter, { wall, mark }: Pick<Moment, 'wall' | 'mark'>): HolderText {
+  const { id, durationMs = 0, ticket, came, group, about } = successor;
+  return { id, mark, durationMs, since: microTime(wall), came: cameOf(ticket, came), granted: true, policies: { group }, about };
+}
+
+const grantedSpec = (
+  state: LockState,
+  { id, durationMs = 0 }: Waiter,
+  { wall, legacyExpiry }: { wall: Date; legacyExpiry: boolean },
+): RawSpec => ({
+  ...heldSpec({ id, durationMs, legacyExpiry }, { wall }, undefined, []),
+  acquireTime: microTime(wall),
+  leaseTransitions: state.transitions + 1,
+});
 
 /** What is known of a Lease that has never existed. */
 export function absentLease(me: Me): RawLease {
@@ -142,9 +168,12 @@ function tracked(lease: RawLease, me: Me, { wall }: Moment): RawLease {
 }
 
 function baseOf({ exists, state }: Draft['view'], me: Me): RawLease {
-  const lease = exists ? state.lease : asNew(state.lease);
-  if (!me.labels) return lease;
-  return { ...lease, metadata: { ...lease.metadata, labels: { ...lease.metadata.labels, ...me.labels } } };
+  return labelled(exists ? state.lease : asNew(state.lease), me);
+}
+
+function labelled(lease: RawLease, { labels }: Me): RawLease {
+  if (!labels) return lease;
+  return { ...lease, metadata: { ...lease.metadata, labels: { ...lease.metadata.labels, ...labels } } };
 }
 
 function holderText(me: Me, { mark }: Moment, { since, came }: Pick<HolderText, 'since' | 'came'>): HolderText {
@@ -160,7 +189,12 @@ const othersOf = ({ holders }: LockState, key: Key): Holder[] =>
   holders.filter((holder) => holder.standing === 'holds' && holder.key !== key);
 
 /** Clients of other kinds see one holder, whose lease ends with the longest. */
-function heldSpec(me: Me, { wall }: Pick<Moment, 'wall'>, before: RawSpec | undefined, others: readonly Holder[]): RawSpec {
+function heldSpec(
+  me: Pick<Me, 'id' | 'durationMs' | 'legacyExpiry'>,
+  { wall }: Pick<Moment, 'wall'>,
+  before: RawSpec | undefined,
+  others: readonly Holder[],
+): RawSpec {
   const durationMs = Math.max(me.durationMs, longestOf(others));
   const holderIdentity = namedOf(others, before) ?? me.id;
   const written = wall.getTime() + (me.legacyExpiry ? durationMs : 0);

@@ -29,6 +29,7 @@ const holder = (more: Partial<Holder>): Holder => ({
   group: undefined,
   declines: false,
   ended: false,
+  granted: false,
   weight: undefined,
   permits: undefined,
   writtenAtServerMs: undefined,

@@ -180,7 +180,7 @@ test('of twenty keys and groups the newest are kept', () => {
   const lock = { done: many.map(String), superseded: Object.fromEntries(many.map((came) => [`g${came}`, came])) };
   const state = stateOf({ holder: 'me', lock });
   const mine = { ...me, policies: { once: '26', group: '__proto__' } };
-  const left = withoutMe(state, mine, new Date(0), { keepMs: 0, succeeded: true });
+  const left = withoutMe(state, mine, { wall: new Date(0), mark: 'x' }, { keepMs: 0, succeeded: true });
   const lockOf = (lease: RawLease | undefined) =>
     JSON.parse(lease?.metadata.annotations?.['lease-lock.nullplatform.com/lock'] ?? '');
   assert.deepEqual(lockOf(left?.lease).done, many.slice(6).concat(26).map(String));

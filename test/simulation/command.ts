@@ -10,7 +10,7 @@ export interface Command {
   stop(why: string): void;
   onStopping(happen: () => void): void;
   /** The supervisor hears of a renewal. */
-  heard(stopBy: number): void;
+  heard(killBy: number): void;
   endedByItself(): boolean;
   /** Its guard is gone. */
   orphan(diesToo: boolean): void;
@@ -21,7 +21,7 @@ interface CommandOptions {
   random: Random;
   author: Author;
   times: Timings;
-  stopBy: number;
+  killBy: number;
   has(fault: string): boolean;
   onReaped(): void;
 }
@@ -43,7 +43,7 @@ class SimulatedCommand implements Command {
     const { world } = around;
     this.#around = around;
     this.#options = options;
-    this.#deadline = options.stopBy + times.killGraceMs;
+    this.#deadline = options.killBy;
     this.#watch();
     const work = random.chance(0.15) ? random.about(times.durationMs * 3) : random.about(times.durationMs / 4);
     world.at(world.now() + work, () => this.#work());
@@ -64,8 +64,8 @@ class SimulatedCommand implements Command {
     this.#tell = happen;
   }
 
-  heard(stopBy: number): void {
-    this.#deadline = stopBy + this.#options.times.killGraceMs;
+  heard(killBy: number): void {
+    this.#deadline = killBy;
     this.#watch();
   }
 

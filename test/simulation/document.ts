@@ -20,6 +20,12 @@ export interface Entry {
   permits: number;
   /** Its work is over, and the lock stays taken. */
   ended: boolean;
+  /** The lock was handed to it, and it has not written since. */
+  granted: boolean;
+  /** The lock may be handed to it. */
+  direct: boolean;
+  /** It is asked to leave the queue. */
+  dismissed: boolean;
   text: string;
 }
 
@@ -77,6 +83,9 @@ function add(list: Entry[], key: string, text: string): void {
     weight: numberOf(fields.weight) >= 1 ? numberOf(fields.weight) : undefined,
     permits: numberOf(fields.permits),
     ended: fields.ended === true,
+    granted: fields.granted === true,
+    direct: fields.direct === true,
+    dismissed: fields.stop !== undefined,
     text,
   });
 }

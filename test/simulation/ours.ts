@@ -12,7 +12,7 @@ import { type Command, newCommand } from './command.ts';
 import type { Author } from './history.ts';
 import type { Process } from './process.ts';
 import type { Random } from './random.ts';
-import { wordsOf } from './story.ts';
+import { outcomeOf, wordsOf } from './story.ts';
 
 /** The code under test, or a broken copy of it. */
 export interface Source {
@@ -24,6 +24,8 @@ export interface Source {
 /** How a guard may go wrong, for the mutants. */
 export interface Conduct {
   releaseBeforeReaping?: boolean;
+  /** What was started on a grant is given its grace all the same. */
+  graceOnGrant?: boolean;
   twist?: ClientOptions['twist'];
 }
 
@@ -58,6 +60,7 @@ class OneOfOurs implements Ours {
   readonly #options: OursOptions;
   readonly #participant: Participant;
   readonly #timeoutMs: number | undefined;
+  readonly #killable: boolean;
   readonly #giveUp = new AbortController();
   #command: Command | undefined;
   #state: ReturnType<Ours['state']> = 'waiting';
@@ -73,6 +76,7 @@ class OneOfOurs implements Ours {
     this.author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels, policies };
     this.#participant = this.#newParticipant(times);
     this.#timeoutMs = this.#pickPatience();
+    this.#killable = has('direct') && random.chance(0.8);
     this.done = this.#live().then(
       () => {
         this.#state = 'over';
@@ -185,7 +189,7 @@ class OneOfOurs implements Ours {
       listen(world.now(), { type: 'lost', author, reason: event.reason, calmForMs });
     }
     if (event.type === 'stop-requested') listen(world.now(), { type: 'stopping', author, kind: event.request.kind });
-    if (event.type === 'renewed') this.#command?.heard(event.deadlines.stopBy);
+    if (event.type === 'renewed') this.#command?.heard(event.deadlines.killBy);
   }
 
   async #live(): Promise<void> {
@@ -196,14 +200,9 @@ class OneOfOurs implements Ours {
     listen(world.now(), { type: 'queued', author, patient, oneTry: timeoutMs === 0 });
     const onEvent: Emit = (event) => this.#onEvent(event);
     const { source } = this.#options;
-    const acquisition = await source.acquire(this.#participant, { timeoutMs, signal: this.#giveUp.signal, onEvent });
-    const outcome =
-      acquisition.kind === 'refused' || acquisition.kind === 'unreachable'
-        ? `${acquisition.kind}: ${acquisition.message}`
-        : acquisition.kind === 'skipped'
-          ? `skipped: ${acquisition.why.kind}`
-          : acquisition.kind;
-    listen(world.now(), { type: 'unqueued', author, outcome, patient });
+    const request = { timeoutMs, signal: this.#giveUp.signal, onEvent, killable: this.#killable };
+    const acquisition = await source.acquire(this.#participant, request);
+    listen(world.now(), { type: 'unqueued', author, outcome: outcomeOf(acquisition), patient });
     if (acquisition.kind !== 'held') return;
     this.#state = 'holding';
     await this.#guard(acquisition.lock);
@@ -224,8 +223,17 @@ class OneOfOurs implements Ours {
     const { promise, resolve } = Promise.withResolvers<void>();
     listen(world.now(), { type: 'started', author, token: lock.token });
     const { timings: times } = this.#participant;
-    const { stopBy } = lock.deadlines();
-    const running = newCommand(this.#around, { process, random, author, times, has, stopBy, onReaped: resolve });
+    const { killBy } = lock.deadlines();
+    const granted = killBy === lock.deadlines().stopBy && conduct.graceOnGrant ? times.killGraceMs : 0;
+    const running = newCommand(this.#around, {
+      process,
+      random,
+      author,
+      times,
+      has,
+      killBy: killBy + granted,
+      onReaped: resolve,
+    });
     this.#command = running;
     lock.lost.addEventListener('abort', () => running.stop('the lock was lost'), { once: true });
     lock.stopRequested.addEventListener('abort', () => running.stop('it was asked to stop'), { once: true });

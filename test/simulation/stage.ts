@@ -34,7 +34,7 @@ export interface Life {
 }
 
 /** Nothing of these can keep anybody else from being punctual. */
-const HARMLESS = ['crash', 'impatience', 'priority', 'idle'];
+const HARMLESS = ['direct', 'crash', 'impatience', 'priority', 'idle'];
 
 export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefined): Stage {
   const world = newWorld();

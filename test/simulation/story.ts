@@ -1,5 +1,5 @@
 /** The last events of a run in words: kept as they come, told only when something went wrong. */
-import type { LockEvent } from '../../src/lock/index.ts';
+import type { Acquisition, LockEvent } from '../../src/lock/index.ts';
 import type { Violation } from './checker/index.ts';
 import { kindOf } from './checker/writes.ts';
 import { docOf, type Entry } from './document.ts';
@@ -99,3 +99,9 @@ export function wordsOf(event: LockEvent): string {
 
 /** `*2` where it shares the lock, and takes two permits. */
 const shown = ({ key, weight }: Entry): string => (weight === undefined ? key : `${key}*${weight}`);
+
+/** How a wait has ended, for the checker and for people. */
+export function outcomeOf(acquisition: Acquisition): string {
+  if (acquisition.kind === 'refused' || acquisition.kind === 'unreachable') return `${acquisition.kind}: ${acquisition.message}`;
+  return acquisition.kind === 'skipped' ? `skipped: ${acquisition.why.kind}` : acquisition.kind;
+}

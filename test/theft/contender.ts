@@ -50,7 +50,7 @@ export async function contend(t: TestContext, place: Place, options: ContenderOp
   });
   const get: Contender['acquire'] = async (request = {}) => {
     const signal = request.signal ? AbortSignal.any([request.signal, over.signal]) : over.signal;
-    const acquisition = await acquire(participant, { onEvent, ...request, signal });
+    const acquisition = await acquire(participant, { onEvent, killable: true, ...request, signal });
     if (acquisition.kind === 'held') over.signal.addEventListener('abort', acquisition.lock.abandon);
     return acquisition;
   };

@@ -2,7 +2,7 @@
  * What the checker knows of a run, from everything that came true: the document, who has the lock, who runs, who waits, and when things last changed.
  * The rooms beside this file judge by it, and it judges nothing.
  */
-import type { Doc } from '../document.ts';
+import type { Doc, Entry } from '../document.ts';
 import type { Author, Deed, Sent } from '../history.ts';
 import { type Conditions, newConditions } from './conditions.ts';
 import { type Ghosts, newGhosts } from './ghosts.ts';
@@ -36,6 +36,8 @@ export interface Hold {
   durationMs: number;
   /** It shares the lock; undefined: it needs it alone. */
   weight: number | undefined;
+  /** It rests on what somebody else has written. */
+  granted: boolean;
   /** The most permits that the lock has had since it claimed. */
   permits: number;
   /** When its last write came true, and the latest send of one that did, by its own clock. */
@@ -115,6 +117,8 @@ export interface Landed {
   after: Doc | undefined;
   sent: Sent | undefined;
   deed: Deed | undefined;
+  /** To whom the lock was handed by it. */
+  handed: readonly Entry[];
 }
 
 /** One that left a Lease. */

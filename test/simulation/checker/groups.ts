@@ -15,7 +15,11 @@ export function newGroups({ violate }: Facts): Groups {
   const claimed = new Map<string, number>();
   return {
     cameOf: ({ nonce }) => came.get(nonce),
-    landed(at, { author, kind, before, after }) {
+    landed(at, { author, kind, before, after, handed }) {
+      for (const entry of handed) {
+        came.set(entry.nonce, entry.came);
+        if (entry.group !== undefined) claimed.set(entry.group, Math.max(entry.came, claimed.get(entry.group) ?? 0));
+      }
       const group = author.policies?.group;
       const mine = after && [...after.waiters, ...after.holders].find(({ nonce }) => nonce === author.nonce);
       if (!mine || (kind !== 'claim' && kind !== 'enqueue')) return;

@@ -1,6 +1,7 @@
 /** Those who have the lock: who they are, and that nobody takes it from them. Invariants 1 and 7 of docs/protocol.md, where they are decided. */
 import { type Doc, isAgreed, permitsIn } from '../document.ts';
 import { type Facts, type Hold, type Landed, type LandedWrite, mayStandTogether, tellsOf } from './facts.ts';
+import { grantMs } from './grants.ts';
 
 /** Nobody takes what was renewed less than its duration ago. */
 export function judgeClaim(facts: Facts, at: number, { author, kind, before, after, sent }: LandedWrite): void {
@@ -57,13 +58,39 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
   forgetOver(facts, at, landed);
 }
 
-function recordOurs(facts: Facts, at: number, { author, kind, after, sent }: LandedWrite): void {
+/** Whom it is handed to has it from now on, whether it knows or not; once it has written itself, it goes by that. */
+function recordGrant(facts: Facts, at: number, { after, handed }: LandedWrite): void {
+  const { holds, running, sights, waiting } = facts;
+  for (const { key, nonce, durationMs } of handed) {
+    const author = waiting.get(nonce)?.author;
+    // It has gone, and what it had with an entry that others have put back is over.
+    if (!author && !running.has(nonce)) holds.delete(nonce);
+    if (!author) continue;
+    sights.forget(author);
+    holds.set(nonce, {
+      author,
+      key,
+      claimVersion: after.version,
+      durationMs: grantMs(durationMs),
+      weight: undefined,
+      granted: true,
+      permits: permitsIn(after) ?? Number.POSITIVE_INFINITY,
+      ...{ landedAt: at, claimedAt: at, sentTime: at, sentLocal: Number.NaN },
+      ...{ forced: false, deleted: false, over: bereft(facts), cleared: false },
+    });
+  }
+}
+
+function recordOurs(facts: Facts, at: number, write: LandedWrite): void {
+  const { author, kind, after, sent } = write;
   const { holds, kept, running, sights } = facts;
   if (kind === 'release' || kind === 'keep' || kind === 'leave') holds.delete(author.nonce);
   if (kind === 'keep') kept.set(author.nonce, at);
+  recordGrant(facts, at, write);
   const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
   if (!mine || (kind !== 'claim' && kind !== 'renew')) return;
-  const hold = holds.get(author.nonce);
+  const known = holds.get(author.nonce);
+  const hold = known?.granted ? { ...known, sentLocal: Number.NEGATIVE_INFINITY } : known;
   // What was seen of an earlier claim, that it may never have known of, says nothing of this one; of one that it puts back, it does.
   if (kind === 'claim' && !running.has(author.nonce)) sights.forget(author);
   holds.set(author.nonce, {
@@ -73,6 +100,7 @@ function recordOurs(facts: Facts, at: number, { author, kind, after, sent }: Lan
     claimVersion: kind === 'renew' && hold ? hold.claimVersion : after.version,
     durationMs: author.durationMs,
     weight: author.policies?.weight,
+    granted: false,
     permits: Math.max(hold?.permits ?? 0, permitsIn(after) ?? author.policies?.permits ?? Number.POSITIVE_INFINITY),
     landedAt: at,
     claimedAt: kind === 'claim' ? at : (hold?.claimedAt ?? at),
@@ -100,6 +128,7 @@ function recordForeign(facts: Facts, at: number, { author, before, after }: Land
     claimVersion: after.version,
     durationMs: (after.lease.spec?.leaseDurationSeconds ?? 0) * 1000,
     weight: undefined,
+    granted: false,
     permits: 1,
     landedAt: at,
     claimedAt: at,

@@ -8,6 +8,7 @@ import { judgeChanges } from './changes.ts';
 import { newDismissals } from './dismissals.ts';
 import { newExits } from './exits.ts';
 import { type CheckerOptions, date, type Facts, type Landed, newFacts, type Violation } from './facts.ts';
+import { judgeGrant } from './grants.ts';
 import { newGroups } from './groups.ts';
 import { judgeClaim, recordHolds } from './holds.ts';
 import { newIntervals } from './intervals.ts';
@@ -21,7 +22,7 @@ import { newRestores } from './restores.ts';
 import { newSkips } from './skips.ts';
 import { newStops } from './stops.ts';
 import { sweep } from './sweep.ts';
-import { kindOf } from './writes.ts';
+import { handedIn, kindOf } from './writes.ts';
 
 export type { CheckerOptions, Violation } from './facts.ts';
 
@@ -176,6 +177,7 @@ function commit(
     exits.landed(at, { ...landed, after });
     judgeClaim(facts, at, { ...landed, after });
     judgeQueue(facts, at, { ...landed, after });
+    judgeGrant(facts, at, { ...landed, after });
   }
   if (landed.deed === 'restore') {
     facts.restoredAt = at;
@@ -197,5 +199,6 @@ function commit(
 function landedOf({ author, before, after, sent, deed }: Occurrence & { type: 'commit' }): Landed {
   const was = before && docOf(before);
   const is = after && docOf(after);
-  return { author, before: was, after: is, sent, deed, kind: is && author.kind === 'ours' ? kindOf(author, was, is) : undefined };
+  const kind = is && author.kind === 'ours' ? kindOf(author, was, is) : undefined;
+  return { author, before: was, after: is, sent, deed, kind, handed: kind === 'release' && is ? handedIn(was, is) : [] };
 }

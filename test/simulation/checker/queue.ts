@@ -11,6 +11,7 @@ import {
   WATCHED_PLACES,
   type Waiting,
 } from './facts.ts';
+import { grantMs } from './grants.ts';
 import { isOlder } from './groups.ts';
 import { holderKeys } from './writes.ts';
 
@@ -145,12 +146,17 @@ function windows({ standing, conditions, options, violate }: Facts, at: number, 
 }
 
 /** Invariant 4, to the second, where nothing but vanishing participants gets in the way. */
-function pace({ options, waiting, freedAt, lastArrivalAt, violate }: Facts, at: number, { author, before, place }: Claim): void {
+function pace(facts: Facts, at: number, { author, before, place }: Claim): void {
+  const { options, waiting, freedAt, changedAt, lastArrivalAt, violate } = facts;
   const me = waiting.get(author.nonce);
-  if (!options.gentle || !me || !isFree(before)) return;
+  // Who saw the lock handed to one that is dead waits for no more than a grant; newcomers don't know how old that is.
+  const granted = before.holders.find((entry) => entry.granted);
+  const waited = granted !== undefined && me !== undefined && me.watchesSince < changedAt;
+  if (!options.gentle || !me || !(isFree(before) || waited)) return;
   const ahead = before.waiters.filter((entry) => isAhead(entry, place)).length;
-  const since = Math.max(freedAt, lastArrivalAt, me.since);
-  if (at - since <= ahead * CLAIM_WINDOW_MS * 1.05 + 1000) return;
+  const graceMs = granted ? grantMs(granted.durationMs) + 2000 : 0;
+  const since = Math.max(granted ? changedAt : freedAt, lastArrivalAt, me.since);
+  if (at - since <= (graceMs + ahead * CLAIM_WINDOW_MS) * 1.05 + 1000) return;
   violate(
     at,
     'a free lock is claimed in time',

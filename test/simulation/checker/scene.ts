@@ -89,7 +89,7 @@ class PlayedScene implements Scene {
   }
 
   leave({ author, me }: Actor): void {
-    const without = withoutMe(this.#view(me).state, me, this.#moment().wall);
+    const without = withoutMe(this.#view(me).state, me, this.#moment());
     if (without) this.#put(author, without.lease);
   }
 

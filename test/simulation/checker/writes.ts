@@ -2,7 +2,7 @@
  * What one write of ours changed, held against what such a write may change: a part of the checker that looks at two documents and at
  * nothing else.
  */
-import { type Doc, isAgreed, isAhead, LOCK, PREFIX, permitsIn } from '../document.ts';
+import { type Doc, type Entry, isAgreed, isAhead, LOCK, PREFIX, permitsIn } from '../document.ts';
 import type { Author } from '../history.ts';
 import { isOlder } from './groups.ts';
 
@@ -22,6 +22,10 @@ export function kindOf({ id, nonce }: Author, before: Doc | undefined, after: Do
   if (held.length > 0 && own(after).length === 0) return 'release';
   return after.waiters.some((entry) => entry.nonce === nonce) ? 'enqueue' : 'leave';
 }
+
+/** To whom a release hands the lock. */
+export const handedIn = (before: Doc | undefined, after: Doc): Entry[] =>
+  after.holders.filter(({ granted, key }) => granted && !before?.holders.some((entry) => entry.key === key));
 
 export interface CheckedWrite {
   author: Author;
@@ -51,7 +55,9 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   const { annotations: a2, managedFields: m2, resourceVersion: r2, labels: l2, ...metadata2 } = after.lease.metadata;
   void [a1, a2, m1, m2, r1, r2];
   if (JSON.stringify(metadata1) !== JSON.stringify(metadata2)) wrong.push('changed metadata');
-  const labels = { ...l1, ...((kind === 'claim' || kind === 'enqueue') && author.labels) };
+  // Whom the lock was handed to brings its labels with its first write.
+  const isFirst = before.holders.some(({ nonce, granted }) => granted && nonce === author.nonce);
+  const labels = { ...l1, ...((kind === 'claim' || kind === 'enqueue' || (kind === 'renew' && isFirst)) && author.labels) };
   if (JSON.stringify(labels) !== JSON.stringify(l2 ?? {})) wrong.push('changed labels');
   return wrong;
 }
@@ -65,6 +71,8 @@ function arrivalOf({ holders }: Doc, { nonce }: Author): string | undefined {
 function mayChange(name: string, { author, kind, before, after, priority }: CheckedWrite, ticket: number): boolean {
   if (name === LOCK) return true;
   // Whether those were over that a claim takes out, is judged with the claim.
+  if (kind === 'release' && handedIn(before, after).some(({ key }) => [PREFIX.holder + key, PREFIX.waiter + key].includes(name)))
+    return true;
   if (name.startsWith(PREFIX.holder))
     return (kind === 'claim' && after.annotations[name] === undefined) || name.endsWith(`-${author.nonce}`);
   if (!name.startsWith(PREFIX.waiter)) return false;
@@ -85,11 +93,12 @@ function lockChanges(author: Author, kind: WriteKind, before: Doc, after: Doc): 
   const wrong: string[] = [];
   if (JSON.stringify(rest1) !== JSON.stringify(rest2)) wrong.push('changed unknown fields of the lock annotation');
   if (isTicket(n1) && Number(n2 ?? 0) < n1) wrong.push(`set the next ticket back from ${n1} to ${n2}`);
-  const mayRecord = kind === 'claim' && author.policies?.group !== undefined;
+  const handed = kind === 'release' ? handedIn(before, after) : [];
+  const mayRecord = (kind === 'claim' && author.policies?.group !== undefined) || handed.some(({ group }) => group !== undefined);
   if (!mayRecord && JSON.stringify(u1) !== JSON.stringify(u2)) wrong.push('changed who came last of a group');
   if (p1 !== p2 && !(kind === 'claim' && p1 === undefined && p2 === (permitsIn(before) ?? author.policies?.permits)))
     wrong.push('changed the permits');
-  const others = after.holders.some(({ nonce }) => nonce !== author.nonce);
+  const others = after.holders.some((entry) => entry.nonce !== author.nonce && !handed.includes(entry));
   const ends = (kind === 'claim' || kind === 'release' || kind === 'keep') && (!others || concerns(s1, before, author));
   if (!ends && JSON.stringify(s1) !== JSON.stringify(s2)) wrong.push('changed the stop request');
   if (ends && s2 !== undefined) wrong.push('left a stop request behind');
@@ -120,11 +129,15 @@ function specChanges(author: Author, kind: WriteKind, was: Doc, { lease: after, 
   const wrong: string[] = [];
   const one = before.spec ?? {};
   const two = after.spec ?? {};
+  const handed = kind === 'release' ? handedIn(was, { lease: after, named, holders } as Doc) : [];
+  const may = handed.length > 0 ? OURS.claim : OURS[kind];
   for (const field of new Set([...Object.keys(one), ...Object.keys(two)])) {
-    if (!OURS[kind].includes(field) && JSON.stringify(one[field]) !== JSON.stringify(two[field]))
-      wrong.push(`changed spec.${field}`);
+    if (!may.includes(field) && JSON.stringify(one[field]) !== JSON.stringify(two[field])) wrong.push(`changed spec.${field}`);
   }
-  if (kind === 'claim' && two.leaseTransitions !== (one.leaseTransitions ?? 0) + 1) wrong.push('did not count the transition');
+  if ((kind === 'claim' || handed.length > 0) && two.leaseTransitions !== (one.leaseTransitions ?? 0) + 1)
+    wrong.push('did not count the transition');
+  if (handed.some(({ durationMs }) => durationMs !== (two.leaseDurationSeconds ?? 0) * 1000))
+    wrong.push('wrote a wrong duration');
   if (kind === 'release' && (holders.length > 0 ? !holders.some(({ id }) => id === named) : named !== ''))
     wrong.push('left its name behind');
   if (kind !== 'enqueue' && kind !== 'leave' && !/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(two.renewTime ?? ''))

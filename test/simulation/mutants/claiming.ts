@@ -5,7 +5,7 @@ export const CLAIMING: readonly Mutant[] = [
   {
     name: 'claim-dated-by-reply',
     breaks: 'a claim counts from its answer, not from its send',
-    edits: [['lock/acquire.ts', 'key: decision.key, sentAt, news }', 'key: decision.key, sentAt: clock.now(), news }']],
+    edits: [['lock/acquire.ts', '{ key, sentAt: sent.at }', '{ key, sentAt: clock.now() }']],
     profile: 'outages',
     seed: 87,
   },
@@ -42,8 +42,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'protocol/turns.ts',
-        'const durationMs = holder.durationMs ?? me.durationMs;',
-        'const durationMs = holder ? me.durationMs : 0;',
+        'const statedMs = holder.durationMs ?? me.durationMs;',
+        'const statedMs = holder ? me.durationMs : 0;',
       ],
     ],
     profile: 'electors',
@@ -55,8 +55,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        "if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');\n  const refused = onAnswer(wait, answer);",
-        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await onSetback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? onAnswer(wait, answer) : undefined;",
+        "if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');\n  const refused = onAnswer(wait, answer, sent);",
+        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await onSetback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? onAnswer(wait, answer, sent) : undefined;",
       ],
     ],
     profile: 'network',
@@ -68,8 +68,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        '      return await claim(wait, decision, moment.mark);',
-        "      if (decision.kind === 'confirm') return { kind: 'held', lock: hold(participant, { state: known.view.state, key: decision.key, sentAt: participant.clock.now(), news: [] }, wait.emit) };\n      return await claim(wait, decision, moment.mark);",
+        '?? (await confirm(wait, decision, moment.mark))',
+        '?? begin(wait, { key: decision.holder.key, sentAt: participant.clock.now() })',
       ],
     ],
     profile: 'network',
@@ -85,7 +85,13 @@ export const CLAIMING: readonly Mutant[] = [
   {
     name: 'late-reply-believed',
     breaks: 'a claim is started on however late its answer comes',
-    edits: [['lock/acquire.ts', ' || clock.now() >= stopBy) return undefined;', ' || stopBy < 0) return undefined;']],
+    edits: [
+      [
+        'lock/acquire.ts',
+        ' || clock.now() >= deadlinesOf(sent.at, timings).stopBy) return',
+        ' || timings.durationMs < 0) return',
+      ],
+    ],
     profile: 'stalls',
     seed: 2,
   },
@@ -158,11 +164,7 @@ export const CLAIMING: readonly Mutant[] = [
     breaks: 'others are judged by whichever clock is further ahead',
     edits: [
       ['lock/participant.ts', 'now: clock.steady(), wall', 'now: clock.now() as never, wall'],
-      [
-        'lock/acquire.ts',
-        'receivedAt: clock.steady() });\n}\n\n/** Takes in the hints',
-        'receivedAt: clock.now() as never });\n}\n\n/** Takes in the hints',
-      ],
+      ['lock/acquire.ts', 'receivedAt: clock.steady() });', 'receivedAt: clock.now() as never });'],
       [
         'lock/queue-watch.ts',
         'hints.push({ event, receivedAt: clock.steady() });',
@@ -175,7 +177,9 @@ export const CLAIMING: readonly Mutant[] = [
   {
     name: 'transition-not-counted',
     breaks: 'a claim does not count the transition',
-    edits: [['protocol/writes.ts', 'leaseTransitions: state.transitions + 1,', 'leaseTransitions: state.transitions,']],
+    edits: [
+      ['protocol/writes.ts', 'leaseTransitions: state.transitions + 1,\n    },', 'leaseTransitions: state.transitions,\n    },'],
+    ],
     profile: 'gentle',
     seed: 1,
   },

@@ -43,10 +43,10 @@ export const DELETIONS: readonly Mutant[] = [
     name: 'stale-sighting-over-deletion',
     breaks: 'after a deletion, a holder is still dated by when I last saw it',
     edits: [
-      ['protocol/sightings.ts', 'broken ? undefined : before?.holders.get(holder.key)', 'before?.holders.get(holder.key)'],
+      ['protocol/sightings.ts', 'sight(broken ? undefined : before, holder', 'sight(before, holder'],
       [
         'protocol/sightings.ts',
-        'broken ? { ...sighting, uid, at: reading.receivedAt } : sighting',
+        'broken ? { ...sighting, uid, at: reading.receivedAt, witnessed: false } : sighting',
         'broken ? { ...sighting, uid } : sighting',
       ],
     ],

@@ -19,7 +19,10 @@ export const HOLDING: readonly Mutant[] = [
   {
     name: 'no-kill-budget',
     breaks: 'stopping the command begins when it should have ended',
-    edits: [['protocol/deadlines.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs']],
+    edits: [
+      ['protocol/deadlines.ts', 'durationMs - killBudgetMs - marginMs', 'durationMs - marginMs + 0 * killBudgetMs'],
+      ['protocol/deadlines.ts', 'durationMs - reapMs - marginMs', 'durationMs + 0 * reapMs'],
+    ],
     profile: 'network',
     seed: 11,
   },
@@ -56,7 +59,7 @@ export const HOLDING: readonly Mutant[] = [
     edits: [
       [
         'lock/renew.ts',
-        'return known.sentAt === sentAt ? undefined : retryLater(held, answer);',
+        'return requests.attempts.has(moment.mark) ? retryLater(held, answer) : undefined;',
         'return onRenewed(held, sentAt);',
       ],
     ],

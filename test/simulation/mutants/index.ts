@@ -6,6 +6,7 @@ import type { Conduct } from '../ours.ts';
 import { CLAIMING } from './claiming.ts';
 import { DELETIONS } from './deletions.ts';
 import { DOCUMENTS } from './documents.ts';
+import { GRANTING } from './granting.ts';
 import { HOLDING } from './holding.ts';
 import { POLICIES } from './policies.ts';
 import { QUEUEING } from './queueing.ts';
@@ -26,6 +27,7 @@ export interface Mutant {
 export const MUTANTS: readonly Mutant[] = [
   ...CLAIMING,
   ...HOLDING,
+  ...GRANTING,
   ...QUEUEING,
   ...POLICIES,
   ...SHARING,

@@ -5,7 +5,7 @@ export const POLICIES: readonly Mutant[] = [
   {
     name: 'supersede-ignored',
     breaks: 'a waiter stays, whoever of its group has come',
-    edits: [['protocol/rules.ts', "if (why) return { kind: 'skipped', why };", '']],
+    edits: [['protocol/rules.ts', "if (why) return { kind: 'skipped', why };\n  const misfit", 'const misfit']],
     profile: 'replaced',
     seed: 2,
   },

@@ -20,6 +20,8 @@ export interface Cast {
   /** It may be gone at any time. */
   mortal?: boolean;
   watches?: boolean;
+  /** The lock may be handed to it. */
+  direct?: boolean;
 }
 
 /** Lets it want the lock; an error is told to the checker. */
@@ -37,13 +39,13 @@ export function enter(board: Board, cast: Cast, source: Source): void {
     board.listen(board.now(), { type: 'troubled', author, source: 'request', by: 'a small world', lasting: true });
     const command = newCommand(board, { author, participant, cast, life });
     const onEvent = (event: LockEvent) => {
-      if (event.type === 'renewed') command.heard(event.deadlines.stopBy);
+      if (event.type === 'renewed') command.heard(event.deadlines.killBy);
       if (event.type === 'released' || event.type === 'left-queue')
         board.listen(board.now(), { type: 'said', author, what: event.type });
       else if (event.type === 'release-failed') board.listen(board.now(), { type: 'said', author, what: 'could-not-leave' });
       else if (event.type === 'lost') board.listen(board.now(), { type: 'lost', author, reason: event.reason });
     };
-    const acquisition = await source.acquire(participant, { onEvent });
+    const acquisition = await source.acquire(participant, { onEvent, killable: cast.direct });
     board.listen(board.now(), { type: 'unqueued', author, outcome: acquisition.kind });
     if (acquisition.kind !== 'held') return;
     await command.run(acquisition.lock);
@@ -213,18 +215,18 @@ function newCommand(board: Board, { author, participant, cast, life }: CommandMa
   };
   const within = (ms: number, how: string) => void undo.push(board.at(machine, board.now() + ms, () => end(how)));
   let unwatch = () => {};
-  const heard = (stopBy: number) => {
+  const heard = (killBy: number) => {
     unwatch();
-    unwatch = board.at(machine, stopBy + killGraceMs + reapMs, () => end('killed by the supervisor'));
+    unwatch = board.at(machine, killBy + reapMs, () => end('killed by the supervisor'));
     undo = [...undo, unwatch];
   };
   return {
-    heard: (stopBy: number) => {
-      if (!over) heard(stopBy);
+    heard: (killBy: number) => {
+      if (!over) heard(killBy);
     },
     run(lock: HeldLock): Promise<void> {
       board.listen(board.now(), { type: 'started', author, token: lock.token });
-      heard(lock.deadlines().stopBy);
+      heard(lock.deadlines().killBy);
       if (cast.worksMs !== undefined) within(cast.worksMs, 'ended by itself');
       const stop = () => within(killGraceMs + reapMs, 'killed');
       lock.lost.addEventListener('abort', stop, { once: true });

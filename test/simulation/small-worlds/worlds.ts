@@ -21,6 +21,8 @@ const long = (cast: Cast): Cast => ({ ...cast, worksMs: 2000 });
 /** It renews until it is stopped. */
 const endless = ({ worksMs: _, ...cast }: Cast): Cast => cast;
 const mortal = (cast: Cast): Cast => ({ ...cast, mortal: true });
+/** The lock may be handed to it. */
+const direct = (cast: Cast): Cast => ({ ...cast, watches: true, direct: true });
 const watching = (cast: Cast): Cast => ({ ...cast, watches: true });
 
 export const WORLDS: readonly SmallWorld[] = [
@@ -47,6 +49,10 @@ export const WORLDS: readonly SmallWorld[] = [
     untilMs: 12_000,
     small: true,
   },
+  { name: 'a hand-over', cast: [alice, direct(long(bob))], faults: 0, untilMs: 9000, small: true },
+  { name: 'a hand-over, a fault', cast: [alice, direct(long(bob))], faults: 1, untilMs: 9000 },
+  { name: 'a hand-over to one that may crash', cast: [alice, mortal(direct(bob)), carol], faults: 0, untilMs: 16_000 },
+  { name: 'a hand-over and a deletion', cast: [alice, direct(bob)], faults: 0, deeds: ['delete'], untilMs: 9000 },
   { name: 'two, two faults', cast: [alice, bob], faults: 2, untilMs: 14_000 },
   { name: 'two that watch, two faults', cast: [watching(alice), watching(bob)], faults: 2, untilMs: 14_000 },
   { name: 'two long ones, two faults', cast: [long(alice), long(bob)], faults: 2, untilMs: 14_000 },
