@@ -12,6 +12,7 @@ import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
 import { identityWith, type Participants, participantsOf } from './participants.ts';
+import { setFor } from './set.ts';
 import { statusOf } from './status.ts';
 import { errorOf, failureOf, lostError, requestOf } from './translate.ts';
 import type { Duration, ReleaseResult } from './types.ts';
@@ -87,6 +88,7 @@ export function createLock(options: CreateLockOptions): Lock {
       }
     },
     unlock: async (request) => await unlockFor(participants, request),
+    set: async (wanted) => await setFor(participants, wanted),
     status: async () => await statusOf((await participants.create(priority)).participant),
   };
 }
