@@ -61,7 +61,12 @@ for (const target of all) {
     await lock().set({ permits: 4 });
     await (await lock({ permits: 4 }).acquire()).release();
     assert.equal(await lock().set({ permits: 0 }).catch(codeOf), 'configuration');
-    assert.equal(await lock().set({} as { permits: number }).catch(codeOf), 'configuration');
+    assert.equal(
+      await lock()
+        .set({} as { permits: number })
+        .catch(codeOf),
+      'configuration',
+    );
     await lock().set({ permits: 3 });
     for (const held of [heavy, light]) await held.release();
     assert.throws(() => lock({ ...three, weight: 4 }), /weight 4 never fits into permits 3/);
