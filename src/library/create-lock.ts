@@ -43,7 +43,6 @@ const OPTIONS = [
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
   const { participants, priority, policies } = readOptions(options);
-
   const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
     onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
     const wanted = { ...request } as Record<string, unknown>;

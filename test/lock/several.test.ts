@@ -1,12 +1,14 @@
 /** Several locks at a time: all or none, in one order, with the earliest deadline. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { later, waitUntil } from '../../src/clock.ts';
 import { acquireAll, type HeldLocks } from '../../src/lock/several.ts';
 import { edit } from '../../src/protocol/edit.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import { NAMESPACE } from '../harness/contender.ts';
 import { isSettled, stateOf, world } from '../harness/contenders.ts';
 import { SECOND, settle } from '../harness/manual-clock.ts';
+import { randomOf } from '../simulation/random.ts';
 
 /** A world in which a name takes part in several locks. */
 function several() {
@@ -117,4 +119,26 @@ test('a wait that is ended from outside gives everything back', async () => {
   assert.equal((await alice).kind, 'aborted');
   assert.deepEqual([holders('a'), stateIn('b').waiters], [[], []]);
   await bob.release();
+});
+
+test('twelve that want two or three of four locks, each in an order of its own, are all served, and never two at a time', async () => {
+  const { all, clock } = several();
+  const random = randomOf(1, 'several');
+  const names = ['a', 'b', 'c', 'd'];
+  const busy = new Set<string>();
+  const work = async (who: string) => {
+    const order = names.map((name) => ({ name, rank: random.next() })).sort((x, y) => x.rank - y.rank);
+    const wanted = order.slice(0, random.chance(0.5) ? 2 : 3).map(({ name }) => name);
+    const acquisition = await all(who, wanted);
+    assert.equal(acquisition.kind, 'held');
+    for (const name of wanted) assert.equal(busy.has(name), false, `${name} is held by two`);
+    for (const name of wanted) busy.add(name);
+    await waitUntil(clock, later(clock.now(), random.between(0, 20 * SECOND)));
+    for (const name of wanted) busy.delete(name);
+    if (acquisition.kind === 'held') await acquisition.lock.release('ended');
+  };
+  const everybody = Promise.all(Array.from({ length: 12 }, (_, i) => work(`p${i}`)));
+  for (let i = 0; i < 300 && !(await isSettled(everybody)); i++) await clock.advance(SECOND);
+  assert.equal(await isSettled(everybody), true);
+  await everybody;
 });
