@@ -142,6 +142,12 @@ export interface UnlockOptions {
  */
 export type UnlockResult = { kind: 'unlocked' | 'still-held' | 'refused'; message: string };
 
+/** What belongs to the lock itself. @public */
+export interface SetOptions {
+  /** How many may share the lock in all, at most 100. With more, waiters are let in; with fewer, nobody is stopped, and nobody let in until enough have left. */
+  permits: number;
+}
+
 /** A lock: it holds nothing itself, and may be acquired from several places, which exclude each other. @public */
 export interface Lock {
   /** Waits for the lock. Rejects with a `LockError`: `busy`, `aborted`, `refused`, `unreachable` or `configuration`. */
@@ -158,6 +164,11 @@ export interface Lock {
    * `refused`, `unreachable` or `configuration`.
    */
   unlock(options: UnlockOptions): Promise<UnlockResult>;
+  /**
+   * Changes how many permits the lock has, while it is used. The Lease has to exist. Rejects with a `LockError`: `refused`, `unreachable` or
+   * `configuration`.
+   */
+  set(options: SetOptions): Promise<void>;
   /** Reads the Lease, and changes nothing. Rejects with a `LockError`: `refused`, `unreachable` or `configuration`. */
   status(): Promise<LockStatus>;
 }

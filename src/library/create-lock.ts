@@ -12,6 +12,7 @@ import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
 import { identityWith, type Participants, participantsOf } from './participants.ts';
+import { setFor } from './set.ts';
 import { statusOf } from './status.ts';
 import { errorOf, failureOf, lostError, requestOf } from './translate.ts';
 import type { Duration, ReleaseResult } from './types.ts';
@@ -42,7 +43,6 @@ const OPTIONS = [
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
   const { participants, priority, policies } = readOptions(options);
-
   const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
     onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
     const wanted = { ...request } as Record<string, unknown>;
@@ -87,6 +87,7 @@ export function createLock(options: CreateLockOptions): Lock {
       }
     },
     unlock: async (request) => await unlockFor(participants, request),
+    set: async (wanted) => await setFor(participants, wanted),
     status: async () => await statusOf((await participants.create(priority)).participant),
   };
 }

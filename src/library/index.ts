@@ -11,6 +11,7 @@ export type {
   Lock,
   LockStatus,
   ReleaseOptions,
+  SetOptions,
   TryAcquireOptions,
   UnlockOptions,
   UnlockResult,

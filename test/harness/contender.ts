@@ -75,7 +75,7 @@ export function newContender(around: Surroundings, name: string, options: Conten
     ...who,
   };
   const participant: Participant = {
-    client: clientFor(around, name, interference),
+    client: clientFor(around, name, interference, me),
     clock: around.clock,
     me,
     timings: timingsOf(durationMs, killGraceMs),
@@ -101,7 +101,12 @@ export function newContender(around: Surroundings, name: string, options: Conten
   };
 }
 
-function clientFor({ store, requests, heldBack }: Surroundings, name: string, interference: Interference): LeaseClient {
+function clientFor(
+  { store, requests, heldBack }: Surroundings,
+  name: string,
+  interference: Interference,
+  where: Pick<Me, 'namespace' | 'name'>,
+): LeaseClient {
   const exchange = async (method: 'GET' | 'PUT' | 'DRY', act: () => Reply): Promise<Answer> => {
     requests.push(`${name} ${method}`);
     const fault = method === 'DRY' ? undefined : interference[method].shift();
@@ -114,13 +119,14 @@ function clientFor({ store, requests, heldBack }: Surroundings, name: string, in
   };
   return {
     server: 'memory',
-    read: () => exchange('GET', () => store.get(NAMESPACE, NAME)),
+    read: () => exchange('GET', () => store.get(where.namespace, where.name)),
     write: (lease, { manager, dryRun = false }) =>
       exchange(dryRun ? 'DRY' : 'PUT', () => {
-        return store.put(NAMESPACE, NAME, JSON.parse(JSON.stringify(lease)), { manager, dryRun });
+        return store.put(where.namespace, where.name, JSON.parse(JSON.stringify(lease)), { manager, dryRun });
       }),
     watch({ onEvent }) {
       const subscription = store.subscribe({ matches: () => true }, ({ type, object }) => {
+        if ((object as unknown as RawLease).metadata.name !== where.name) return;
         const lease = type === 'DELETED' ? undefined : (object as unknown as RawLease);
         if (!interference.deaf) queueMicrotask(() => onEvent({ lease }));
       });

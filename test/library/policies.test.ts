@@ -58,6 +58,16 @@ for (const target of all) {
     const light = await lock(three).acquire();
     assert.equal(await lock(three).tryAcquire(), undefined);
     assert.equal(await lock({ permits: 4 }).acquire().catch(codeOf), 'refused');
+    await lock().set({ permits: 4 });
+    await (await lock({ permits: 4 }).acquire()).release();
+    assert.equal(await lock().set({ permits: 0 }).catch(codeOf), 'configuration');
+    assert.equal(
+      await lock()
+        .set({} as { permits: number })
+        .catch(codeOf),
+      'configuration',
+    );
+    await lock().set({ permits: 3 });
     for (const held of [heavy, light]) await held.release();
     assert.throws(() => lock({ ...three, weight: 4 }), /weight 4 never fits into permits 3/);
     assert.throws(() => lock({ permits: 0 }), /permits is 0: it must be from 1 to 100/);

@@ -1,0 +1,120 @@
+/**
+ * Several locks for one piece of work: all of them, or none. Each is acquired as it would be alone, one after the other, in an order that is the same for
+ * everybody (by namespace, then name), so that no two wait for each other. What is held meanwhile is renewed: if it is lost, all are given back and the
+ * wait begins again, within the same time; if its holder is asked to stop, all are given back, and that is the end of it.
+ */
+import { later, type Monotonic, NEVER } from '../clock.ts';
+import type { Deadlines } from '../protocol/deadlines.ts';
+import { compareText } from '../protocol/lock-state.ts';
+import { acquire } from './acquire.ts';
+import type { LockEvent } from './events.ts';
+import {
+  type AcquireRequest,
+  type HeldLock,
+  type NotAcquired,
+  type Participant,
+  type Released,
+  stopRequestOf,
+} from './participant.ts';
+
+export interface AcquireAllRequest extends Pick<AcquireRequest, 'timeoutMs' | 'signal'> {
+  /** `of`: whose lock it happens to. */
+  onEvent?: ((event: LockEvent, of: Participant) => void) | undefined;
+}
+
+/** One of the locks that are held together. */
+export interface OneHeld {
+  participant: Participant;
+  lock: HeldLock;
+}
+
+/** What holding one lock is, of several: lost, or asked for, as soon as any of them is; its deadlines are the earliest. */
+export interface HeldLocks extends Omit<HeldLock, 'holder' | 'token' | 'transitions'> {
+  /** In the order in which they were acquired; each has a token of its own. */
+  readonly locks: readonly OneHeld[];
+}
+
+export type AcquisitionOfAll = { kind: 'held'; lock: HeldLocks } | (NotAcquired & { of: Participant });
+
+/** No participant may be given twice: it would wait for itself. */
+export async function acquireAll(
+  participants: readonly [Participant, ...Participant[]],
+  { timeoutMs, signal, onEvent = () => {} }: AcquireAllRequest,
+): Promise<AcquisitionOfAll> {
+  const ordered = participants.toSorted(byName) as [Participant, ...Participant[]];
+  const { clock } = ordered[0];
+  const startedAt = clock.now();
+  const giveUpAt = later(startedAt, timeoutMs ?? NEVER);
+  // One try is one try of each; what is left of a time to wait is none, however short.
+  const leftMs = () => (timeoutMs === undefined || timeoutMs === 0 ? timeoutMs : Math.max(1, giveUpAt - clock.now()));
+  let held: OneHeld[] = [];
+  for (;;) {
+    const next = ordered[held.length];
+    if (!next) return { kind: 'held', lock: together(held) };
+    const over = whenAny([...held.flatMap(({ lock }) => [lock.lost, lock.stopRequested]), ...(signal ? [signal] : [])]);
+    const acquisition = await acquire(next, {
+      timeoutMs: leftMs(),
+      signal: over.signal,
+      onEvent: (event) => onEvent(event, next),
+    }).finally(over.undo);
+    if (acquisition.kind === 'held') held.push({ participant: next, lock: acquisition.lock });
+    const asked = held.find(({ lock }) => lock.stopRequested.aborted);
+    const lost = held.some(({ lock }) => lock.isLost());
+    if (acquisition.kind === 'held' && !asked && !lost) continue;
+    await releaseAll(held);
+    held = [];
+    if (asked) return { kind: 'stopped', request: stopRequestOf(asked.lock), of: asked.participant };
+    // Nothing has started yet, so that a loss costs the places in the queues, and nothing else.
+    if (lost && !signal?.aborted && (acquisition.kind === 'held' || acquisition.kind === 'aborted')) continue;
+    if (acquisition.kind === 'held') return { kind: 'aborted', of: next };
+    if (acquisition.kind === 'busy') return { ...acquisition, waitedMs: clock.now() - startedAt, of: next };
+    return { ...acquisition, of: next };
+  }
+}
+
+/** The order in which everybody acquires. */
+const byName = ({ me: a }: Participant, { me: b }: Participant): number =>
+  compareText(a.namespace, b.namespace) || compareText(a.name, b.name);
+
+function together(locks: readonly OneHeld[]): HeldLocks {
+  const all = locks.map(({ lock }) => lock);
+  return {
+    locks: [...locks],
+    lost: whenAny(all.map(({ lost }) => lost)).signal,
+    isLost: () => all.some((lock) => lock.isLost()),
+    stopRequested: whenAny(all.map(({ stopRequested }) => stopRequested)).signal,
+    deadlines: () => earliest(all.map((lock) => lock.deadlines())),
+    abandon() {
+      for (const lock of all) lock.abandon();
+    },
+    release: async (work) => await releaseAll(locks, work),
+  };
+}
+
+/** The last that was acquired first, and without waiting for each other: in the time that one takes. */
+async function releaseAll(locks: readonly OneHeld[], work: Parameters<HeldLock['release']>[0] = 'not-begun'): Promise<Released> {
+  const released = await Promise.all(locks.toReversed().map(({ lock }) => lock.release(work)));
+  return released.find(({ kind }) => kind === 'failed') ?? released.find(({ kind }) => kind === 'gone') ?? { kind: 'released' };
+}
+
+function earliest(all: readonly Deadlines[]): Deadlines {
+  const first = (of: keyof Deadlines) => Math.min(...all.map((deadlines) => deadlines[of])) as Monotonic;
+  return { renewAt: first('renewAt'), stopBy: first('stopBy'), killBy: first('killBy'), expiresAt: first('expiresAt') };
+}
+
+/** Aborts with the first of them. By no AbortSignal.any: on Node 22 that would remain with the one that lives long. */
+function whenAny(signals: readonly AbortSignal[]): { signal: AbortSignal; undo(): void } {
+  const any = new AbortController();
+  const ends = signals.map((signal) => {
+    const abort = () => any.abort(signal.reason);
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+    return () => signal.removeEventListener('abort', abort);
+  });
+  return {
+    signal: any.signal,
+    undo() {
+      for (const end of ends) end();
+    },
+  };
+}
