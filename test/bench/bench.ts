@@ -1,0 +1,113 @@
+/**
+ * `npm run bench [-- hand-over start]`: how fast a lock changes hands and how long a command under it takes to start, beside other locks, in one run on
+ * one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startCluster } from '../harness/cluster.ts';
+import { compileMark, gaps } from './mark.ts';
+import { type Peer, peersOn } from './peers.ts';
+
+const CONTENDERS = 10;
+/** Until all contenders wait: ten starts of Node on two processors, and their writes. */
+const GATHER_MS = 8000;
+const STARTS = 15;
+
+interface Bench {
+  folder: string;
+  mark: string;
+  peers: Peer[];
+}
+
+function start([file = '', ...args]: readonly string[]): ChildProcess {
+  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent' };
+  return spawn(file, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+async function finished(child: ChildProcess): Promise<void> {
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`${child.spawnargs.join(' ')} ended with ${code}`);
+}
+
+function percentile(sorted: readonly number[], p: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? Number.NaN;
+}
+
+function print(title: string, rows: [string, number[]][], base: string): void {
+  const p50 = (values: number[]) =>
+    percentile(
+      values.toSorted((a, b) => a - b),
+      0.5,
+    );
+  const reference = p50(rows.find(([name]) => name === base)?.[1] ?? []);
+  process.stdout.write(`\n${title}\n${'x '.padStart(8)}${'p50'.padStart(9)}${'p90'.padStart(9)}${'max'.padStart(9)}  ms\n`);
+  for (const [name, values] of rows) {
+    const sorted = values.toSorted((a, b) => a - b);
+    const figures = [0.5, 0.9, 1].map((p) => percentile(sorted, p).toFixed(1).padStart(9)).join('');
+    process.stdout.write(`${(p50(values) / reference).toFixed(1).padStart(7)} ${figures}  ${name} (n=${values.length})\n`);
+  }
+}
+
+/** The first holder lets go when all the others wait; the lock then passes from one to the next. */
+async function handOver({ folder, mark, peers }: Bench, holdMs: number): Promise<void> {
+  const rows: [string, number[]][] = [];
+  for (const [i, { name, run }] of peers.entries()) {
+    const lock = `hand-over-${holdMs}-${i}`;
+    const file = join(folder, lock);
+    const gate = `${file}.gate`;
+    const ends = [finished(start(run(lock, [mark, file, '0', gate])))];
+    await sleep(1000);
+    for (let n = 0; n < CONTENDERS; n++) ends.push(finished(start(run(lock, [mark, file, `${holdMs}`]))));
+    await sleep(GATHER_MS);
+    writeFileSync(gate, '');
+    await Promise.all(ends);
+    rows.push([name, gaps(file)]);
+  }
+  print(`hand-over, ${CONTENDERS} contenders that hold ${holdMs} ms`, rows, 'etcdctl lock');
+}
+
+/** Nobody else wants the lock. */
+async function startUp({ peers }: Bench): Promise<void> {
+  const lines: [string, string[]][] = [
+    ['bare Node', [process.execPath, '-e', '0']],
+    ...peers.map(({ name, run }, i): [string, string[]] => [name, run(`start-${i}`, ['true'])]),
+  ];
+  const rows = lines.map(([name]): [string, number[]] => [name, []]);
+  for (let n = 0; n < STARTS; n++) {
+    for (const [i, [, line]] of lines.entries()) {
+      const from = performance.now();
+      await finished(start(line));
+      rows[i]?.[1].push(performance.now() - from);
+    }
+  }
+  print('start: run -- true, uncontended', rows, 'bare Node');
+}
+
+const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
+  'hand-over': async (bench) => {
+    await handOver(bench, 300);
+    await handOver(bench, 50);
+  },
+  start: startUp,
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !Object.hasOwn(PARTS, name));
+if (unknown !== undefined) {
+  process.stderr.write(`unknown part "${unknown}": use ${Object.keys(PARTS).join(', ')}\n`);
+  process.exit(2);
+}
+const folder = mkdtempSync(join(tmpdir(), 'k8s-lease-lock-bench-'));
+const cluster = await startCluster();
+try {
+  const bench = { folder, mark: compileMark(folder), peers: await peersOn(cluster, folder) };
+  process.stdout.write(`${cpus().length} processors (${cpus()[0]?.model}), Node ${process.versions.node}\n`);
+  for (const name of asked.length > 0 ? asked : Object.keys(PARTS)) await PARTS[name]?.(bench);
+} finally {
+  await cluster.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
