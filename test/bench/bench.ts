@@ -2,7 +2,7 @@
  * `npm run bench [-- hand-over start]`: how fast a lock changes hands and how long a command under it takes to start, beside other locks, in one run on
  * one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -13,8 +13,6 @@ import { compileMark, gaps } from './mark.ts';
 import { type Peer, peersOn } from './peers.ts';
 
 const CONTENDERS = 10;
-/** Until all contenders wait: ten starts of Node on two processors, and their writes. */
-const GATHER_MS = 8000;
 const STARTS = 15;
 
 interface Bench {
@@ -23,14 +21,16 @@ interface Bench {
   peers: Peer[];
 }
 
-function start([file = '', ...args]: readonly string[]): ChildProcess {
+/** Resolves when it has ended well; what it has said is shown only if not. */
+async function run([file = '', ...args]: readonly string[]): Promise<void> {
   const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent' };
-  return spawn(file, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
-}
-
-async function finished(child: ChildProcess): Promise<void> {
-  const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`${child.spawnargs.join(' ')} ended with ${code}`);
+  const child = spawn(file, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${said}`);
 }
 
 function percentile(sorted: readonly number[], p: number): number {
@@ -55,14 +55,14 @@ function print(title: string, rows: [string, number[]][], base: string): void {
 /** The first holder lets go when all the others wait; the lock then passes from one to the next. */
 async function handOver({ folder, mark, peers }: Bench, holdMs: number): Promise<void> {
   const rows: [string, number[]][] = [];
-  for (const [i, { name, run }] of peers.entries()) {
+  for (const [i, { name, run: by, gatherMs }] of peers.entries()) {
     const lock = `hand-over-${holdMs}-${i}`;
     const file = join(folder, lock);
     const gate = `${file}.gate`;
-    const ends = [finished(start(run(lock, [mark, file, '0', gate])))];
+    const ends = [run(by(lock, [mark, file, '0', gate]))];
     await sleep(1000);
-    for (let n = 0; n < CONTENDERS; n++) ends.push(finished(start(run(lock, [mark, file, `${holdMs}`]))));
-    await sleep(GATHER_MS);
+    for (let n = 0; n < CONTENDERS; n++) ends.push(run(by(lock, [mark, file, `${holdMs}`])));
+    await sleep(gatherMs);
     writeFileSync(gate, '');
     await Promise.all(ends);
     rows.push([name, gaps(file)]);
@@ -74,13 +74,13 @@ async function handOver({ folder, mark, peers }: Bench, holdMs: number): Promise
 async function startUp({ peers }: Bench): Promise<void> {
   const lines: [string, string[]][] = [
     ['bare Node', [process.execPath, '-e', '0']],
-    ...peers.map(({ name, run }, i): [string, string[]] => [name, run(`start-${i}`, ['true'])]),
+    ...peers.map(({ name, run: by }, i): [string, string[]] => [name, by(`start-${i}`, ['true'])]),
   ];
   const rows = lines.map(([name]): [string, number[]] => [name, []]);
   for (let n = 0; n < STARTS; n++) {
     for (const [i, [, line]] of lines.entries()) {
       const from = performance.now();
-      await finished(start(line));
+      await run(line);
       rows[i]?.[1].push(performance.now() - from);
     }
   }
