@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- hand-over start]`: how fast a lock changes hands and how long a command under it takes to start, beside other locks, in one run on
+ * `npm run bench [-- hand-over trace start]`: how fast a lock changes hands and how long a command under it takes to start, beside other locks, in one run on
  * one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
  */
 import { spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from '../harness/cluster.ts';
 import { compileMark, gaps } from './mark.ts';
 import { type Peer, peersOn } from './peers.ts';
+import { stepsOf } from './trace.ts';
 
 const CONTENDERS = 10;
 const STARTS = 15;
@@ -22,8 +23,8 @@ interface Bench {
 }
 
 /** Resolves when it has ended well; what it has said is shown only if not. */
-async function run([file = '', ...args]: readonly string[]): Promise<void> {
-  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent' };
+async function run([file = '', ...args]: readonly string[], more: Record<string, string> = {}): Promise<void> {
+  const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...more };
   const child = spawn(file, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -52,22 +53,39 @@ function print(title: string, rows: [string, number[]][], base: string): void {
   }
 }
 
-/** The first holder lets go when all the others wait; the lock then passes from one to the next. */
-async function handOver({ folder, mark, peers }: Bench, holdMs: number): Promise<void> {
+/** The first holder lets go when all the others wait; the lock then passes from one to the next. Returns what the commands wrote down. */
+async function passOn({ folder, mark }: Bench, peer: Peer, [lock, holdMs]: [string, number], env = {}): Promise<string> {
+  const file = join(folder, lock);
+  const gate = `${file}.gate`;
+  const ends = [run(peer.run(lock, [mark, file, '0', gate]), env)];
+  await sleep(1000);
+  for (let n = 0; n < CONTENDERS; n++) ends.push(run(peer.run(lock, [mark, file, `${holdMs}`]), env));
+  await sleep(peer.gatherMs);
+  writeFileSync(gate, '');
+  await Promise.all(ends);
+  return file;
+}
+
+async function handOver(bench: Bench, holdMs: number): Promise<void> {
   const rows: [string, number[]][] = [];
-  for (const [i, { name, run: by, gatherMs }] of peers.entries()) {
-    const lock = `hand-over-${holdMs}-${i}`;
-    const file = join(folder, lock);
-    const gate = `${file}.gate`;
-    const ends = [run(by(lock, [mark, file, '0', gate]))];
-    await sleep(1000);
-    for (let n = 0; n < CONTENDERS; n++) ends.push(run(by(lock, [mark, file, `${holdMs}`])));
-    await sleep(gatherMs);
-    writeFileSync(gate, '');
-    await Promise.all(ends);
-    rows.push([name, gaps(file)]);
-  }
+  for (const [i, peer] of bench.peers.entries())
+    rows.push([peer.name, gaps(await passOn(bench, peer, [`hand-over-${holdMs}-${i}`, holdMs]))]);
   print(`hand-over, ${CONTENDERS} contenders that hold ${holdMs} ms`, rows, 'etcdctl lock');
+}
+
+/** Apart from the other figures, since taking notes costs time, too. */
+async function trace(bench: Bench): Promise<void> {
+  const peer = bench.peers.at(-1);
+  if (!peer) return;
+  const notes = join(bench.folder, 'trace.notes');
+  const preload = `--import=${new URL('trace.mjs', import.meta.url).href}`;
+  const file = await passOn(bench, peer, ['trace', 300], { TRACE: notes, NODE_OPTIONS: preload });
+  const steps = stepsOf(notes, file);
+  process.stdout.write('\nwhere the time of one hand-over goes: p50 since the end of the command, in ms\n');
+  for (const name of Object.keys(steps[0] ?? {})) {
+    const values = steps.flatMap((each) => each[name] ?? []).toSorted((a, b) => a - b);
+    process.stdout.write(`${percentile(values, 0.5).toFixed(1).padStart(9)}  ${name} (n=${values.length})\n`);
+  }
 }
 
 /** Nobody else wants the lock. */
@@ -92,6 +110,7 @@ const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
     await handOver(bench, 300);
     await handOver(bench, 50);
   },
+  trace,
   start: startUp,
 };
 
