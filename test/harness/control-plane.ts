@@ -18,6 +18,8 @@ import { until } from './until.ts';
 export interface ControlPlane {
   folder: string;
   url: string;
+  /** Of etcd, for its own clients. */
+  etcdUrl: string;
   pids(): { etcd: number; apiServer: number };
   /** SIGKILL to the API server; etcd keeps running. */
   killApiServer(): Promise<void>;
@@ -91,6 +93,7 @@ async function startIn(
   return {
     folder,
     url,
+    etcdUrl: `http://127.0.0.1:${ports.etcd}`,
     pids: () => ({ etcd: etcd.pid, apiServer: apiServer.pid }),
     killApiServer: () => apiServer.kill(),
     async startApiServer() {
