@@ -98,8 +98,14 @@ async function releaseAll(locks: readonly OneHeld[], work: Parameters<HeldLock['
 }
 
 function earliest(all: readonly Deadlines[]): Deadlines {
-  const first = (of: keyof Deadlines) => Math.min(...all.map((deadlines) => deadlines[of])) as Monotonic;
-  return { renewAt: first('renewAt'), stopBy: first('stopBy'), killBy: first('killBy'), expiresAt: first('expiresAt') };
+  const first = (of: Exclude<keyof Deadlines, 'marginMs'>) => Math.min(...all.map((deadlines) => deadlines[of])) as Monotonic;
+  return {
+    renewAt: first('renewAt'),
+    stopBy: first('stopBy'),
+    killBy: first('killBy'),
+    expiresAt: first('expiresAt'),
+    marginMs: Math.min(...all.map(({ marginMs }) => marginMs)),
+  };
 }
 
 /** Aborts with the first of them. By no AbortSignal.any: on Node 22 that would remain with the one that lives long. */

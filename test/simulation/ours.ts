@@ -223,17 +223,9 @@ class OneOfOurs implements Ours {
     const { promise, resolve } = Promise.withResolvers<void>();
     listen(world.now(), { type: 'started', author, token: lock.token });
     const { timings: times } = this.#participant;
-    const { killBy } = lock.deadlines();
-    const granted = killBy === lock.deadlines().stopBy && conduct.graceOnGrant ? times.killGraceMs : 0;
-    const running = newCommand(this.#around, {
-      process,
-      random,
-      author,
-      times,
-      has,
-      killBy: killBy + granted,
-      onReaped: resolve,
-    });
+    const { stopBy, killBy: by } = lock.deadlines();
+    const killBy = by === stopBy && conduct.graceOnGrant ? by + times.killGraceMs : by;
+    const running = newCommand(this.#around, { process, random, author, times, has, killBy, onReaped: resolve });
     this.#command = running;
     lock.lost.addEventListener('abort', () => running.stop('the lock was lost'), { once: true });
     lock.stopRequested.addEventListener('abort', () => running.stop('it was asked to stop'), { once: true });
