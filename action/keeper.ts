@@ -114,7 +114,7 @@ async function acquireAndHold(the: Keeper): Promise<void> {
 /** Each event goes to the log, and what the step waits for to its folder, too. */
 function linesOf({ task: { inputs }, clock, log, session, report }: Keeper, participant: Participant): EventLog {
   const onLoss = inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '';
-  const { onEvent, close } = eventLog(participant, logOf(log, participant.me), onLoss);
+  const { onEvent, close } = eventLog(participant, logOf(log, participant.me), () => onLoss);
   return {
     close,
     onEvent(event) {

@@ -38,10 +38,10 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
   const script = writeScript(inputs, env);
   const seen = watchOutcome(connected, identity.id);
   const log = logOf(logTo({ clock, format: 'text', level: 'info', fd: STDOUT }), participant.me);
-  const lines = eventLog(participant, log, ON_LOSS[inputs.onLost]);
+  const lines = eventLog(participant, log, () => ON_LOSS[inputs.onLost]);
   try {
     const outcome = await guard({
-      participant,
+      participants: [participant],
       argv: script.argv,
       env: commandEnvironment(env),
       timeoutMs: inputs.timeoutMs,

@@ -118,8 +118,34 @@ export function lockName(read: Reader): string {
   return name;
 }
 
-export function joinSettings(read: Reader): Omit<JoinSettings, 'timings'> {
-  const name = lockName(read);
+/** One lock of several; undefined: in the namespace that all others are in. */
+export interface LockSetting {
+  namespace: string | undefined;
+  name: string;
+}
+
+/** What --name says, where it may be given several times, or with several names in it, each as NAME or NAMESPACE/NAME. A slug is made of a whole text. */
+export function lockNames(read: Reader): [LockSetting, ...LockSetting[]] {
+  const given = read.texts('name');
+  const texts = given.length > 1 ? given : [read.text('name') ?? ''];
+  const isSlug = read.flag('slug');
+  const names = isSlug ? texts : texts.flatMap((text) => text.split(','));
+  const [first, ...others] = names.map((text) => text.trim()).filter((text) => text !== '');
+  if (first === undefined) throw new UsageError('--name is required: the name of the lock');
+  const setting = (text: string): LockSetting => (isSlug ? { namespace: undefined, name: slug(text) } : settingOf(text));
+  return [setting(first), ...others.map(setting)];
+}
+
+function settingOf(text: string): LockSetting {
+  const slash = text.indexOf('/');
+  const namespace = slash < 0 ? undefined : text.slice(0, slash);
+  const name = text.slice(slash + 1);
+  const problem = (namespace === undefined ? undefined : problemOfNamespace(namespace)) ?? problemOfName(name);
+  if (problem !== undefined) throw new UsageError(`${problem}, or add --slug`);
+  return { namespace, name };
+}
+
+export function joinSettings(read: Reader, name = lockName(read)): Omit<JoinSettings, 'timings'> {
   const holder = read.text('holder');
   const quiet = read.flag('quiet');
   const verbose = read.flag('verbose');

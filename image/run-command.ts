@@ -114,19 +114,19 @@ async function withContext<Settings extends ConnectSettings & Pick<JoinSettings,
   }
 }
 
-/** `identity` undefined: a new one, for this process alone. */
-export function participantOf(
-  settings: JoinSettings,
-  { clock, cluster, podToken }: CommandContext,
-  identity?: Identity,
-): Participant {
-  const { holder, reason, url } = settings;
+/** A new one, for this process alone. */
+export const identityOf = ({ holder }: JoinSettings, { podToken }: CommandContext): Identity =>
+  newIdentity({ prefix: holder, token: podToken, host: hostInfo().host });
+
+export function participantOf(settings: JoinSettings, context: CommandContext, identity?: Identity): Participant {
+  const { clock, cluster } = context;
+  const { reason, url } = settings;
   const { host, user } = hostInfo();
   return newParticipant({
     ...settings,
     cluster,
     clock,
-    identity: identity ?? newIdentity({ prefix: holder, token: podToken, host }),
+    identity: identity ?? identityOf(settings, context),
     about: { who: user, reason, url, host },
   });
 }

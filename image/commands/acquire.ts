@@ -84,7 +84,7 @@ async function acquireForOthers(settings: AcquireSettings, context: CommandConte
   const log = logOf(context.log, participant.me);
   const { ending } = openSignalInbox();
   const { onBusy } = settings;
-  const { onEvent, close } = eventLog(participant, log, '');
+  const { onEvent, close } = eventLog(participant, log, () => '');
   const request = {
     timeoutMs: timeoutOf(settings.timeoutMs, onBusy),
     signal: ending,

@@ -133,7 +133,7 @@ async function holdFromStart(holding: Holding): Promise<number> {
   const { status, log, ending } = holding;
   const participant = participantOf(holding.settings, holding);
   const { me } = participant;
-  const lines = eventLog(participant, log, 'the kubelet will stop containers whose probe asks /held');
+  const lines = eventLog(participant, log, () => 'the kubelet will stop containers whose probe asks /held');
   const events = podEvents(me, holding);
   const onEvent: Emit = (event) => {
     lines.onEvent(event);

@@ -7,7 +7,9 @@ import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
+import type { LockEvent, Participant } from '../../src/lock/index.ts';
 import { logOf } from '../../src/log.ts';
+import { describeLease } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, SHARING, WAITING } from '../option-table.ts';
@@ -17,6 +19,8 @@ import {
   joinSettings,
   killGraceTimings,
   type Line,
+  type LockSetting,
+  lockNames,
   oncePolicy,
   readLine,
   readOnLost,
@@ -27,35 +31,44 @@ import {
 } from '../options.ts';
 import { podEvents } from '../pod/pod-events.ts';
 import { serveStatus } from '../pod/status-server.ts';
-import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+import { type CommandContext, complain, identityOf, participantOf, runCommand } from '../run-command.ts';
 
 export interface RunSettings extends JoinSettings, WaitSettings {
+  /** All of them, or none. */
+  locks: readonly [LockSetting, ...LockSetting[]];
   onLost: 'stop' | 'warn';
   orphans: 'stop' | 'wait';
   statusPort: number | undefined;
   argv: readonly [string, ...string[]];
 }
 
+const NAMES = {
+  name: { meaning: 'name of the lock: of its Lease (required); of several locks NAME or NAMESPACE/NAME, with commas or again' },
+};
+
 export const SHAPE: CommandLineShape = {
   usage:
     'Usage: k8s-lease-lock run --name NAME [options] [--] command [arguments...]\n\nRuns a command under a lock of a Kubernetes cluster.',
-  options: pick([
-    ...WAITING,
-    ...([
-      'timeout',
-      'on-busy',
-      'supersede',
-      ...SHARING,
-      'no-replace',
-      'min-hold',
-      'once',
-      'kill-grace',
-      'on-lost',
-      'orphans',
-      'status-port',
-    ] as const),
-    'conflict-exit-code',
-  ]),
+  options: pick(
+    [
+      ...WAITING,
+      ...([
+        'timeout',
+        'on-busy',
+        'supersede',
+        ...SHARING,
+        'no-replace',
+        'min-hold',
+        'once',
+        'kill-grace',
+        'on-lost',
+        'orphans',
+        'status-port',
+      ] as const),
+      'conflict-exit-code',
+    ],
+    NAMES,
+  ),
   operands: 'command',
   operand: { value: 'FILE' },
 };
@@ -65,17 +78,22 @@ export function readRunCommandLine(argv: readonly string[], env: Env): Line<RunS
 }
 
 function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSettings {
-  const joined = joinSettings(read);
+  const locks = lockNames(read);
+  const joined = joinSettings(read, locks[0].name);
   if (file === undefined) throw new UsageError('no command given: k8s-lease-lock run --name NAME -- command [arguments...]');
   if (file === '') throw new UsageError('the command is an empty string');
   const waits = waitSettings(read);
+  const statusPort = read.integer('status-port', { from: 0, to: 65_535 });
+  if (statusPort !== undefined && locks.length > 1)
+    throw new UsageError('--status-port shows one lock: it cannot be combined with several names');
   return {
     ...joined,
+    locks,
     ...waits,
     policies: { ...waiterPolicies(read, waits.onBusy), ...holderPolicies(read), ...oncePolicy(read) },
     onLost: readOnLost(read),
     orphans: readOrphans(read),
-    statusPort: read.integer('status-port', { from: 0, to: 65_535 }),
+    statusPort,
     argv: [file, ...args],
     timings: killGraceTimings(read),
   };
@@ -111,8 +129,11 @@ async function runUnderLock(
   context: CommandContext,
   { env, supervisor }: { env: NodeJS.ProcessEnv; supervisor: SupervisorSource },
 ): Promise<number> {
-  const participant = participantOf(settings, context);
-  const log = logOf(context.log, participant.me);
+  const participants = participantsOf(settings, context);
+  const [first, ...others] = participants;
+  const log = others.length > 0 ? context.log : logOf(context.log, first.me);
+  const twice = others.find((other) => participants.find(({ me }) => isSameLock(me, other.me)) !== other);
+  if (twice) return complain(`${describeLease(twice.me)} is named twice: name each lock once`, EXIT.usage.code);
   const status =
     settings.statusPort === undefined
       ? undefined
@@ -121,24 +142,64 @@ async function runUnderLock(
     log('error', status.message);
     return EXIT.configuration.code;
   }
-  const events = podEvents(participant.me, { ...context, log });
-  const lines = eventLog(participant, log, ON_LOSS[settings.onLost]);
+  const told = tellOf(participants, settings, context);
   const outcome = await guard({
     ...settings,
-    participant,
+    participants,
     env,
     whenLost: settings.onLost === 'stop' ? 'stop' : 'go-on',
     openSupervisor: openSupervisor(supervisor),
     log,
-    onEvent(event) {
-      lines.onEvent(event);
+    onEvent(event, of) {
+      told.onEvent(event, of);
       status?.onEvent(event);
-      events.onEvent(event);
     },
-  }).finally(lines.close);
+  }).finally(told.close);
+  const participant = outcome.kind === 'not-acquired' ? outcome.of : first;
   const code = reportOutcome(outcome, { ...settings, participant, log });
-  await Promise.all([events.sent(), log.flush()]);
+  await Promise.all([told.sent(), log.flush()]);
   // Under `first` it is `first` that ends so, and a guard that ends by a signal would look as if it had been killed.
   if (supervisor.kind === 'folder' && outcome.kind === 'ended' && 'signal' in outcome.end) dieBy(outcome.end.signal);
   return code;
+}
+
+/** One for each lock, with one id and one random part. Each says for which others it may have to wait while it holds this one. */
+function participantsOf(settings: RunSettings, context: CommandContext): [Participant, ...Participant[]] {
+  const [first, ...others] = settings.locks;
+  const identity = identityOf(settings, context);
+  const of = (lock: LockSetting) => {
+    const { namespace = settings.namespace, name } = lock;
+    const together = settings.locks.filter((other) => other !== lock).map(textOf);
+    const reason = [settings.reason, ...(together.length > 0 ? [`together with ${together.join(', ')}`] : [])].filter(Boolean);
+    return participantOf({ ...settings, namespace, name, reason: reason.join('; ') || undefined }, context, identity);
+  };
+  return [of(first), ...others.map(of)];
+}
+
+const textOf = ({ namespace, name }: LockSetting): string => (namespace === undefined ? name : `${namespace}/${name}`);
+const isSameLock = (a: LockId, b: LockId): boolean => a.namespace === b.namespace && a.name === b.name;
+type LockId = Pick<Participant['me'], 'namespace' | 'name'>;
+
+/** What happens to each lock, as log lines and as Events of the Pod. */
+function tellOf(participants: readonly Participant[], { onLost }: RunSettings, context: CommandContext) {
+  const acquired = new Set<Participant>();
+  const onLoss = () => (acquired.size === participants.length ? ON_LOSS[onLost] : 'waiting for all of the locks again');
+  const all = new Map(
+    participants.map((participant) => {
+      const log = logOf(context.log, participant.me);
+      return [participant, { lines: eventLog(participant, log, onLoss), events: podEvents(participant.me, { ...context, log }) }];
+    }),
+  );
+  return {
+    onEvent(event: LockEvent, of: Participant): void {
+      if (event.type === 'acquired') acquired.add(of);
+      all.get(of)?.lines.onEvent(event);
+      all.get(of)?.events.onEvent(event);
+      if (event.type === 'released') acquired.delete(of);
+    },
+    close(): void {
+      for (const { lines } of all.values()) lines.close();
+    },
+    sent: () => Promise.all([...all.values()].map(({ events }) => events.sent())),
+  };
 }

@@ -27,7 +27,7 @@ export interface EventLog {
 }
 
 /** `onLoss`: what follows from a loss, in words. */
-export function eventLog(participant: Participant, log: Log, onLoss: string): EventLog {
+export function eventLog(participant: Participant, log: Log, onLoss: () => string): EventLog {
   const subject = describeLease(participant.me);
   const waiting = waitingLog(participant, log, subject);
   const trouble = troubleLog(participant, log);
@@ -62,7 +62,7 @@ export function eventLog(participant: Participant, log: Log, onLoss: string): Ev
       case 'stop-requested':
         return log('info', describeStop(event.request), { event: event.type, request: event.request });
       case 'lost':
-        return log('error', describeLoss(subject, event.reason, onLoss), { event: event.type, reason: event.reason });
+        return log('error', describeLoss(subject, event.reason, onLoss()), { event: event.type, reason: event.reason });
       case 'released':
         return log('info', describeReleased(subject, event), { event: event.type, heldMs: event.heldMs, keptMs: event.keptMs });
       case 'release-failed':

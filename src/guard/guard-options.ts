@@ -1,10 +1,11 @@
 /** What a guard is made of: the settings of its entry. */
-import type { Emit, OnBusy, Participant } from '../lock/index.ts';
+import type { LockEvent, OnBusy, Participant } from '../lock/index.ts';
 import type { Log, LogFormat } from '../log.ts';
 import type { OpenSupervisor } from './supervisor/link.ts';
 
 export interface GuardOptions {
-  participant: Participant;
+  /** Of each lock that the command needs; all have the same timings and the same clock. */
+  participants: readonly [Participant, ...Participant[]];
   argv: readonly [string, ...string[]];
   /** Of the command, without what it learns of its lock; under `first` the supervisor has it. */
   env: NodeJS.ProcessEnv;
@@ -20,6 +21,6 @@ export interface GuardOptions {
   log: Log;
   /** Of `log`; the supervisor writes its last words itself. */
   logFormat: LogFormat;
-  /** Notified of everything that happens to the lock. */
-  onEvent: Emit;
+  /** Notified of everything that happens to a lock, and of whose. */
+  onEvent(event: LockEvent, of: Participant): void;
 }

@@ -5,7 +5,16 @@
  */
 import { untilAborted } from '../clock.ts';
 import { documentAt } from '../documents.ts';
-import { acquire, type Emit, type HeldLock, type NotAcquired, stopRequestOf, timeoutOf, type Work } from '../lock/index.ts';
+import {
+  acquireAll,
+  type HeldLocks,
+  type LockEvent,
+  type NotAcquired,
+  type Participant,
+  stopRequestOf,
+  timeoutOf,
+  type Work,
+} from '../lock/index.ts';
 import { standInFor } from '../protocol/deadlines.ts';
 import type { StopRequest } from '../protocol/lock-state.ts';
 import { type Command, type CommandEnd, ENDED, type NotStarted, prepare, type Unsupervised } from './command.ts';
@@ -26,15 +35,15 @@ export type GuardOutcome =
   | { kind: 'overdue'; signal: NodeJS.Signals }
   /** This signal came before the command was started. */
   | { kind: 'interrupted'; signal: NodeJS.Signals }
-  | { kind: 'not-acquired'; acquisition: Exclude<NotAcquired, { kind: 'aborted' }> }
+  | { kind: 'not-acquired'; acquisition: Exclude<NotAcquired, { kind: 'aborted' }>; of: Participant }
   /** The command would wait for a lock that it runs under already. */
   | { kind: 'deadlock'; message: string }
   | NotStarted
   | Unsupervised;
 
 export async function guard(options: GuardOptions): Promise<GuardOutcome> {
-  const { participant, argv, env, orphans } = options;
-  const { clock, timings } = participant;
+  const { argv, env, orphans } = options;
+  const { clock, timings } = options.participants[0];
   const inbox = openSignalInbox();
   const opened = await options.openSupervisor({ argv, env }, clock);
   if (opened.kind !== 'opened') {
@@ -61,8 +70,10 @@ export async function guard(options: GuardOptions): Promise<GuardOutcome> {
 }
 
 /** What the supervisor has to tell people. */
-async function reportOf(link: SupervisorLink, { log, logFormat, participant: { me } }: GuardOptions): Promise<() => void> {
-  link.send({ kind: 'log', format: logFormat, lock: `${me.namespace}/${me.name}` });
+async function reportOf(link: SupervisorLink, { log, logFormat, participants }: GuardOptions): Promise<() => void> {
+  const [{ me }, ...others] = participants;
+  // Its last words name the lock; of several they concern all.
+  link.send({ kind: 'log', format: logFormat, lock: others.length > 0 ? '' : `${me.namespace}/${me.name}` });
   link.on('cannotKill', ({ pid, uid }) =>
     log(
       'error',
@@ -84,22 +95,24 @@ interface Helpers {
 }
 
 async function acquireAndRun(options: GuardOptions, helpers: Helpers): Promise<GuardOutcome> {
-  const { participant, timeoutMs, onBusy, whenLost } = options;
+  const { participants, timeoutMs, onBusy, whenLost } = options;
   const { inbox, link, command } = helpers;
   const nested = deadlockWith(options.env);
   const unusable = whenUnusable(link);
-  let started = false;
-  const onEvent: Emit = (event) => {
-    options.onEvent(event);
-    if (event.type === 'acquired') started = true;
+  let held: HeldLocks | undefined;
+  const onEvent = (event: LockEvent, of: Participant) => {
+    options.onEvent(event, of);
     if (event.type === 'waiting') nested.check(event.heldBy);
-    if (event.type === 'renewed' && started && whenLost === 'stop') command.moveDeadlines(standInFor(event.deadlines));
+    if (event.type === 'renewed' && held && whenLost === 'stop') command.moveDeadlines(standInFor(held.deadlines()));
   };
   const signal = AbortSignal.any([inbox.ending, nested.found, unusable]);
   const killable = whenLost === 'stop';
-  const acquisition = await acquire(participant, { timeoutMs: timeoutOf(timeoutMs, onBusy), signal, killable, onEvent });
-  if (acquisition.kind === 'held') return await underLock(acquisition.lock, options, helpers);
-  if (acquisition.kind !== 'aborted') return { kind: 'not-acquired', acquisition };
+  const acquisition = await acquireAll(participants, { timeoutMs: timeoutOf(timeoutMs, onBusy), signal, killable, onEvent });
+  if (acquisition.kind === 'held') {
+    held = acquisition.lock;
+    return await underLock(held, options, helpers);
+  }
+  if (acquisition.kind !== 'aborted') return { kind: 'not-acquired', acquisition, of: acquisition.of };
   if (inbox.ending.aborted) return { kind: 'interrupted', signal: inbox.ending.reason };
   return nested.found.aborted
     ? { kind: 'deadlock', message: nested.found.reason }
@@ -116,8 +129,8 @@ function whenUnusable(link: SupervisorLink): AbortSignal {
   return unusable.signal;
 }
 
-async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers): Promise<GuardOutcome> {
-  const { participant, env, whenLost, log } = options;
+async function underLock(lock: HeldLocks, options: GuardOptions, helpers: Helpers): Promise<GuardOutcome> {
+  const { env, whenLost, log } = options;
   const { inbox, command } = helpers;
   // Nothing of the command is alive. False from just before its start until all of it is known to have ended.
   let gone = true;
@@ -129,7 +142,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
     const deadlines = whenLost === 'stop' ? () => standInFor(lock.deadlines()) : undefined;
     gone = false;
     work = 'ended';
-    const started = await command.start(variablesFor(lock, participant.me, env), deadlines);
+    const started = await command.start(variablesFor(lock.locks, env), deadlines);
     if (started.kind !== 'started') {
       work = 'not-begun';
       gone = started.kind !== 'unsupervised' || (await command.gone);
@@ -160,7 +173,7 @@ async function underLock(lock: HeldLock, options: GuardOptions, helpers: Helpers
 /** It may have renewed since: its command is stopped all the same. */
 const OVERDUE = 'this guard was silent past the deadline of its lock, so that the supervisor has stopped the command';
 
-function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions): GuardOutcome {
+function outcomeOf(reason: EndReason, lock: HeldLocks, { whenLost }: GuardOptions): GuardOutcome {
   // A process that was stopped past its deadline hears of the command's end before it looks at the clock.
   if (whenLost === 'stop' && lock.isLost()) return lostOf(lock);
   switch (reason.kind) {
@@ -178,7 +191,7 @@ function outcomeOf(reason: EndReason, lock: HeldLock, { whenLost }: GuardOptions
   }
 }
 
-const lostOf = (lock: HeldLock): GuardOutcome => ({
+const lostOf = (lock: HeldLocks): GuardOutcome => ({
   kind: 'lost',
   reason: (lock.lost.reason as Error | undefined)?.message ?? 'its deadline passed before the command was started',
 });

@@ -1,6 +1,6 @@
 /** From the start of a command to the end of its last process: which reason to end comes first, and what is done about it. */
 import { later, untilAborted } from '../clock.ts';
-import type { HeldLock } from '../lock/index.ts';
+import type { HeldLocks } from '../lock/index.ts';
 import type { Command, CommandEnd } from './command.ts';
 import type { GuardOptions } from './guard-options.ts';
 import type { SignalInbox } from './signals.ts';
@@ -17,11 +17,11 @@ export type EndReason =
 /** Waits for the first reason to end, and then for the end of every process. `gone`: that could be seen. */
 export async function supervise(
   command: Command,
-  lock: HeldLock,
+  lock: HeldLocks,
   options: GuardOptions,
   { inbox, overdue }: { inbox: SignalInbox; overdue: AbortSignal },
 ): Promise<{ reason: EndReason; gone: boolean }> {
-  const { killGraceMs } = options.participant.timings;
+  const { killGraceMs } = options.participants[0].timings;
   const lost = options.whenLost === 'stop' ? lock.lost : new AbortController().signal;
   const early = AbortSignal.any([lost, lock.stopRequested, overdue]);
   const hurryBySignal = () =>
@@ -61,7 +61,7 @@ function reasonOf(
 
 /** `overdue` aborts, with the signal as its reason, when the command has not ended in time after one that should end it. */
 export function patience(
-  { endWithinMs, participant: { clock } }: GuardOptions,
+  { endWithinMs, participants: [{ clock }] }: GuardOptions,
   ending: AbortSignal,
 ): { overdue: AbortSignal; disarm(): void } {
   const overdue = new AbortController();

@@ -94,7 +94,7 @@ export class LockLostError extends Error {
   override readonly name = 'LockLostError';
 }
 
-export const stopRequestOf = (lock: HeldLock): StopRequest => lock.stopRequested.reason as StopRequest;
+export const stopRequestOf = (lock: Pick<HeldLock, 'stopRequested'>): StopRequest => lock.stopRequested.reason as StopRequest;
 
 export function momentOf({ clock, newMark }: Participant): Moment {
   return { now: clock.steady(), wall: clock.wall(), mark: newMark() };

@@ -17,7 +17,7 @@ import {
   stopRequestOf,
 } from './participant.ts';
 
-export interface AcquireAllRequest extends Pick<AcquireRequest, 'timeoutMs' | 'signal'> {
+export interface AcquireAllRequest extends Pick<AcquireRequest, 'timeoutMs' | 'signal' | 'killable'> {
   /** `of`: whose lock it happens to. */
   onEvent?: ((event: LockEvent, of: Participant) => void) | undefined;
 }
@@ -39,7 +39,7 @@ export type AcquisitionOfAll = { kind: 'held'; lock: HeldLocks } | (NotAcquired 
 /** No participant may be given twice: it would wait for itself. */
 export async function acquireAll(
   participants: readonly [Participant, ...Participant[]],
-  { timeoutMs, signal, onEvent = () => {} }: AcquireAllRequest,
+  { timeoutMs, signal, killable = false, onEvent = () => {} }: AcquireAllRequest,
 ): Promise<AcquisitionOfAll> {
   const ordered = participants.toSorted(byName) as [Participant, ...Participant[]];
   const { clock } = ordered[0];
@@ -55,6 +55,8 @@ export async function acquireAll(
     const acquisition = await acquire(next, {
       timeoutMs: leftMs(),
       signal: over.signal,
+      // Nothing runs under the others yet.
+      killable: killable && held.length === ordered.length - 1,
       onEvent: (event) => onEvent(event, next),
     }).finally(over.undo);
     if (acquisition.kind === 'held') held.push({ participant: next, lock: acquisition.lock });

@@ -27,7 +27,7 @@ function listenTo({ participant }: Contender, { terminal = false } = {}) {
     },
     { flush: async () => {}, live: terminal ? (line: string | undefined) => void said.live.push(line) : undefined },
   );
-  return { ...said, ...eventLog(participant, logOf(log, participant.me), 'stopping the command') };
+  return { ...said, ...eventLog(participant, logOf(log, participant.me), () => 'stopping the command') };
 }
 
 test('without a terminal a wait is a line at every change, and a line a minute', async () => {

@@ -36,6 +36,20 @@ test('an option that may have no value does not take the command for it', async 
   assert.equal((await settings(['--name', 'x', 'cmd'])).policies?.group, undefined);
 });
 
+test('several locks: with commas, or again, each with a namespace of its own; a slug is made of each whole text', async () => {
+  const locks = async (...argv: string[]) =>
+    (await settings([...argv, 'cmd'])).locks.map(({ namespace, name }) => [namespace, name]);
+  assert.deepEqual(await locks('--name', 'x'), [[undefined, 'x']]);
+  assert.deepEqual(await locks('--name', 'x, team/y', '--name', 'z'), [
+    [undefined, 'x'],
+    ['team', 'y'],
+    [undefined, 'z'],
+  ]);
+  const [[, slugged] = [], ...others] = await locks('--slug', '--name', 'acme/web, 2');
+  assert.match(slugged ?? '', /^acme-web-2-[0-9a-f]{10}$/);
+  assert.deepEqual(others, []);
+});
+
 test('defaults', async () => {
   const { timings, ...rest } = await settings(['--name', 'x', 'cmd']);
   assert.equal(timings.durationMs, 60_000);
@@ -72,7 +86,9 @@ test('every complaint names what is wrong and how it is put right', async () => 
     [['--name', '', 'cmd'], /usage: --name is empty/],
     [['--name', 'Deploy', 'cmd'], /usage: invalid name "Deploy" for a Lease/],
     [['--name', 'x'.repeat(254), 'cmd'], /at most 253/],
-    [['--name', 'x', '--name', 'y', 'cmd'], /usage: --name is given 2 times/],
+    [['--name', 'x', '--timeout', '1m', '--timeout', '2m', 'cmd'], /usage: --timeout is given 2 times/],
+    [['--name', 'x,', '--name', 'team/Y', 'cmd'], /usage: invalid name "Y" for a Lease/],
+    [['--name', 'x,Team/y', 'cmd'], /usage: invalid namespace "Team"/],
     [['--name', 'x', '-n', 'a.b', 'cmd'], /usage: invalid namespace "a\.b"/],
     [['--name', 'x', '--timeout', '90', 'cmd'], /usage: --timeout: "90" has no unit: write 90s/],
     [['--name', 'x', '--timeout'], /usage: --timeout needs a value: --timeout DURATION/],

@@ -135,7 +135,7 @@ async function play(seed: number): Promise<Run> {
   const say = (_level: string, message: string) => void story.push(`${clock.now()} ${message}`);
   const running = guard({
     ...settingsOf(random),
-    participant: { ...alice.participant, clock: own.clock },
+    participants: [{ ...alice.participant, clock: own.clock }],
     openSupervisor: async () => opened,
     log: Object.assign(say, { flush: async () => {}, live: undefined }),
     onEvent({ type }) {

@@ -68,7 +68,7 @@ async function play(
   const { link, heard } = supervisorOf(script, { nowMs: clock.now(), ended });
   let outcome: GuardOutcome | undefined;
   void guard({
-    participant: alice.participant,
+    participants: [alice.participant],
     argv,
     env: {},
     timeoutMs: undefined,
