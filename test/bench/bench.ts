@@ -1,10 +1,10 @@
 /**
- * `npm run bench [-- hand-over trace start]`: how fast a lock changes hands and how long a command under it takes to start, beside other locks, in one run on
- * one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
+ * `npm run bench [-- hand-over trace start memory storm]`: how fast a lock changes hands, how long a command under it takes to start, what that takes of memory,
+ * and how long many take that arrive together, beside other locks, in one run on one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +15,7 @@ import { stepsOf } from './trace.ts';
 
 const CONTENDERS = 10;
 const STARTS = 15;
+const STORM = 60;
 
 interface Bench {
   folder: string;
@@ -105,6 +106,43 @@ async function startUp({ peers }: Bench): Promise<void> {
   print('start: run -- true, uncontended', rows, 'bare Node');
 }
 
+/** Of the process that holds the lock, and of one that waits for it: what it shares with nobody. */
+async function memory({ mark, folder, peers }: Bench): Promise<void> {
+  process.stdout.write('\nmemory: private, of the process that asks for the lock, in MB\n');
+  for (const [i, peer] of peers.entries()) {
+    const gate = join(folder, `memory-${i}.gate`);
+    const line = peer.run(`memory-${i}`, [mark, join(folder, 'memory'), '0', gate]);
+    const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent' };
+    const both = [];
+    for (const _ of ['holder', 'waiter']) {
+      both.push(spawn(line[0] ?? '', line.slice(1), { env, stdio: 'ignore' }));
+      await sleep(2000);
+    }
+    const figures = both.map(({ pid }) => (privateKb(pid) / 1024).toFixed(1).padStart(9));
+    writeFileSync(gate, '');
+    await Promise.all(both.map((child) => once(child, 'close')));
+    process.stdout.write(`${figures.join('')}  ${peer.name} (holder, waiter)\n`);
+  }
+}
+
+function privateKb(pid: number | undefined): number {
+  const lines = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB$/gm);
+  return [...lines].reduce((sum, [, kb]) => sum + Number(kb), 0);
+}
+
+/** All arrive together, starting up included. */
+async function storm(bench: Bench): Promise<void> {
+  process.stdout.write(`\narrival storm: ${STORM} that hold 50 ms, from the first start to the last end\n`);
+  for (const [i, peer] of bench.peers.entries()) {
+    const file = join(bench.folder, `storm-${i}`);
+    const from = performance.now();
+    await Promise.all(Array.from({ length: STORM }, () => run(peer.run(`storm-${i}`, [bench.mark, file, '50']))));
+    const seconds = ((performance.now() - from) / 1000).toFixed(1).padStart(9);
+    const longest = Math.max(...gaps(file)).toFixed(0);
+    process.stdout.write(`${seconds} s  ${peer.name} (longest gap ${longest} ms)\n`);
+  }
+}
+
 const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
   'hand-over': async (bench) => {
     await handOver(bench, 300);
@@ -112,6 +150,8 @@ const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
   },
   trace,
   start: startUp,
+  memory,
+  storm,
 };
 
 const asked = process.argv.slice(2);
