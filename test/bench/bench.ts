@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster } from '../harness/cluster.ts';
 import { compileMark, gaps } from './mark.ts';
 import { type Peer, peersOn } from './peers.ts';
+import { percentile } from './percentile.ts';
 import { stepsOf } from './trace.ts';
 
 const CONTENDERS = 10;
@@ -33,10 +34,6 @@ async function run([file = '', ...args]: readonly string[], more: Record<string,
   });
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${said}`);
-}
-
-function percentile(sorted: readonly number[], p: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? Number.NaN;
 }
 
 function print(title: string, rows: [string, number[]][], base: string): void {
