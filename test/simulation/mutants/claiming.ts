@@ -14,7 +14,7 @@ export const CLAIMING: readonly Mutant[] = [
     breaks: 'a holder is taken over after just its duration',
     edits: [['protocol/deadlines.ts', 'Math.max(2000, durationMs / 10)', '0']],
     profile: 'pauses',
-    seed: 4,
+    seed: 5,
   },
   {
     name: 'wall-clock',
@@ -73,7 +73,7 @@ export const CLAIMING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 8,
+    seed: 11,
   },
   {
     name: 'token-from-transitions',

@@ -123,6 +123,6 @@ export const DELETIONS: readonly Mutant[] = [
       ],
     ],
     profile: 'deletions',
-    seed: 1119,
+    seed: 195,
   },
 ];

@@ -64,7 +64,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 15,
+    seed: 4,
   },
   {
     name: 'mark-used-twice',
@@ -156,7 +156,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 2,
+    seed: 6,
   },
   {
     name: 'renewed-once-per-half',

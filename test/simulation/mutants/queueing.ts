@@ -56,7 +56,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 27,
+    seed: 31,
   },
   {
     name: 'new-ticket-after-removal',
@@ -79,7 +79,7 @@ export const QUEUEING: readonly Mutant[] = [
       ['protocol/writes.ts', '    waiters: removed(keysOfMine(state.waiters, me)),\n    spec: heldSpec', '    spec: heldSpec'],
     ],
     profile: 'deletions',
-    seed: 17,
+    seed: 33,
   },
   {
     name: 'came-back-without-window',
@@ -92,7 +92,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'melee',
-    seed: 21,
+    seed: 34,
   },
   {
     name: 'priority-ignored',
@@ -119,7 +119,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'outages',
-    seed: 21,
+    seed: 34,
   },
   {
     name: 'unlimited-retry-after',
@@ -156,7 +156,7 @@ export const QUEUEING: readonly Mutant[] = [
       ['protocol/document.ts', 'next) => next < NUMBER_LIMIT', 'next) => next < 1e30'],
     ],
     profile: 'numbers',
-    seed: 2,
+    seed: 9,
   },
   {
     name: 'leave-request-ignored',
@@ -170,7 +170,7 @@ export const QUEUEING: readonly Mutant[] = [
     breaks: 'who was asked to leave comes back when somebody else has removed its entry',
     edits: [['lock/acquire.ts', '  known.stop ??= mine?.stop;', '']],
     profile: 'operated',
-    seed: 42,
+    seed: 104,
   },
   {
     name: 'leaves-without-being-asked',

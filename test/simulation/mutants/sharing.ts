@@ -87,7 +87,7 @@ export const SHARING: readonly Mutant[] = [
       ],
     ],
     profile: 'shared-deeds',
-    seed: 2,
+    seed: 1,
   },
   {
     name: 'waiting-writer-passed',
@@ -100,14 +100,14 @@ export const SHARING: readonly Mutant[] = [
       ],
     ],
     profile: 'shared',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'waiting-writer-never-shows-itself',
     breaks: 'who waits before others does not show that it is alive, and is passed over',
     edits: [['protocol/turns.ts', 'if (!shown || stays.length === 0 ||', 'if (shown || stays.length === 0 ||']],
     profile: 'shared',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'dead-writer-waited-for',
