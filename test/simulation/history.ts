@@ -23,7 +23,16 @@ export interface Author {
 
 export type Occurrence =
   /** A write came true; `before`, `after` undefined: no Lease. */
-  | { type: 'commit'; author: Author; before: RawLease | undefined; after: RawLease | undefined; sent?: Sent; deed?: Deed }
+  | {
+      type: 'commit';
+      author: Author;
+      before: RawLease | undefined;
+      after: RawLease | undefined;
+      sent?: Sent;
+      deed?: Deed;
+      /** Whom it hands the lock to, where nothing else tells who waits. */
+      to?: Author;
+    }
   /** An author has been shown the Lease by an answer or a watch. */
   | { type: 'shown'; author: Author; lease: RawLease | undefined; byAnswer: boolean }
   | { type: 'queued'; author: Author; patient: boolean; oneTry?: boolean }

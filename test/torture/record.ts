@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RawLease } from '../../src/protocol/lease.ts';
 import type { Api } from '../harness/api.ts';
-import { docOf } from '../simulation/document.ts';
+import { type Doc, docOf, type Entry } from '../simulation/document.ts';
 import type { Author, Deed, Occurrence } from '../simulation/history.ts';
 
 interface Write {
@@ -85,7 +85,7 @@ export function historyOf(
   let before: RawLease | undefined;
   for (const [i, { lease, version }] of writes.entries()) {
     const at = times[i] ?? 0;
-    const done = deeds.get(version) ?? operated(before, lease) ?? { author: writerOf(before, lease, authorOf) };
+    const done = deeds.get(version) ?? operated(before, lease) ?? writtenBy(before, lease, authorOf);
     committedAt.set(version, at);
     history.push({ at, occurrence: { type: 'commit', before, after: lease, ...done } });
     if (lease && done.author.kind === 'ours')
@@ -111,6 +111,11 @@ function operated(before: RawLease | undefined, after: RawLease | undefined): { 
   return asked || leaves ? { author: ADMIN, deed: 'other' } : undefined;
 }
 
+function writtenBy(before: RawLease | undefined, after: RawLease | undefined, authorOf: (id: string) => Author) {
+  const next = after && handedTo(before && docOf(before), docOf(after));
+  return { author: writerOf(before, after, authorOf), ...(next && { to: authorOf(next.id) }) };
+}
+
 /** Whose entry the write has changed: each writes its own. */
 function writerOf(before: RawLease | undefined, after: RawLease | undefined, authorOf: (id: string) => Author): Author {
   if (!after) return ADMIN;
@@ -119,9 +124,13 @@ function writerOf(before: RawLease | undefined, after: RawLease | undefined, aut
   const changed = now.holders.find((holder) => old?.holders.find(({ key }) => key === holder.key)?.text !== holder.text);
   const arrived = now.waiters.find((waiter) => !old?.waiters.some(({ key }) => key === waiter.key));
   const gone = (of: 'holders' | 'waiters') => old?.[of].find(({ key }) => !now[of].some((entry) => entry.key === key));
-  const author = changed ?? arrived ?? gone('holders') ?? gone('waiters');
+  // But for the one that hands the lock over, with the write that takes its own entry out.
+  const author = (handedTo(old, now) && gone('holders')) ?? changed ?? arrived ?? gone('holders') ?? gone('waiters');
   return author ? authorOf(author.id) : ADMIN;
 }
+
+const handedTo = (old: Doc | undefined, now: Doc): Entry | undefined =>
+  now.holders.find(({ granted, key }) => granted && !old?.holders.some((holder) => holder.key === key));
 
 function timesOf(writes: readonly Write[]): number[] {
   const times = writes.map(({ lease, receivedAt }, i) => {

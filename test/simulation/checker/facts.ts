@@ -119,6 +119,7 @@ export interface Landed {
   deed: Deed | undefined;
   /** To whom the lock was handed by it. */
   handed: readonly Entry[];
+  to?: Author | undefined;
 }
 
 /** One that left a Lease. */

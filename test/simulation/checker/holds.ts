@@ -59,10 +59,10 @@ export function recordHolds(facts: Facts, at: number, write: Landed): void {
 }
 
 /** Whom it is handed to has it from now on, whether it knows or not; once it has written itself, it goes by that. */
-function recordGrant(facts: Facts, at: number, { after, handed }: LandedWrite): void {
+function recordGrant(facts: Facts, at: number, { after, handed, to }: LandedWrite): void {
   const { holds, running, sights, waiting } = facts;
   for (const { key, nonce, durationMs } of handed) {
-    const author = waiting.get(nonce)?.author;
+    const author = waiting.get(nonce)?.author ?? to;
     // It has gone, and what it had with an entry that others have put back is over.
     if (!author && !running.has(nonce)) holds.delete(nonce);
     if (!author) continue;

@@ -196,9 +196,9 @@ function commit(
   requests.landed(at);
 }
 
-function landedOf({ author, before, after, sent, deed }: Occurrence & { type: 'commit' }): Landed {
+function landedOf({ author, before, after, sent, deed, to }: Occurrence & { type: 'commit' }): Landed {
   const was = before && docOf(before);
   const is = after && docOf(after);
   const kind = is && author.kind === 'ours' ? kindOf(author, was, is) : undefined;
-  return { author, before: was, after: is, sent, deed, kind, handed: kind === 'release' && is ? handedIn(was, is) : [] };
+  return { author, before: was, after: is, sent, deed, kind, handed: kind === 'release' && is ? handedIn(was, is) : [], to };
 }
