@@ -5,7 +5,7 @@ import { later, waitUntil } from '../../src/clock.ts';
 import { acquireAll, type HeldLocks } from '../../src/lock/several.ts';
 import { edit } from '../../src/protocol/edit.ts';
 import type { RawLease } from '../../src/protocol/lease.ts';
-import { NAMESPACE } from '../harness/contender.ts';
+import { type ContenderOptions, NAMESPACE } from '../harness/contender.ts';
 import { isSettled, stateOf, world } from '../harness/contenders.ts';
 import { SECOND, settle } from '../harness/manual-clock.ts';
 import { randomOf } from '../simulation/random.ts';
@@ -13,7 +13,7 @@ import { randomOf } from '../simulation/random.ts';
 /** A world in which a name takes part in several locks. */
 function several() {
   const { contender, clock, store } = world();
-  const one = (who: string, name: string) => contender(who, { name }).participant;
+  const one = (who: string, name: string, options: ContenderOptions = {}) => contender(who, { name, ...options }).participant;
   const all = (who: string, [first = '', ...more]: string[], request: Parameters<typeof acquireAll>[1] = {}) =>
     acquireAll([one(who, first), ...more.map((name) => one(who, name))], request);
   const take = async (who: string, names: string[]): Promise<HeldLocks> => {
@@ -25,7 +25,7 @@ function several() {
   const holders = (name: string) => stateIn(name).holders.map(({ id }) => id);
   const change = (name: string, to: (lease: RawLease) => RawLease) =>
     store.put(NAMESPACE, name, to(store.get(NAMESPACE, name).body as unknown as RawLease), { manager: 'somebody' });
-  return { clock, all, take, holders, stateIn, change };
+  return { clock, one, all, take, holders, stateIn, change };
 }
 
 test('they are acquired in one order, whatever order they are given in', async () => {
@@ -38,6 +38,16 @@ test('they are acquired in one order, whatever order they are given in', async (
   for (const name of ['a', 'b', 'c']) assert.deepEqual(holders(name), ['alice']);
   assert.deepEqual(await held.release('ended'), { kind: 'released' });
   for (const name of ['a', 'b', 'c']) assert.deepEqual(holders(name), []);
+});
+
+test('the order is by namespace first, then by name', async () => {
+  const { one } = several();
+  const acquisition = await acquireAll([one('alice', 'a'), one('alice', 'z', { namespace: 'apps' }), one('alice', 'b')], {});
+  const locks = acquisition.kind === 'held' ? acquisition.lock.locks : [];
+  assert.deepEqual(
+    locks.map(({ participant: { me } }) => `${me.namespace}/${me.name}`),
+    ['apps/z', `${NAMESPACE}/a`, `${NAMESPACE}/b`],
+  );
 });
 
 test('alice and bob give opposite orders, and neither waits for the other in vain', async () => {
@@ -65,6 +75,34 @@ test('who does not get the last of them within the time gives the others back', 
   await bob.release();
 });
 
+test('the time to wait is one for all of them', async () => {
+  const { take, all, clock } = several();
+  const [a, b] = [await take('carol', ['a']), await take('bob', ['b'])];
+  const alice = all('alice', ['a', 'b'], { timeoutMs: 30 * SECOND });
+  await clock.advance(20 * SECOND);
+  await a.release();
+  await clock.advance(9 * SECOND);
+  assert.equal(await isSettled(alice), false);
+  await clock.advance(2 * SECOND);
+  assert.equal(await isSettled(alice), true);
+  assert.equal((await alice).kind, 'busy');
+  await b.release();
+});
+
+test('only the last lock may be handed over before a write of its own: nothing runs under the others yet', async () => {
+  const { take, all, stateIn } = several();
+  const [a, b] = [await take('carol', ['a']), await take('bob', ['b'])];
+  const direct = (name: string) => stateIn(name).waiters.map((waiter) => waiter.direct);
+  const alice = all('alice', ['a', 'b'], { killable: true });
+  await settle();
+  assert.deepEqual(direct('a'), [false]);
+  await a.release();
+  await settle();
+  assert.deepEqual(direct('b'), [true]);
+  await b.release();
+  assert.equal((await alice).kind, 'held');
+});
+
 test('a first lock that is lost while waiting for the second is noticed: all begins again', async () => {
   const { take, all, holders, change, clock } = several();
   const bob = await take('bob', ['b']);
@@ -80,6 +118,34 @@ test('a first lock that is lost while waiting for the second is noticed: all beg
   assert.equal(acquisition.kind === 'held' && acquisition.lock.isLost(), false);
 });
 
+test('who loses the first to somebody else leaves the queue of the second, and waits for the first again', async () => {
+  const { take, all, stateIn, change } = several();
+  const bob = await take('bob', ['b']);
+  void all('alice', ['a', 'b']);
+  await settle();
+  change('a', (lease) => ({ ...lease, spec: { ...lease.spec, holderIdentity: 'thief' } }));
+  await settle();
+  const waiting = (name: string) => stateIn(name).waiters.map(({ id }) => id);
+  assert.deepEqual([waiting('a'), waiting('b')], [['alice'], []]);
+  await bob.release();
+});
+
+test('a first lock that is lost just as the second is acquired is noticed, too', async () => {
+  const { take, all, holders, stateIn, change, clock } = several();
+  const bob = await take('bob', ['b']);
+  const alice = all('alice', ['a', 'b'], {
+    onEvent({ type }, of) {
+      if (type === 'acquired' && of.me.name === 'b')
+        change('a', (lease) => ({ ...lease, spec: { ...lease.spec, holderIdentity: 'thief' } }));
+    },
+  });
+  await settle();
+  await bob.release();
+  await clock.advance(5 * SECOND);
+  assert.equal(await isSettled(alice), false);
+  assert.deepEqual([stateIn('a').waiters.map(({ id }) => id), holders('b')], [['alice'], []]);
+});
+
 test('the deadlines are the earliest of all, and a loss of any is a loss', async () => {
   const { take, change, clock } = several();
   const bob = await take('bob', ['b']);
@@ -92,6 +158,25 @@ test('the deadlines are the earliest of all, and a loss of any is a loss', async
   change('b', (lease) => ({ ...lease, spec: { ...lease.spec, holderIdentity: 'thief' } }));
   await settle();
   assert.deepEqual([held.lost.aborted, held.isLost(), held.locks[0]?.lock.isLost()], [true, true, false]);
+});
+
+test('the least margin counts; a request to any is one to all; abandoned are all', async () => {
+  const { one, stateIn, change, clock } = several();
+  const acquisition = await acquireAll([one('alice', 'a'), one('alice', 'b', { durationMs: 120 * SECOND })], {});
+  assert.equal(acquisition.kind, 'held');
+  const { lock } = acquisition as { lock: HeldLocks };
+  const margins = lock.locks.map((one) => one.lock.deadlines().marginMs);
+  assert.notEqual(margins[0], margins[1]);
+  assert.equal(lock.deadlines().marginMs, Math.min(...margins));
+  const stop = { holder: 'alice', by: 'carol', kind: 'unlock' };
+  change('b', (lease) => edit(lease, { lock: { stop } }));
+  await settle();
+  assert.equal(lock.stopRequested.aborted, true);
+  lock.abandon();
+  const marks = () => ['a', 'b'].map((name) => stateIn(name).holders[0]?.mark);
+  const before = marks();
+  await clock.advance(60 * SECOND);
+  assert.deepEqual(marks(), before);
 });
 
 test('who is asked to give up the first while waiting for the second leaves both, and says so', async () => {
