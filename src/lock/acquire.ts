@@ -22,7 +22,7 @@ import { tryOnce } from './one-try.ts';
 import { type AcquireRequest, type Acquisition, momentOf, type Participant } from './participant.ts';
 import { release } from './release.ts';
 import { onSetback } from './setbacks.ts';
-import { giveUp, newWait, noTrouble, pause, type Sent, takeStamp, type Wait, waitInQueue } from './wait.ts';
+import { giveUp, newWait, noTrouble, pause, type Sent, takeStamp, type Wait, waitedMs, waitInQueue } from './wait.ts';
 
 /** After a write of my entry that did not show: doubles up to the limit. */
 const UNSEEN = { firstMs: 1000, limitMs: 30_000 };
@@ -51,7 +51,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
   if (!known.view) return undefined;
   // 3. Decide by the rules, and act. A write is answered by the Lease (4. onAnswer), or is a setback (5. onSetback).
   const moment = momentOf(participant);
-  const decision = decide(known.view, { me: participant.me, ...known }, moment);
+  const decision = decide(known.view, { me: participant.me, ...known, waitedMs: waitedMs(wait) }, moment);
   switch (decision.kind) {
     case 'refused':
       return refusedDocument(decision.message);
@@ -174,7 +174,7 @@ function begin(wait: Wait, { key, sentAt, grant }: { key: Key; sentAt: Monotonic
   const { token, transitions } = lock;
   emit({
     type: 'acquired',
-    waitedMs: participant.clock.now() - wait.startedAt,
+    waitedMs: waitedMs(wait),
     token,
     transitions,
     deadlines: lock.deadlines(),

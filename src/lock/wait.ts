@@ -127,6 +127,8 @@ export const noTrouble = (): Requests => ({
   ...{ lastFailure: undefined, collisions: 0 },
 });
 
+export const waitedMs = ({ participant, startedAt }: Wait): number => participant.clock.now() - startedAt;
+
 export async function waitInQueue(wait: Wait, decision: Decision & { kind: 'wait' }, lease: RawLease): Promise<undefined> {
   const { queueWatch, participant } = wait;
   wait.turn = decision.until;
@@ -174,14 +176,14 @@ function reportWaiting(wait: Wait, { position, heldBy }: { position: number; hel
 }
 
 function outlook(wait: Wait): Outlook {
-  const { turn, startedAt, participant } = wait;
+  const { turn, participant } = wait;
   const { clock, me } = participant;
   const now = clock.steady();
   const others = [...(wait.known.view?.holders.values() ?? [])].filter(({ holder }) => !isMe(holder, me));
   const forMs = now - Math.max(...others.map(({ at }) => at));
   const overdue = others.every(({ at, holder }) => now - at > (holder.durationMs ?? me.durationMs) / 2);
   return {
-    waitedMs: clock.now() - startedAt,
+    waitedMs: waitedMs(wait),
     silent: turn !== undefined && others.length > 0 && overdue ? { forMs, leftMs: Math.max(0, turn - now) } : undefined,
     unanswered: unanswered(wait),
   };
@@ -206,7 +208,7 @@ export function unanswered(wait: Wait): Lasting | undefined {
 }
 
 export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisition {
-  const { clock, client, me } = wait.participant;
+  const { client, me } = wait.participant;
   const { view } = wait.known;
   const { lastFailure } = wait.requests;
   // Who is asked to come back later still knows what it was shown before.
@@ -216,7 +218,7 @@ export function giveUp(wait: Wait, heldBy: Holder[], position: number): Acquisit
 
   const decision = view && decide(view, { me, ...wait.known }, momentOf(wait.participant));
   const last = decision && 'heldBy' in decision ? decision : { heldBy, position };
-  return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: clock.now() - wait.startedAt };
+  return { kind: 'busy', heldBy: last.heldBy, position: last.position, waitedMs: waitedMs(wait) };
 }
 
 export function unreachable({ message, unusable }: { message: string; unusable?: true }, server: string): NotAcquired {

@@ -114,6 +114,8 @@ export const NUMBER_LIMIT = 1e12;
 
 /** Each holder has an entry of some hundred bytes. */
 export const PERMITS_LIMIT = 100;
+/** Of a priority, upwards and downwards. */
+export const PRIORITY_LIMIT = 1_000_000;
 
 /** Characters of each field kept. With 100 participants of about 600 characters the annotations stay far below the API's 256 KiB. */
 export const ABOUT_LIMITS: Record<keyof About, number> = { who: 128, reason: 200, url: 300, host: 64 };

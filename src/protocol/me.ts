@@ -18,6 +18,8 @@ export interface Policies {
   weight?: number | undefined;
   /** How many permits the lock is expected to have. */
   permits?: number | undefined;
+  /** For each of these that it has waited, its priority grows by one; 0 or undefined: never. */
+  ageStepMs?: number | undefined;
   /** May be handed the lock by its predecessor: what runs under it can be killed without a grace. */
   direct?: boolean | undefined;
 }

@@ -3,7 +3,8 @@
  * holds the lock to stop. Pure. Each says what it wants in an entry of its own, and whom it concerns acts by itself: nobody writes for another.
  * For people: docs/policies.md.
  */
-import type { Holder, LockState, StopRequest, Waiter } from './lock-state.ts';
+import { later, type Steady } from '../clock.ts';
+import { type Holder, type LockState, PRIORITY_LIMIT, type StopRequest, type Waiter } from './lock-state.ts';
 import { isMe, type Me, type Policies } from './me.ts';
 
 /** The group of those who name none. */
@@ -68,6 +69,26 @@ export function skipFor(
   const newer = [...waiters, ...holders].find((entry) => entry.group === group && entry.came > came && !isMe(entry, me));
   if (!newer && (superseded.get(group) ?? 0) <= came) return undefined;
   return { kind: 'superseded', by: newer?.id ?? '', group };
+}
+
+/** What somebody stands for in the queue after so long a wait. */
+export function agedPriority({ priority, policies }: Me, waitedMs: number): number {
+  const stepMs = policies?.ageStepMs ?? 0;
+  return stepMs > 0 ? Math.min(PRIORITY_LIMIT, priority + Math.floor(waitedMs / stepMs)) : priority;
+}
+
+/**
+ * When a waiter has to write down that its priority has grown: everybody goes by what is written, and nobody reckons another's age. Never, while that would
+ * change no place: unless somebody stands before it for a higher one.
+ */
+export function agesAt(
+  { priority }: Waiter,
+  { ahead, me, waitedMs, now }: { ahead: readonly Waiter[]; me: Me; waitedMs: number; now: Steady },
+): Steady | undefined {
+  const stepMs = me.policies?.ageStepMs ?? 0;
+  const overtaken = ahead.some((other) => other.priority > priority);
+  if (stepMs === 0 || priority >= PRIORITY_LIMIT || !overtaken) return undefined;
+  return later(now, Math.max(0, (priority + 1 - me.priority) * stepMs - waitedMs));
 }
 
 /** The first in line, if whoever releases the lock may hand it over, and if nothing sends it away. */

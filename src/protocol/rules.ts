@@ -3,14 +3,14 @@
  * This is the one place where "may I?" is answered. It never looks at another machine's wall clock; a holder is dead when its entry has
  * stood still long enough on *my* monotonic clock, or long enough by the API server's own clock. The protocol: docs/protocol.md.
  */
-import type { Steady } from '../clock.ts';
+import { NEVER, type Steady } from '../clock.ts';
 import { documentAt } from '../documents.ts';
 import { describeLease } from '../names.ts';
 import { ANNOTATIONS_LIMIT, annotationsSize, keyOf } from './edit.ts';
 import type { RawLease } from './lease.ts';
-import type { Holder, Key, LockState, StopRequest } from './lock-state.ts';
+import type { Holder, Key, LockState, StopRequest, Waiter } from './lock-state.ts';
 import { findMine, type Me, type Moment } from './me.ts';
-import { olderOfGroup, replacementOf, type Skip, skipFor } from './policies.ts';
+import { agedPriority, agesAt, olderOfGroup, replacementOf, type Skip, skipFor } from './policies.ts';
 import { describePermits, type Stay } from './room.ts';
 import type { View } from './sightings.ts';
 import { isLongFree, living, roomFor, showsItselfAt, staysOf, type Turn, turnOf, waitersAhead } from './turns.ts';
@@ -36,12 +36,15 @@ export interface Asking {
   ticket: number | undefined;
   /** When it came, likewise: it may stand where others stood before. */
   came?: number | undefined;
+  /** For how long it has waited; undefined: it has just come. */
+  waitedMs?: number | undefined;
   /** I have been asked to leave. */
   stop?: StopRequest | undefined;
 }
 
 /** What a participant that wants the lock does next. */
-export function decide(view: View, { me, ticket: known, came: knownCame, stop }: Asking, moment: Moment): Decision {
+export function decide(view: View, asking: Asking, moment: Moment): Decision {
+  const { me, ticket: known, came: knownCame, waitedMs = 0, stop } = asking;
   const { state } = view;
   if (state.coordinated) return coordinated(state.coordinated, me);
   const stays = staysOf(view, me);
@@ -67,39 +70,44 @@ export function decide(view: View, { me, ticket: known, came: knownCame, stop }:
   if (misfit) return { kind: 'refused', message: misfit };
   const place = { ticket: ticket ?? placeOf(state, me), came: came ?? state.next };
   const older = olderOfGroup(state, me, place.came);
-  const ahead = waitersAhead(state, { ...place, priority: me.priority, nonce: me.nonce }).filter((one) => !older.includes(one));
+  // The document says who stands before whom, to all alike.
+  const priority = waiting?.priority ?? agedPriority(me, waitedMs);
+  const ahead = waitersAhead(state, { ...place, priority, nonce: me.nonce }).filter((one) => !older.includes(one));
   const turn = turnOf(view, { stays, ahead, room, me }, moment.now);
   if (turn.at <= moment.now || isLongFree(view, ahead.length)) {
     const change = { passedOver: [...ahead, ...older], beside: living(stays, moment.now) };
     return { kind: 'claim', key: keyOf(place.ticket, me.nonce), lease: claim({ view, me, moment }, place, change) };
   }
-  return inQueue(view, { me, moment, stays, turn, place, known: ticket !== undefined }, { position: ahead.length, heldBy });
+  const queueing = { me, moment, waitedMs, stays, turn, place, ahead, known: ticket !== undefined };
+  return inQueue(view, queueing, { position: ahead.length, heldBy });
 }
 
 interface Queueing {
   me: Me;
   moment: Moment;
+  waitedMs: number;
   stays: readonly Stay[];
   turn: Turn;
   place: Place;
+  ahead: readonly Waiter[];
   /** It has had this place before. */
   known: boolean;
 }
 
-/** Joins the queue, stays in it, or shows those behind that it is alive. */
+/** Joins the queue, stays in it, or writes anew: to show those behind that it is alive, or that it is older than it was. */
 function inQueue(
   view: View,
-  { me, moment, stays, turn, place, known }: Queueing,
+  { me, moment, waitedMs, stays, turn, place, ahead, known }: Queueing,
   told: { position: number; heldBy: Holder[] },
 ): Decision {
   const { waiters } = view.state;
   const waiting = view.exists ? findMine(waiters, me) : undefined;
   const showAt = waiting && showsItselfAt(view, { stays, turn, key: waiting.key, me });
-  if (waiting && !(showAt !== undefined && showAt <= moment.now)) {
-    const until = Math.min(turn.at, showAt ?? Number.POSITIVE_INFINITY) as Steady;
-    return { kind: 'wait', until, ...told };
-  }
-  const lease = enqueue({ view, me }, place, waiting && moment.mark);
+  const ageAt = waiting && agesAt(waiting, { ahead, me, waitedMs, now: moment.now });
+  const writeAt = Math.min(showAt ?? NEVER, ageAt ?? NEVER) as Steady;
+  if (waiting && writeAt > moment.now) return { kind: 'wait', until: Math.min(turn.at, writeAt) as Steady, ...told };
+  const priority = waiting && (ageAt ?? NEVER) > moment.now ? waiting.priority : agedPriority(me, waitedMs);
+  const lease = enqueue({ view, me: { ...me, priority } }, place, waiting && moment.mark);
   if (annotationsSize(lease) <= ANNOTATIONS_LIMIT) return { kind: 'enqueue', lease, place, ...told };
   // Whoever has had a place keeps it: outside the queue until there is room, and its turn comes all the same.
   if (known) return { kind: 'wait', until: turn.at, ...told };

@@ -27,6 +27,7 @@ export function pickPolicies(random: Random, has: (fault: string) => boolean): P
       Object.assign(policies, { replaces: true, group: policies.group ?? 'default' });
     policies.declines = random.chance(0.2);
   }
+  if (has('ageing') && random.chance(0.7)) policies.ageStepMs = random.pick([2, 5, 10, 30]) * 1000;
   if (has('min-hold') && random.chance(0.4)) policies.minHoldMs = random.pick([3, 10, 30, 90, 300]) * 1000;
   if (has('once') && random.chance(0.6)) policies.once = `tick-${Math.floor(random.next() * 40)}`;
   return Object.keys(policies).length > 0 ? policies : undefined;

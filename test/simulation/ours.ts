@@ -71,7 +71,7 @@ class OneOfOurs implements Ours {
     this.#options = options;
     const times = pickTimings(source, random);
     const labels = random.chance(0.1) ? { team: name } : undefined;
-    const priority = has('priority') && random.chance(0.2) ? random.pick([1, 5]) : 0;
+    const priority = has('priority') && random.chance(has('ageing') ? 0.6 : 0.2) ? random.pick([1, 5]) : 0;
     const policies = pickPolicies(random, has);
     this.author = { name, kind: 'ours', id, nonce, durationMs: times.durationMs, times, priority, labels, policies };
     this.#participant = this.#newParticipant(times);

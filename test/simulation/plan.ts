@@ -53,6 +53,11 @@ const PROFILES: Record<string, string[]> = {
     ...['direct', 'supersede', 'replace', 'min-hold', 'once', 'shared', 'crash', 'delay', 'late', 'loss', 'watch'],
     ...['impatience', 'priority'],
   ],
+  ageing: ['ageing', 'priority', 'crash', 'delay', 'late', 'loss', 'watch', 'impatience'],
+  'ageing-deeds': [
+    ...['ageing', 'priority', 'shared', 'direct', 'delete', 'clear', 'stop', 'move', 'dismiss', 'crash', 'delay', 'watch'],
+    ...['impatience', 'pause', 'elector'],
+  ],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],

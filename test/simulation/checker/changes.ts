@@ -4,6 +4,7 @@
  */
 import type { Doc } from '../document.ts';
 import type { Author } from '../history.ts';
+import { priorityIn } from './ageing.ts';
 import type { Facts, LandedWrite } from './facts.ts';
 import { checkWrite, type WriteKind } from './writes.ts';
 
@@ -32,7 +33,7 @@ export function judgeChanges(
     });
     return;
   }
-  for (const what of checkWrite({ author, kind, before, after, priority: author.priority ?? 0 })) {
+  for (const what of checkWrite({ author, kind, before, after, priority: priorityIn(before, author) })) {
     violate(at, 'nothing of others is changed', `${author.name} (${kind}) ${what}`);
   }
 }

@@ -4,6 +4,7 @@
  */
 import { docOf } from '../document.ts';
 import type { Occurrence } from '../history.ts';
+import { judgeAges } from './ageing.ts';
 import { judgeChanges } from './changes.ts';
 import { newDismissals } from './dismissals.ts';
 import { newExits } from './exits.ts';
@@ -177,6 +178,7 @@ function commit(
     exits.landed(at, { ...landed, after });
     judgeClaim(facts, at, { ...landed, after });
     judgeQueue(facts, at, { ...landed, after });
+    judgeAges(facts, at, { ...landed, after });
     judgeGrant(facts, at, { ...landed, after });
   }
   if (landed.deed === 'restore') {

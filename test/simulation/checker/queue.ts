@@ -1,6 +1,7 @@
 /** Those who wait: in which order they are served, how soon, and with which ticket. Invariants 3, 4 and 5 of docs/protocol.md. */
 import { type Doc, docOf, type Entry, isAhead } from '../document.ts';
 import type { Author, Occurrence } from '../history.ts';
+import { agesUnseen, priorityIn } from './ageing.ts';
 import {
   CLAIM_WINDOW_MS,
   type Facts,
@@ -24,8 +25,8 @@ export function judgeQueue(facts: Facts, at: number, write: LandedWrite): void {
   const { kind, author, after } = write;
   if (kind === 'claim') {
     const mine = after.holders.find(({ nonce }) => nonce === author.nonce);
-    if (!mine || !write.before) return;
-    const place = { priority: author.priority ?? 0, ticket: mine.ticket, came: mine.came, nonce: author.nonce };
+    if (!mine || !write.before || agesUnseen(write.before, author)) return;
+    const place = { priority: priorityIn(write.before, author), ticket: mine.ticket, came: mine.came, nonce: author.nonce };
     const claim = { author, before: write.before, place };
     order(facts, at, claim);
     windows(facts, at, claim);
@@ -47,13 +48,11 @@ function order(facts: Facts, at: number, claim: Claim): void {
   const windows = queue.filter((entry) => isAhead(entry, place)).length;
   // Who leaves a free lock moves all behind him up by a window at once: two of them may then be entitled in the same moment.
   if (at < facts.leftAt + NEWS_MS) return;
-  const own = before.waiters.find(({ nonce }) => nonce === author.nonce);
-  if (own && isAltered(own, author)) return;
   for (const [index, entry] of queue.entries()) {
     const other = facts.waiting.get(entry.nonce);
     if (!isAhead(entry, place) || entry.priority !== place.priority || index >= WATCHED_PLACES) continue;
     if (isOlder(entry, author, place.came)) continue;
-    if (!other?.patient || isAltered(entry, other.author) || !wasPunctual(facts, other, at)) continue;
+    if (!other?.patient || !wasPunctual(facts, other, at)) continue;
     if (!couldClaim(facts, { at, passed: other.author, by: author, windows }, before)) continue;
     violateOrder(facts, at, claim, { entry, other });
   }
@@ -71,9 +70,6 @@ function violateOrder(
     `${author.name} (ticket ${place.ticket}) passed over ${other.author.name} (ticket ${entry.ticket}), who was punctual`,
   );
 }
-
-/** An administrator has given it another priority than it has: where it stands, it and others judge differently. */
-const isAltered = (entry: Entry, { priority = 0 }: Author): boolean => entry.priority !== priority;
 
 /** Nothing has kept it from seeing in time what the lock is like now, and from doing something about it. */
 const wasPunctual = ({ changedAt }: Facts, { troubles, troubledAt, since, watchesSince }: Waiting, at: number): boolean =>

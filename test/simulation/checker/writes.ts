@@ -4,6 +4,7 @@
  */
 import { type Doc, type Entry, isAgreed, isAhead, LOCK, PREFIX, permitsIn } from '../document.ts';
 import type { Author } from '../history.ts';
+import { agesUnseen } from './ageing.ts';
 import { isOlder } from './groups.ts';
 
 export type WriteKind = 'claim' | 'renew' | 'release' | 'keep' | 'enqueue' | 'leave';
@@ -45,7 +46,8 @@ export function checkWrite({ author, kind, before, after, priority }: CheckedWri
   }
   const left = after.waiters.filter(({ nonce }) => nonce === author.nonce);
   if (left.length > (kind === 'enqueue' ? 1 : 0)) wrong.push('left an entry of its own behind');
-  const passed = after.waiters.filter((entry) => isAhead(entry, { priority, ticket, nonce: author.nonce }));
+  const isAged = agesUnseen(before, author);
+  const passed = after.waiters.filter((entry) => !isAged && isAhead(entry, { priority, ticket, nonce: author.nonce }));
   if (kind === 'claim' && passed.length > 0)
     wrong.push(`passed over ${passed.map(({ key }) => key).join(', ')} and left them in the queue`);
   if (kind === 'renew' && (arrivalOf(before, author) ?? arrivalOf(after, author)) !== arrivalOf(after, author))

@@ -3,6 +3,7 @@
  * the source with a few texts replaced, each of which must occur exactly once, or a guard or an API client that misbehaves.
  */
 import type { Conduct } from '../ours.ts';
+import { AGEING } from './ageing.ts';
 import { CLAIMING } from './claiming.ts';
 import { DELETIONS } from './deletions.ts';
 import { DOCUMENTS } from './documents.ts';
@@ -31,6 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...QUEUEING,
   ...POLICIES,
   ...SHARING,
+  ...AGEING,
   ...DOCUMENTS,
   ...DELETIONS,
 ];
