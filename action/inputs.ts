@@ -8,9 +8,9 @@ import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
-import { PERMITS_LIMIT } from '../src/protocol/lock-state.ts';
+import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, shareOf } from '../src/protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfAgeStep, problemOfShare, shareOf } from '../src/protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 import { type Given, givenIn, InputError, type Phase, type Rule } from './given-inputs.ts';
 
@@ -96,7 +96,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
     timeoutMs: timeoutOf(duration('timeout'), onBusy) ?? (mode === 'release' ? UNLOCK_TIMEOUT_MS : DEFAULT_TIMEOUT_MS),
     onBusy,
     policies: readPolicies(given, onBusy),
-    priority: integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
+    priority: integer('priority', { from: -PRIORITY_LIMIT, to: PRIORITY_LIMIT }) ?? 0,
     timings: readTimings(given, durationMs, run),
     holder,
     reason: text('reason'),
@@ -122,10 +122,12 @@ function readPolicies({ text, valid, flag, duration, integer }: Given, onBusy: O
     throw new InputError('once: requires run: only then it is known whether the work has succeeded');
   const most = { from: 1, to: PERMITS_LIMIT };
   const wish = { shared: flag('shared'), permits: integer('permits', most), weight: integer('weight', most) };
-  const misfit = problemOfShare(wish, replaces, (option) => option);
+  const ageStepMs = duration('age-step', '0') ?? 0;
+  const misfit = problemOfShare(wish, replaces, (option) => option) ?? problemOfAgeStep(ageStepMs, 'age-step:');
   if (misfit !== undefined) throw new InputError(misfit);
   return {
     ...shareOf(wish),
+    ageStepMs,
     group: valid('supersede', GROUP) ?? (replaces ? DEFAULT_GROUP : undefined),
     replaces,
     declines: flag('no-replace'),

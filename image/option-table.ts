@@ -69,6 +69,12 @@ const OPTIONS = [
   { name: 'no-replace', meaning: 'as holder, finish first, even if a newcomer wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
+    name: 'age-step',
+    value: 'DURATION',
+    default: '0',
+    meaning: 'for each of these that it has waited, its priority grows by one; 0: never',
+  },
+  {
     name: 'lease-duration',
     value: 'DURATION',
     default: DEFAULT_LEASE_DURATION,
@@ -244,5 +250,5 @@ export const SHARING = ['shared', 'permits', 'weight'] as const satisfies readon
 /** Options of those that may have to wait for it. */
 export const WAITING = [
   ...JOINING,
-  ...(['priority', 'reason', 'url', 'no-create', 'no-server-clock'] as const),
+  ...(['priority', 'age-step', 'reason', 'url', 'no-create', 'no-server-clock'] as const),
 ] as const satisfies readonly OptionName[];

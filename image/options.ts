@@ -3,9 +3,9 @@ import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
-import { PERMITS_LIMIT } from '../src/protocol/lock-state.ts';
+import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, shareOf } from '../src/protocol/policies.ts';
+import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfAgeStep, problemOfShare, shareOf } from '../src/protocol/policies.ts';
 import { type Timings, type TimingsResult, timings } from '../src/protocol/timings.ts';
 import { type Env, type Reader, readCommandLine, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
@@ -156,7 +156,7 @@ export function joinSettings(read: Reader, name = lockName(read)): Omit<JoinSett
   return {
     ...connected,
     name,
-    priority: read.integer('priority', { from: -1_000_000, to: 1_000_000 }) ?? 0,
+    priority: read.integer('priority', { from: -PRIORITY_LIMIT, to: PRIORITY_LIMIT }) ?? 0,
     holder,
     reason: read.text('reason'),
     url: read.text('url'),
@@ -183,11 +183,11 @@ export function waiterPolicies(read: Reader, onBusy: OnBusy): Policies {
   const problem = group === undefined ? undefined : problemOfMark(group, 'group');
   if (problem !== undefined) throw new UsageError(problem);
   const replaces = onBusy === 'replace';
-  return { group, replaces, ...sharePolicies(read, replaces) };
+  return { group, replaces, ...placePolicies(read, replaces) };
 }
 
-/** Whether it shares the lock, and with how many. */
-function sharePolicies(read: Reader, replaces = false): Policies {
+/** How it stands among the others: whether it shares the lock, and with how many; and how its priority grows. */
+function placePolicies(read: Reader, replaces = false): Policies {
   const wish = {
     shared: read.flag('shared'),
     permits: read.integer('permits', { from: 1, to: PERMITS_LIMIT }),
@@ -195,14 +195,17 @@ function sharePolicies(read: Reader, replaces = false): Policies {
   };
   const problem = problemOfShare(wish, replaces, (option) => `--${option}`);
   if (problem !== undefined) throw new UsageError(problem);
-  return shareOf(wish);
+  const ageStepMs = read.duration('age-step') ?? 0;
+  const tooShort = problemOfAgeStep(ageStepMs, '--age-step');
+  if (tooShort !== undefined) throw new UsageError(tooShort);
+  return { ...shareOf(wish), ageStepMs };
 }
 
 /** Of one that holds the lock as long as it runs. */
 export function holderPolicies(read: Reader): Policies {
   const minHoldMs = read.duration('min-hold') ?? 0;
   if (minHoldMs > MIN_HOLD_LIMIT_MS) throw new UsageError(`--min-hold ${formatDuration(minHoldMs)} is too long: use at most 24h`);
-  return { declines: read.flag('no-replace'), minHoldMs, ...sharePolicies(read) };
+  return { declines: read.flag('no-replace'), minHoldMs, ...placePolicies(read) };
 }
 
 /** Of one that knows whether its command has succeeded. */

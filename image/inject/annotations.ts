@@ -45,6 +45,12 @@ export const ANNOTATIONS: readonly Annotation[] = [
   },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
   {
+    name: 'age-step',
+    value: 'DURATION',
+    default: '0',
+    meaning: 'for each of these that it has waited, its priority grows by one',
+  },
+  {
     name: 'lease-duration',
     value: 'DURATION',
     default: `${DEFAULT_LEASE_DURATION}; of a sidecar, what its Pod needs`,
@@ -73,7 +79,7 @@ export const ANNOTATIONS: readonly Annotation[] = [
 /** Those that become options of `run`, in their order; a sidecar only makes the containers wait, so `hold` has fewer. */
 export const RUN_OPTIONS = [
   ...(['timeout', 'on-busy', 'supersede', 'min-hold', 'once', 'shared', 'permits', 'weight', 'no-replace', 'priority'] as const),
-  ...(['lease-duration', 'kill-grace', 'reason'] as const),
+  ...(['age-step', 'lease-duration', 'kill-grace', 'reason'] as const),
 ] as const;
 export const HOLD_OPTIONS = [
   'min-hold',
@@ -82,6 +88,7 @@ export const HOLD_OPTIONS = [
   'weight',
   'no-replace',
   'priority',
+  'age-step',
   'lease-duration',
   'reason',
 ] as const;

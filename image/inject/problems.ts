@@ -7,7 +7,7 @@ import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { ON_BUSY } from '../../src/lock/index.ts';
 import { problemOfMark, problemOfName, problemOfNamespace } from '../../src/names.ts';
-import { PERMITS_LIMIT } from '../../src/protocol/lock-state.ts';
+import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../../src/protocol/lock-state.ts';
 import { problemOfShare } from '../../src/protocol/policies.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RESOURCES, RUN_OPTIONS } from './annotations.ts';
 import {
@@ -78,6 +78,7 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     wrong('lease-duration', isDuration, NO_DURATION) ??
     wrong('kill-grace', isDuration, NO_DURATION) ??
     wrong('min-hold', isDuration, NO_DURATION) ??
+    wrong('age-step', isDuration, NO_DURATION) ??
     wrong('priority', isPriority, ': write a whole number from -1000000 to 1000000') ??
     RESOURCES.flatMap((resource) => [`${resource}-request`, `${resource}-limit`])
       .map((name) => wrong(name, isAmount, ', which is no amount: write it as 50m, 64Mi or 1'))
@@ -101,7 +102,7 @@ function besideReplace(asked: ReadonlyMap<string, string>): string | undefined {
   return problem && `${problem} (${documentAt('policies.md#permits')})`;
 }
 
-const isPriority = (value: string): boolean => /^-?[0-9]{1,10}$/.test(value) && Math.abs(Number(value)) <= 1_000_000;
+const isPriority = (value: string): boolean => /^-?[0-9]{1,10}$/.test(value) && Math.abs(Number(value)) <= PRIORITY_LIMIT;
 
 function problemOfWrapping({ spec }: GuardedPod): string | undefined {
   if (canBeWrapped(spec)) return undefined;

@@ -18,6 +18,8 @@ export interface CreateLockOptions extends ClusterAccess {
   stopWithin?: Duration | undefined;
   /** Place in the queue: higher is served first. Default: 0. */
   priority?: number | undefined;
+  /** For each of these that it has waited, its priority grows by one, so that it is not overtaken without end; at least `1s`. Default: 0, never. */
+  ageStep?: Duration | undefined;
   /** Who holds the lock; a random part is added to it for each acquisition. Default: the Pod or the host. */
   holder?: string | undefined;
   /** Why, for those who wait. */

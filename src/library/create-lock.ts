@@ -7,7 +7,14 @@ import { verify } from '../lock/operate.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace } from '../names.ts';
 import { PERMITS_LIMIT } from '../protocol/lock-state.ts';
 import type { Policies } from '../protocol/me.ts';
-import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfShare, type ShareWish, shareOf } from '../protocol/policies.ts';
+import {
+  DEFAULT_GROUP,
+  MIN_HOLD_LIMIT_MS,
+  problemOfAgeStep,
+  problemOfShare,
+  type ShareWish,
+  shareOf,
+} from '../protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
 import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
 import { LockError } from './lock-error.ts';
@@ -35,7 +42,7 @@ import {
 
 const OPTIONS = [
   ...ACCESS_OPTIONS,
-  ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'holder', 'reason', 'url'],
+  ...['name', 'namespace', 'leaseDuration', 'renewEvery', 'stopWithin', 'priority', 'ageStep', 'holder', 'reason', 'url'],
   ...['labels', 'createIfAbsent', 'serverClock', 'legacyExpiry', 'supersede', 'shared', 'permits', 'weight'],
   ...['noReplace', 'minHold', 'onEvent'],
 ];
@@ -122,17 +129,21 @@ function readOptions(options: CreateLockOptions): { participants: Participants; 
     labels: labelsOf(options.labels),
     onEvent: callback(options.onEvent, 'onEvent'),
   });
-  return { participants, priority, policies: policiesOf(given, options.minHold) };
+  return { participants, priority, policies: policiesOf(given, options) };
 }
 
-function policiesOf(given: Readonly<Record<string, unknown>>, minHold: Duration | undefined): Policies {
+function policiesOf(
+  given: Readonly<Record<string, unknown>>,
+  { minHold, ageStep }: Pick<CreateLockOptions, 'minHold' | 'ageStep'>,
+): Policies {
+  const ageStepMs = duration(ageStep, 'ageStep') ?? 0;
   const minHoldMs = duration(minHold, 'minHold') ?? 0;
   if (minHoldMs > MIN_HOLD_LIMIT_MS) throw wrong('minHold is too long: it must be at most 24h');
   const wish = shareIn(given);
-  const misfit = problemOfShare(wish, false, optionName);
+  const misfit = problemOfShare(wish, false, optionName) ?? problemOfAgeStep(ageStepMs, 'ageStep');
   if (misfit !== undefined) throw wrong(misfit);
   const group = markOf(given, 'supersede', 'group');
-  return { group, declines: flag(given, 'noReplace', false), minHoldMs, ...shareOf(wish) };
+  return { group, declines: flag(given, 'noReplace', false), minHoldMs, ageStepMs, ...shareOf(wish) };
 }
 
 const optionName = (option: string): string => (option === 'on-busy' ? 'onBusy' : option);

@@ -13,6 +13,14 @@ export const DEFAULT_GROUP = 'default';
 /** The policy in deploy/holders lets nobody take a lock for longer. */
 export const MIN_HOLD_LIMIT_MS = 86_400_000;
 
+/** Each step of an age is a write: not more often. */
+const AGE_STEP_LEAST_MS = 1000;
+
+/** `labelOf`: what an entry calls that option. */
+export function problemOfAgeStep(ms: number, label: string): string | undefined {
+  return ms > 0 && ms < AGE_STEP_LEAST_MS ? `${label} is too short: it must be at least 1s, or 0 for none` : undefined;
+}
+
 /** How somebody wants to share the lock, as every entry lets one say it. */
 export interface ShareWish {
   shared: boolean;

@@ -58,6 +58,28 @@ for (const target of await targets()) {
       assert.match((await newest.finished).stderr, /acquired Lease/);
     });
 
+    test('age-step: who has waited long enough is served before one of a higher priority, and without it is not', async (t) => {
+      for (const [step, first] of [
+        ['1s', 'bob'],
+        ['0', 'carol'],
+      ] as const) {
+        const name = `aged-${step}`;
+        const alice = await holding(t, name);
+        const bob = await waiting(t, name, '--holder', 'bob', '--age-step', step);
+        const carol = await waiting(t, name, '--holder', 'carol', '--priority', '2');
+        if (step !== '0')
+          await until(async () => /^1 +\S+ +[2-9] .* bob\//m.test((await command(t, 'queue', name)).stdout), 'bob has caught up');
+        alice.input('\n');
+        const token = async (of: typeof bob) => Number(/\(token (\d+)\)/.exec((await of.finished).stderr)?.[1]);
+        assert.equal((await token(bob)) < (await token(carol)) ? 'bob' : 'carol', first);
+      }
+      const never = await command(t, 'run', '--name', 'aged', '--age-step', '10ms', '--', 'true');
+      assert.deepEqual(
+        [never.code, /--age-step is too short: it must be at least 1s/.test(never.stderr)],
+        [EXIT.usage.code, true],
+      );
+    });
+
     test('min-hold: the lock stays taken after a short run, says why, and is free when the time is over', async (t) => {
       const began = performance.now();
       const alice = await command(t, 'run', '--name', 'kept', '--holder', 'alice', '--min-hold', '8s', '--', 'true');

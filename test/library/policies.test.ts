@@ -73,4 +73,18 @@ for (const target of all) {
     assert.throws(() => lock({ permits: 0 }), /permits is 0: it must be from 1 to 100/);
     assert.equal(await lock({ shared: true }).acquire({ onBusy: 'replace' }).catch(codeOf), 'configuration');
   });
+
+  test(`${target.name}: a priority grows with the wait`, async (t) => {
+    const { lock } = await workshop(t, target);
+    const held = await lock().acquire();
+    const old = lock({ ageStep: '1s' }).acquire();
+    await until(async () => (await lock().status()).waiters.length === 1, 'it waits');
+    const high = lock({ priority: 1 }).acquire();
+    const priorities = async () => (await lock().status()).waiters.map(({ priority }) => priority);
+    await until(async () => (await priorities()).join() === '1,1', 'it is as high, and came first');
+    await held.release();
+    await (await old).release();
+    await (await high).release();
+    assert.throws(() => lock({ ageStep: '10ms' }), /ageStep is too short: it must be at least 1s/);
+  });
 }

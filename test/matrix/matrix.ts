@@ -25,7 +25,7 @@ async function story({ createLock, K8SLock, LockError }) {
   for (const access of [{ server: SERVER }, { kubeconfig: KUBECONFIG }]) {
     let renewed = false;
     const onEvent = ({ type }) => { renewed ||= type === 'renewed'; };
-    const lock = createLock({ name, namespace: 'default', leaseDuration: '2s', onEvent, ...access });
+    const lock = createLock({ name, namespace: 'default', leaseDuration: '3s', onEvent, ...access });
     const held = await lock.acquire();
     if (!(await held.verify())) throw new Error('not held');
     const busy = await lock.acquire({ onBusy: 'fail' }).catch((error) => error);

@@ -18,6 +18,7 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
       'on-busy': 'replace',
       supersede: 'web',
       'min-hold': '30s',
+      'age-step': '5m',
       once: 'v1.2+$(X)',
       'no-replace': 'true',
       priority: '-3',
@@ -94,6 +95,7 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     annotations: {
       namespace: 'locks',
       'min-hold': '30s',
+      'age-step': '5m',
       'no-replace': 'true',
       priority: '7',
       'lease-duration': '90s',

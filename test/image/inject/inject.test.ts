@@ -42,7 +42,13 @@ test('a wrapped command keeps its words, behind the options that are given', () 
   const { spec } = JSON.parse(textOf(JSON.stringify(podOf(GUARDED[2] as (typeof GUARDED)[0]))));
   const options = ['--name=nightly', '--namespace=locks', '--timeout=1h30m', '--on-busy=replace'];
   const policies = ['--supersede=web', '--min-hold=30s', '--once=v1.2+$$(X)', '--no-replace=true'];
-  const more = ['--priority=-3', '--lease-duration=2m', '--kill-grace=20s', '--reason=release 1.2, "the big one"'];
+  const more = [
+    '--priority=-3',
+    '--age-step=5m',
+    '--lease-duration=2m',
+    '--kill-grace=20s',
+    '--reason=release 1.2, "the big one"',
+  ];
   const command = ['/lease-lock/k8s-lease-lock', 'run', ...options, ...policies, ...more, '--', '/usr/local/bin/backup'];
   assert.deepEqual(spec.containers[0].command, command);
   assert.deepEqual(spec.containers[0].volumeMounts, [{ name: 'lease-lock', mountPath: '/lease-lock', readOnly: true }]);

@@ -81,6 +81,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       `${a(name)} is "${value}": use printable characters without spaces, at most 128 ${annotations}`,
     ),
   ),
+  refusal('age-step', { 'age-step': '5' }, {}, `${a('age-step')} is "5", ${noDuration}`),
   refusal('min-hold', { 'min-hold': '30' }, {}, `${a('min-hold')} is "30", ${noDuration}`),
   ...['5', '5 m', '30m1h', '1m1m', '-5s', '5d', '8761h', '99999999999999999999h', '.5h'].map((timeout, i) =>
     refusal(`timeout ${i}`, { timeout }, {}, `${a('timeout')} is "${timeout}", ${noDuration}`),

@@ -106,7 +106,7 @@ export const QUEUEING: readonly Mutant[] = [
     breaks: 'a waiter that was removed while there is no room is refused',
     edits: [['protocol/rules.ts', 'if (known) return', 'if (!known && !view) return']],
     profile: 'numbers',
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'never-backs-off',
