@@ -19,6 +19,8 @@ export interface Author {
   priority?: number;
   labels?: Record<string, string> | undefined;
   policies?: Policies | undefined;
+  /** Which of several locks it is about. */
+  lock?: string;
 }
 
 export type Occurrence =
@@ -35,7 +37,7 @@ export type Occurrence =
     }
   /** An author has been shown the Lease by an answer or a watch. */
   | { type: 'shown'; author: Author; lease: RawLease | undefined; byAnswer: boolean }
-  | { type: 'queued'; author: Author; patient: boolean; oneTry?: boolean }
+  | { type: 'queued'; author: Author; patient: boolean; oneTry?: boolean; timeoutMs?: number | undefined }
   /** A request leaves. */
   | { type: 'asked'; author: Author }
   /** It wants the lock no longer, or has it. */

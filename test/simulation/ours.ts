@@ -5,6 +5,7 @@
 import type { answerOf } from '../../src/api/answers.ts';
 import type { LeaseClient } from '../../src/api/lease-client.ts';
 import type { acquire, Emit, HeldLock, LockEvent, Participant, Work } from '../../src/lock/index.ts';
+import type { acquireAll } from '../../src/lock/several.ts';
 import type { timings } from '../../src/protocol/timings.ts';
 import { pickPolicies, pickTimings } from './character.ts';
 import { type ClientOptions, newClient, type Surroundings } from './client.ts';
@@ -17,6 +18,7 @@ import { outcomeOf, wordsOf } from './story.ts';
 /** The code under test, or a broken copy of it. */
 export interface Source {
   acquire: typeof acquire;
+  acquireAll: typeof acquireAll;
   timings: typeof timings;
   answerOf: typeof answerOf;
 }

@@ -58,6 +58,8 @@ const PROFILES: Record<string, string[]> = {
     ...['ageing', 'priority', 'shared', 'direct', 'delete', 'clear', 'stop', 'move', 'dismiss', 'crash', 'delay', 'watch'],
     ...['impatience', 'pause', 'elector'],
   ],
+  several: ['several', 'direct', 'crash', 'delay', 'late', 'loss', 'watch', 'impatience', 'pause', 'partition'],
+  'several-gentle': ['several', 'direct', 'impatience'],
   electors: ['elector', 'pause', 'crash', 'delay', 'watch', 'loss', 'skew', 'clear', 'drift'],
   legacy: ['legacy', 'crash', 'delay', 'errors', 'stop'],
   outages: ['partition', 'cut', 'delay', 'stubborn', 'crash', 'drift', 'elector'],
@@ -96,7 +98,13 @@ const PROFILES: Record<string, string[]> = {
 };
 
 /** How many take part, where that makes the profile. */
-const SIZES: Record<string, [number, ...number[]]> = { lonely: [2, 3], sparse: [2, 3, 5], flood: [300] };
+const SIZES: Record<string, [number, ...number[]]> = {
+  lonely: [2, 3],
+  sparse: [2, 3, 5],
+  flood: [300],
+  several: [2, 3, 5, 8],
+  'several-gentle': [2, 3, 5, 8],
+};
 
 export const FAULTS: readonly string[] = [...new Set(Object.values(PROFILES).flat())];
 /** Those of which a run is drawn: a crowd takes a minute, and is to be asked for. */

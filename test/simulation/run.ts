@@ -6,6 +6,7 @@ import type { Violation } from './checker/index.ts';
 import type { Conduct, Source } from './ours.ts';
 import type { Plan } from './plan.ts';
 import { populate } from './population.ts';
+import { populateWithSeveral } from './several.ts';
 import { fail, newStage, type Stage } from './stage.ts';
 import type { StoryOptions } from './story.ts';
 import { startTroubles } from './troubles.ts';
@@ -32,7 +33,8 @@ export async function run(plan: Plan, source: Source, { conduct = {}, story: tel
   const { world, checker, story } = stage;
   const onRejection = (error: unknown) => fail(stage, error);
   process.on('unhandledRejection', onRejection);
-  populate(stage, plan.participants, { source, conduct });
+  if (stage.given('several')) populateWithSeveral(stage, plan.participants, source);
+  else populate(stage, plan.participants, { source, conduct });
   startTroubles(stage);
   startSweeping(stage);
   let steps = 0;

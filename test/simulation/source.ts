@@ -8,10 +8,11 @@ export const folderOf = (folder: URL | string = SRC): URL => (typeof folder === 
 
 export async function loadSource(folder?: URL | string): Promise<Source> {
   const base = folderOf(folder);
-  const [{ acquire }, { timings }, { answerOf }] = await Promise.all([
+  const [{ acquire }, { acquireAll }, { timings }, { answerOf }] = await Promise.all([
     import(new URL('lock/acquire.ts', base).href),
+    import(new URL('lock/several.ts', base).href),
     import(new URL('protocol/timings.ts', base).href),
     import(new URL('api/answers.ts', base).href),
   ]);
-  return { acquire, timings, answerOf };
+  return { acquire, acquireAll, timings, answerOf };
 }

@@ -1,5 +1,6 @@
 /** All that one run has in common: true time, the server, the network, who listens, and which troubles there are. */
 import { type Checker, newChecker } from './checker/index.ts';
+import { newSeveralChecker } from './checker/several.ts';
 import type { Surroundings } from './client.ts';
 import type { Author, Listener } from './history.ts';
 import { newNetwork } from './network.ts';
@@ -7,7 +8,7 @@ import type { Ours } from './ours.ts';
 import type { Plan } from './plan.ts';
 import type { Process } from './process.ts';
 import { randomOf } from './random.ts';
-import { newServer } from './server.ts';
+import { newServer, type Server } from './server.ts';
 import { newStory, type Story, type StoryOptions } from './story.ts';
 import { newWorld } from './world.ts';
 
@@ -42,12 +43,14 @@ export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefin
   const all = new Set(faults);
   const given = (fault: string) => all.has(fault);
   const has = (fault: string) => !ending && given(fault);
-  const checker = newChecker({
-    drift: given('drift') || given('leap') || given('suspend'),
-    skew: given('skew') || given('step'),
-    stampsLie: given('step'),
-    gentle: faults.every((fault) => HARMLESS.includes(fault)),
-  });
+  const checker = given('several')
+    ? newSeveralChecker()
+    : newChecker({
+        drift: given('drift') || given('leap') || given('suspend'),
+        skew: given('skew') || given('step'),
+        stampsLie: given('step'),
+        gentle: faults.every((fault) => HARMLESS.includes(fault)),
+      });
   const story = newStory(telling);
   const listen: Listener = (at, occurrence) => {
     story.take(at, occurrence);
@@ -59,9 +62,7 @@ export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefin
     tracks: !given('untracked'),
   });
   const network = newNetwork(world, { random: randomOf(seed, 'network'), has });
-  server.onCommit(({ write: { author, sent, deed }, before, after }) => {
-    listen(world.now(), { type: 'commit', author, before, after, ...(sent && { sent }), ...(deed && { deed }) });
-  });
+  hear({ world, listen }, server);
   return {
     ...{ seed, world, server, network, checker, story, listen, given, has },
     random: randomOf(seed, 'client'),
@@ -74,6 +75,13 @@ export function newStage({ seed, faults }: Plan, telling: StoryOptions | undefin
     disturbedAt: 0,
     alive: new Set(),
   };
+}
+
+/** What comes true on an API server, in true time. */
+export function hear({ world, listen }: Pick<Stage, 'world' | 'listen'>, server: Server): void {
+  server.onCommit(({ write: { author, sent, deed }, before, after }) => {
+    listen(world.now(), { type: 'commit', author, before, after, ...(sent && { sent }), ...(deed && { deed }) });
+  });
 }
 
 /** How far the clocks of the API servers are from true time. */

@@ -11,6 +11,7 @@ import { GRANTING } from './granting.ts';
 import { HOLDING } from './holding.ts';
 import { POLICIES } from './policies.ts';
 import { QUEUEING } from './queueing.ts';
+import { SEVERAL } from './several.ts';
 import { SHARING } from './sharing.ts';
 
 export interface Mutant {
@@ -33,6 +34,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...POLICIES,
   ...SHARING,
   ...AGEING,
+  ...SEVERAL,
   ...DOCUMENTS,
   ...DELETIONS,
 ];
