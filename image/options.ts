@@ -2,7 +2,16 @@
 import { formatDuration } from '../src/durations.ts';
 import { describeTimings, type TimingNames } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy } from '../src/lock/index.ts';
-import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import {
+  type LockName,
+  lockNamesIn,
+  problemOfHolder,
+  problemOfLock,
+  problemOfMark,
+  problemOfName,
+  problemOfNamespace,
+  slug,
+} from '../src/names.ts';
 import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
 import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfAgeStep, problemOfShare, shareOf } from '../src/protocol/policies.ts';
@@ -118,31 +127,22 @@ export function lockName(read: Reader): string {
   return name;
 }
 
-/** One lock of several; undefined: in the namespace that all others are in. */
-export interface LockSetting {
-  namespace: string | undefined;
-  name: string;
-}
+/** What `--name` is to those commands that several locks may be named to. */
+export const LOCK_NAMES = {
+  name: { meaning: 'name of the lock: of its Lease (required); of several locks NAME or NAMESPACE/NAME, with commas or again' },
+};
 
-/** What --name says, where it may be given several times, or with several names in it, each as NAME or NAMESPACE/NAME. A slug is made of a whole text. */
-export function lockNames(read: Reader): [LockSetting, ...LockSetting[]] {
+/** What --name says, where it may be given several times, or with several names in it. A slug is made of a whole text. */
+export function lockNames(read: Reader): [LockName, ...LockName[]] {
   const given = read.texts('name');
   const texts = given.length > 1 ? given : [read.text('name') ?? ''];
   const isSlug = read.flag('slug');
-  const names = isSlug ? texts : texts.flatMap((text) => text.split(','));
-  const [first, ...others] = names.map((text) => text.trim()).filter((text) => text !== '');
+  const slugOf = (text: string): LockName[] => (text.trim() === '' ? [] : [{ namespace: undefined, name: slug(text.trim()) }]);
+  const [first, ...others] = texts.flatMap(isSlug ? slugOf : lockNamesIn);
   if (first === undefined) throw new UsageError('--name is required: the name of the lock');
-  const setting = (text: string): LockSetting => (isSlug ? { namespace: undefined, name: slug(text) } : settingOf(text));
-  return [setting(first), ...others.map(setting)];
-}
-
-function settingOf(text: string): LockSetting {
-  const slash = text.indexOf('/');
-  const namespace = slash < 0 ? undefined : text.slice(0, slash);
-  const name = text.slice(slash + 1);
-  const problem = (namespace === undefined ? undefined : problemOfNamespace(namespace)) ?? problemOfName(name);
+  const [problem] = [first, ...others].map(problemOfLock).filter((one) => one !== undefined);
   if (problem !== undefined) throw new UsageError(`${problem}, or add --slug`);
-  return { namespace, name };
+  return [first, ...others];
 }
 
 export function joinSettings(read: Reader, name = lockName(read)): Omit<JoinSettings, 'timings'> {

@@ -22,6 +22,25 @@ export function problemOfName(name: string): string | undefined {
   );
 }
 
+/** One lock of several; undefined: in the namespace that all others are in. */
+export interface LockName {
+  namespace: string | undefined;
+  name: string;
+}
+
+/** `a,ns/b`: each as NAME or NAMESPACE/NAME. They may be invalid; none is empty. */
+export function lockNamesIn(text: string): LockName[] {
+  const names = text.split(',').map((name) => name.trim());
+  return names.filter(Boolean).map((name) => {
+    const slash = name.indexOf('/');
+    return { namespace: slash < 0 ? undefined : name.slice(0, slash), name: name.slice(slash + 1) };
+  });
+}
+
+/** A sentence if the name, or its namespace, is invalid. */
+export const problemOfLock = ({ namespace, name }: LockName): string | undefined =>
+  (namespace === undefined ? undefined : problemOfNamespace(namespace)) ?? problemOfName(name);
+
 /**
  * A valid name for any text, and never one name for two: a text that is valid stays as it is; of any other its readable part remains, with a digest of the
  * whole. A valid name that looks like that gets a digest, too.

@@ -4,14 +4,14 @@ import { DEFAULT_NAMESPACE } from '../../src/api/cluster.ts';
 import { problemOfNamespace, withDigest } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, readCommandLine, UsageError } from '../command-line.ts';
 import { pick } from '../option-table.ts';
-import { lockName } from '../options.ts';
+import { LOCK_NAMES, lockNames } from '../options.ts';
 import { reportUsage } from '../run-command.ts';
 import { write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage:
-    'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for one lock.',
-  options: pick(['name', 'slug', 'namespace', 'for', 'events'], { namespace: { default: DEFAULT_NAMESPACE } }),
+    'Usage: k8s-lease-lock rbac --name NAME --for WHOM [options] | kubectl apply -f -\n\nPrints the least Role and RoleBinding for a lock.',
+  options: pick(['name', 'slug', 'namespace', 'for', 'events'], { ...LOCK_NAMES, namespace: { default: DEFAULT_NAMESPACE } }),
   operands: 'none',
 };
 
@@ -24,20 +24,16 @@ export async function rbac(argv: readonly string[], env: Env): Promise<number> {
 }
 
 function manifestsOf(read: Reader): string {
-  const name = lockName(read);
+  const locks = lockNames(read);
   const namespace = read.text('namespace') ?? DEFAULT_NAMESPACE;
   const whom = read.text('for');
   if (whom === undefined) throw new UsageError('--for is required: serviceaccount:NAMESPACE/NAME, user:NAME or group:NAME');
   const problem = problemOfNamespace(namespace);
   if (problem !== undefined) throw new UsageError(problem);
   const subject = subjectOf(whom);
-  const rule = {
-    apiGroups: ['coordination.k8s.io'],
-    resources: ['leases'],
-    resourceNames: [name],
-    verbs: ['get', 'watch', 'create', 'update'],
-  };
-  const manifests = grant({ name: `lease-lock-${name}`, namespace }, rule, subject);
+  const manifests = locks.flatMap((lock) =>
+    grant({ name: `lease-lock-${lock.name}`, namespace: lock.namespace ?? namespace }, ruleFor(lock.name), subject),
+  );
   if (read.flag('events')) {
     if (subject.namespace === undefined) throw new UsageError('--events requires --for serviceaccount:NAMESPACE/NAME');
     const events = { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create'] };
@@ -45,6 +41,13 @@ function manifestsOf(read: Reader): string {
   }
   return manifests.map((manifest) => stringify(manifest)).join('---\n');
 }
+
+const ruleFor = (name: string) => ({
+  apiGroups: ['coordination.k8s.io'],
+  resources: ['leases'],
+  resourceNames: [name],
+  verbs: ['get', 'watch', 'create', 'update'],
+});
 
 interface Subject {
   kind: string;

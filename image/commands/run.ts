@@ -7,9 +7,9 @@ import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
-import type { LockEvent, Participant } from '../../src/lock/index.ts';
+import { type LockEvent, namedTwice, type Participant } from '../../src/lock/index.ts';
 import { logOf } from '../../src/log.ts';
-import { describeLease } from '../../src/names.ts';
+import { describeLease, type LockName } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, SHARING, WAITING } from '../option-table.ts';
@@ -19,7 +19,7 @@ import {
   joinSettings,
   killGraceTimings,
   type Line,
-  type LockSetting,
+  LOCK_NAMES,
   lockNames,
   oncePolicy,
   readLine,
@@ -35,16 +35,12 @@ import { type CommandContext, complain, identityOf, participantOf, runCommand } 
 
 export interface RunSettings extends JoinSettings, WaitSettings {
   /** All of them, or none. */
-  locks: readonly [LockSetting, ...LockSetting[]];
+  locks: readonly [LockName, ...LockName[]];
   onLost: 'stop' | 'warn';
   orphans: 'stop' | 'wait';
   statusPort: number | undefined;
   argv: readonly [string, ...string[]];
 }
-
-const NAMES = {
-  name: { meaning: 'name of the lock: of its Lease (required); of several locks NAME or NAMESPACE/NAME, with commas or again' },
-};
 
 export const SHAPE: CommandLineShape = {
   usage:
@@ -67,7 +63,7 @@ export const SHAPE: CommandLineShape = {
       ] as const),
       'conflict-exit-code',
     ],
-    NAMES,
+    LOCK_NAMES,
   ),
   operands: 'command',
   operand: { value: 'FILE' },
@@ -132,7 +128,7 @@ async function runUnderLock(
   const participants = participantsOf(settings, context);
   const [first, ...others] = participants;
   const log = others.length > 0 ? context.log : logOf(context.log, first.me);
-  const twice = others.find((other) => participants.find(({ me }) => isSameLock(me, other.me)) !== other);
+  const twice = namedTwice(participants);
   if (twice) return complain(`${describeLease(twice.me)} is named twice: name each lock once`, EXIT.usage.code);
   const status =
     settings.statusPort === undefined
@@ -163,22 +159,14 @@ async function runUnderLock(
   return code;
 }
 
-/** One for each lock, with one id and one random part. Each says for which others it may have to wait while it holds this one. */
+/** One for each lock, with one id and one random part. */
 function participantsOf(settings: RunSettings, context: CommandContext): [Participant, ...Participant[]] {
   const [first, ...others] = settings.locks;
   const identity = identityOf(settings, context);
-  const of = (lock: LockSetting) => {
-    const { namespace = settings.namespace, name } = lock;
-    const together = settings.locks.filter((other) => other !== lock).map(textOf);
-    const reason = [settings.reason, ...(together.length > 0 ? [`together with ${together.join(', ')}`] : [])].filter(Boolean);
-    return participantOf({ ...settings, namespace, name, reason: reason.join('; ') || undefined }, context, identity);
-  };
+  const of = ({ namespace = settings.namespace, name }: LockName) =>
+    participantOf({ ...settings, namespace, name }, context, identity);
   return [of(first), ...others.map(of)];
 }
-
-const textOf = ({ namespace, name }: LockSetting): string => (namespace === undefined ? name : `${namespace}/${name}`);
-const isSameLock = (a: LockId, b: LockId): boolean => a.namespace === b.namespace && a.name === b.name;
-type LockId = Pick<Participant['me'], 'namespace' | 'name'>;
 
 /** What happens to each lock, as log lines and as Events of the Pod. */
 function tellOf(participants: readonly Participant[], { onLost }: RunSettings, context: CommandContext) {

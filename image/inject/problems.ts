@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { documentAt } from '../../src/documents.ts';
 import { parseDuration } from '../../src/durations.ts';
 import { ON_BUSY } from '../../src/lock/index.ts';
-import { problemOfMark, problemOfName, problemOfNamespace } from '../../src/names.ts';
+import { lockNamesIn, problemOfLock, problemOfMark, problemOfNamespace } from '../../src/names.ts';
 import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../../src/protocol/lock-state.ts';
 import { problemOfShare } from '../../src/protocol/policies.ts';
 import { ANNOTATIONS, HOLD_OPTIONS, PREFIX, RESOURCES, RUN_OPTIONS } from './annotations.ts';
@@ -56,7 +56,7 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     oneOf('slug', ['true', 'false'], ': write true or false') ??
     wrong(
       'name',
-      (name) => asked.get('slug') === 'true' || problemOfName(name) === undefined,
+      (names) => asked.get('slug') === 'true' || areNames(names),
       ', which is no name for a lock: use lower-case letters, digits, "-" and "." between them, at most 253, or write slug "true"',
     ) ??
     wrong(
@@ -86,6 +86,8 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
   );
 }
 
+const areNames = (text: string): boolean =>
+  lockNamesIn(text).length > 0 && lockNamesIn(text).every((name) => problemOfLock(name) === undefined);
 const isAmount = (value: string): boolean => /^[0-9]+([.][0-9]+)?(m|k|M|G|Ki|Mi|Gi)?$/.test(value);
 const NO_DURATION = ', which is no duration: write it as 90s, 15m or 1h30m, at most 8760h';
 const NO_MARK = ': use printable characters without spaces, at most 128';
@@ -122,6 +124,8 @@ function problemOfSidecar({ spec, asked }: GuardedPod): string | undefined {
   const option = RUN_OPTIONS.find((name) => asked.has(name) && !holds.includes(name));
   if (option !== undefined)
     return `${annotation(option)} is for a wrapped command, and this Pod gets a sidecar: remove it, ${OR_WRAP}`;
+  if (asked.get('slug') !== 'true' && lockNamesIn(asked.get('name') ?? '').length > 1)
+    return `${annotation('name')} names several locks, and a sidecar holds one: leave one, ${OR_WRAP}`;
   const { restartPolicy = 'Always', hostNetwork = false } = spec;
   if (restartPolicy !== 'Never')
     return `restartPolicy is ${restartPolicy}, and with a sidecar a restarted container would not wait for the lock: write Never, ${OR_WRAP}`;

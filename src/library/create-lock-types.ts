@@ -101,6 +101,36 @@ export interface Held extends AsyncDisposable {
   release(options?: ReleaseOptions): Promise<ReleaseResult>;
 }
 
+/** Several locks that are held together. They are renewed until they are released, or any of them is lost. @public */
+export interface HeldAll extends AsyncDisposable {
+  /** Aborts, with a `LockError` of code `lost` as its reason, when any of them is lost, as early as `Held.signal`. */
+  readonly signal: AbortSignal;
+  /** Looks at the clock: false once any of them is lost, or all are released. */
+  isHeld(): boolean;
+  /** Aborts, with a `LockStopRequest` as its reason, when the holder of any of them is asked to stop. */
+  readonly stopRequested: AbortSignal;
+  /** Each of them, in the order in which they were acquired, with a fencing token of its own. */
+  readonly locks: readonly HeldOne[];
+  /** Asks the API server whether all of them are still held, as `Held.verify` does. */
+  verify(): Promise<boolean>;
+  /** Lets go of all of them. It never rejects, and says what became of the one that went worst. */
+  release(options?: ReleaseOptions): Promise<ReleaseResult>;
+}
+
+/** One of several locks that are held together. @public */
+export interface HeldOne {
+  /** Namespace of the Lease. */
+  readonly namespace: string;
+  /** Name of the lock, and of its Lease. */
+  readonly name: string;
+  /** Fencing token, as `Held.token`. */
+  readonly token: string;
+  /** How often the lock has changed hands. */
+  readonly transitions: number;
+  /** Who holds it, as written into the Lease. */
+  readonly holder: string;
+}
+
 /** How the work ended. @public */
 export interface ReleaseOptions {
   /** It has succeeded, so that nobody has to do it again with the same key (`once`). Default: false; `withLock` says true where the function has ended well. */

@@ -2,8 +2,13 @@
  * `createLock`: a lock by its name, acquired as an object that says when it is lost. Promised: while `signal` has not aborted, nobody else
  * who follows the protocol has the lock. Not promised: that your code stops when it aborts; that is your part, within `stopWithin`.
  */
-import { acquire as acquireLock, type HeldLock, type Participant, stopRequestOf, timeoutOf } from '../lock/index.ts';
-import { verify } from '../lock/operate.ts';
+import {
+  type AcquireAllRequest,
+  acquire as acquireLock,
+  acquireAll as acquireLocks,
+  namedTwice,
+  timeoutOf,
+} from '../lock/index.ts';
 import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace } from '../names.ts';
 import { PERMITS_LIMIT } from '../protocol/lock-state.ts';
 import type { Policies } from '../protocol/me.ts';
@@ -16,13 +21,14 @@ import {
   shareOf,
 } from '../protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION } from '../protocol/timings.ts';
-import type { AcquireOptions, CreateLockOptions, Held, Lock, ReleaseOptions } from './create-lock-types.ts';
+import type { AcquireOptions, CreateLockOptions, Held, HeldAll, Lock } from './create-lock-types.ts';
+import { heldAllOf, heldOf } from './held.ts';
 import { LockError } from './lock-error.ts';
-import { identityWith, type Participants, participantsOf } from './participants.ts';
+import { identityWith, type Joined, type Participants, participantsOf } from './participants.ts';
 import { setFor } from './set.ts';
 import { statusOf } from './status.ts';
-import { errorOf, failureOf, lostError, requestOf } from './translate.ts';
-import type { Duration, ReleaseResult } from './types.ts';
+import { errorOf } from './translate.ts';
+import type { Duration } from './types.ts';
 import { unlockFor } from './unlock.ts';
 import {
   ACCESS_OPTIONS,
@@ -47,10 +53,19 @@ const OPTIONS = [
   ...['noReplace', 'minHold', 'onEvent'],
 ];
 
+/** A participant that is about to acquire. */
+interface Wanted extends Joined {
+  timeoutMs: number | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** How each lock makes a participant of itself, for those that acquire several. */
+const WANTS = new WeakMap<Lock, (request: AcquireOptions) => Promise<Wanted>>();
+
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
   const { participants, priority, policies } = readOptions(options);
-  const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
+  const want = async (request: AcquireOptions): Promise<Wanted> => {
     onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
     const wanted = { ...request } as Record<string, unknown>;
     const signal = signalOf(request.signal);
@@ -63,14 +78,17 @@ export function createLock(options: CreateLockOptions): Lock {
     if (misfit !== undefined) throw wrong(misfit);
     const { group = replaces ? DEFAULT_GROUP : undefined } = policies;
     const wishes = { ...policies, group, replaces, once: markOf(wanted, 'once', 'key') };
-    const { participant, onEvent } = await participants.create(integer(wanted, 'priority') ?? priority, wishes);
+    return { ...(await participants.create(integer(wanted, 'priority') ?? priority, wishes)), timeoutMs, signal };
+  };
+  const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
+    const { participant, timeoutMs, signal, onEvent } = await want(request);
     const acquisition = await acquireLock(participant, { timeoutMs, signal, onEvent });
     if (acquisition.kind === 'held') return heldOf(participant, acquisition.lock);
     participant.client.close();
     throw errorOf(acquisition, participant, signal);
   };
 
-  return {
+  const lock: Lock = {
     acquire,
     async tryAcquire(request = {}) {
       onlyKnown({ ...request }, ['signal'], 'tryAcquire');
@@ -97,6 +115,8 @@ export function createLock(options: CreateLockOptions): Lock {
     set: async (wanted) => await setFor(participants, wanted),
     status: async () => await statusOf((await participants.create(priority)).participant),
   };
+  WANTS.set(lock, want);
+  return lock;
 }
 
 function readOptions(options: CreateLockOptions): { participants: Participants; priority: number; policies: Policies } {
@@ -172,39 +192,38 @@ function renewalOf(renewEvery: Duration | undefined): number | undefined {
   return ms;
 }
 
-function heldOf(participant: Participant, lock: HeldLock): Held {
-  const lost = new AbortController();
-  const stop = new AbortController();
-  const onLost = () => lost.abort(lostError(participant, lock.lost.reason));
-  lock.lost.addEventListener('abort', onLost, { once: true });
-  lock.stopRequested.addEventListener('abort', () => stop.abort(requestOf(stopRequestOf(lock))), { once: true });
-  // It may have been asked to stop, or lost, in the moment in which it was acquired.
-  if (lock.lost.aborted) onLost();
-  if (lock.stopRequested.aborted) stop.abort(requestOf(stopRequestOf(lock)));
-  let released: Promise<ReleaseResult> | undefined;
-  const release = ({ succeeded = false }: ReleaseOptions = {}) => {
-    released ??= lock.release(succeeded ? 'succeeded' : 'ended').finally(() => participant.client.close());
-    return released;
-  };
-  return {
-    signal: lost.signal,
-    isHeld() {
-      return released === undefined && !lock.isLost();
-    },
-    stopRequested: stop.signal,
-    token: lock.token,
-    transitions: lock.transitions,
-    holder: lock.holder,
-    async verify() {
-      if (released !== undefined || lock.isLost()) return false;
-      const { holder, token, transitions } = lock;
-      const verified = await verify(participant, { holder, token, transitions });
-      if (verified.kind === 'failed' || verified.kind === 'refused') throw failureOf(verified);
-      return verified.kind === 'held' && !lock.isLost();
-    },
-    release,
-    async [Symbol.asyncDispose]() {
-      await release();
-    },
-  };
+/**
+ * Acquires several locks, all or none, within one timeout. They are taken in one order, by namespace and name, whatever order they are given in, so that
+ * nobody waits for somebody who waits for him. What is held while the next is waited for is renewed, and given back if the others are not to be had. Rejects
+ * as `Lock.acquire` does, with what is true of the first lock that was not acquired.
+ *
+ * @public
+ */
+export async function acquireAll(locks: readonly Lock[], request: AcquireOptions = {}): Promise<HeldAll> {
+  const made = await Promise.allSettled(locks.map((lock) => wantOf(lock)(request)));
+  const wanted = made.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const participants = wanted.map(({ participant }) => participant);
+  try {
+    const failed = made.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    const [first, ...others] = participants;
+    if (!first) throw wrong('acquireAll needs at least one lock');
+    const twice = namedTwice(participants);
+    if (twice) throw wrong(`the lock ${twice.me.namespace}/${twice.me.name} is given twice: give each lock once`);
+    const { timeoutMs, signal } = wanted[0] ?? {};
+    const onEvent: AcquireAllRequest['onEvent'] = (event, of) =>
+      wanted.find(({ participant }) => participant === of)?.onEvent(event);
+    const acquisition = await acquireLocks([first, ...others], { timeoutMs, signal, onEvent });
+    if (acquisition.kind === 'held') return heldAllOf(acquisition.lock.locks);
+    throw errorOf(acquisition, acquisition.of, signal);
+  } catch (error) {
+    for (const { client } of participants) client.close();
+    throw error;
+  }
+}
+
+function wantOf(lock: Lock): (request: AcquireOptions) => Promise<Wanted> {
+  const want = WANTS.get(lock);
+  if (!want) throw wrong('acquireAll takes locks that createLock has made');
+  return want;
 }

@@ -3,11 +3,13 @@
  *
  * @packageDocumentation
  */
-export { createLock } from './create-lock.ts';
+export { acquireAll, createLock } from './create-lock.ts';
 export type {
   AcquireOptions,
   CreateLockOptions,
   Held,
+  HeldAll,
+  HeldOne,
   Lock,
   LockStatus,
   ReleaseOptions,

@@ -36,13 +36,20 @@ export interface HeldLocks extends Omit<HeldLock, 'holder' | 'token' | 'transiti
 
 export type AcquisitionOfAll = { kind: 'held'; lock: HeldLocks } | (NotAcquired & { of: Participant });
 
-/** No participant may be given twice: it would wait for itself. */
+/** Which of the locks is named twice, and would be waited for by those that hold it. */
+export function namedTwice(participants: readonly Participant[]): Participant | undefined {
+  return participants.find((one, i) => participants.findIndex((other) => isSameLock(one, other)) < i);
+}
+
+const isSameLock = ({ me: a }: Participant, { me: b }: Participant): boolean => a.namespace === b.namespace && a.name === b.name;
+
+/** No lock may be named twice. Those that wait for one are shown the others that go with it. */
 export async function acquireAll(
   participants: readonly [Participant, ...Participant[]],
   { timeoutMs, signal, killable = false, onEvent = () => {} }: AcquireAllRequest,
 ): Promise<AcquisitionOfAll> {
-  const ordered = participants.toSorted(byName) as [Participant, ...Participant[]];
-  const { clock } = ordered[0];
+  const ordered = participants.toSorted(byName);
+  const { clock } = participants[0];
   const startedAt = clock.now();
   const giveUpAt = later(startedAt, timeoutMs ?? NEVER);
   // One try is one try of each; what is left of a time to wait is none, however short.
@@ -52,7 +59,7 @@ export async function acquireAll(
     const next = ordered[held.length];
     if (!next) return { kind: 'held', lock: together(held) };
     const over = whenAny([...held.flatMap(({ lock }) => [lock.lost, lock.stopRequested]), ...(signal ? [signal] : [])]);
-    const acquisition = await acquire(next, {
+    const acquisition = await acquire(withReason(next, ordered), {
       timeoutMs: leftMs(),
       signal: over.signal,
       // Nothing runs under the others yet.
@@ -72,6 +79,16 @@ export async function acquireAll(
     if (acquisition.kind === 'busy') return { ...acquisition, waitedMs: clock.now() - startedAt, of: next };
     return { ...acquisition, of: next };
   }
+}
+
+/** Who waits for this one may have to wait for the others. */
+function withReason(participant: Participant, all: readonly Participant[]): Participant {
+  const { me } = participant;
+  const others = all.filter((other) => other !== participant);
+  if (others.length === 0) return participant;
+  const names = others.map(({ me: { namespace, name } }) => (namespace === me.namespace ? name : `${namespace}/${name}`));
+  const reason = [me.about.reason, `together with ${names.join(', ')}`].filter(Boolean).join('; ');
+  return { ...participant, me: { ...me, about: { ...me.about, reason } } };
 }
 
 /** The order in which everybody acquires. */
@@ -111,7 +128,7 @@ function earliest(all: readonly Deadlines[]): Deadlines {
 }
 
 /** Aborts with the first of them. By no AbortSignal.any: on Node 22 that would remain with the one that lives long. */
-function whenAny(signals: readonly AbortSignal[]): { signal: AbortSignal; undo(): void } {
+export function whenAny(signals: readonly AbortSignal[]): { signal: AbortSignal; undo(): void } {
   const any = new AbortController();
   const ends = signals.map((signal) => {
     const abort = () => any.abort(signal.reason);

@@ -31,6 +31,22 @@ real('what it prints lets a service account of another namespace hold that lock,
   assert.equal(await run('other'), EXIT.refused.code);
 });
 
+test('several locks have a Role each, in the namespaces that they are in', async (t) => {
+  const texts = (await printed(t, '--name', 'a,ns/b', '-n', 'ci', '--for', 'user:alice'))
+    .split('---\n')
+    .map((text) => parse(text));
+  assert.deepEqual(
+    texts
+      .filter(({ kind }) => kind === 'Role')
+      .map(({ metadata, rules }) => [metadata.namespace, metadata.name, rules[0].resourceNames]),
+    [
+      ['ci', 'lease-lock-a', ['a']],
+      ['ns', 'lease-lock-b', ['b']],
+    ],
+  );
+  assert.equal(texts.filter(({ kind }) => kind === 'RoleBinding').length, 2);
+});
+
 test('users and groups can be given the rights, too', async (t) => {
   const [, binding = ''] = (await printed(t, '--name', 'x', '--for', 'user:gha:acme/api')).split('---\n');
   const { subjects, metadata } = parse(binding);

@@ -22,6 +22,7 @@ function kubeconfig(folder: string, namespace: string): string {
 const SAID: [RegExp, string][] = [
   [/withLock\(async/, 'working with token \\d+\n'],
   [/await using/, 'step one\nstep two\n'],
+  [/acquireAll/, 'cache with token \\d+\ndatabase with token \\d+\n'],
   [/tryAcquire/, 'held by \\S+\nwaiting 0\n'],
   [/onEvent/, '\\S+/nightly acquired after a moment\n'],
 ];

@@ -30,6 +30,12 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     spec: { restartPolicy: 'OnFailure' },
   },
   {
+    title: 'several locks',
+    mode: 'wrap',
+    annotations: { name: 'database, locks/cache,x.y', namespace: 'team' },
+    spec: {},
+  },
+  {
     title: 'one of those that share a lock',
     mode: 'wrap',
     annotations: { shared: 'true', permits: '3', weight: '2' },

@@ -37,7 +37,7 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     {},
     `${a('name')} is missing: write the name of the lock ${annotations}`,
   ),
-  ...['Nightly', '-x', 'a/b', 'a..b', 'a.-b', 'x'.repeat(254)].map((name, i) =>
+  ...['Nightly', '-x', 'a/b/c', 'A/b', `${'n'.repeat(64)}/b`, 'a,B', ',', 'a..b', 'a.-b', 'x'.repeat(254)].map((name, i) =>
     refusal(
       `name ${i}`,
       { name },
@@ -136,6 +136,12 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
       { containers: [main] },
       `${a(name)} is for a wrapped command, and this Pod gets a sidecar: remove it, ${orWrap}`,
     ),
+  ),
+  refusal(
+    'sidecar and several locks',
+    { name: 'a,b' },
+    { containers: [main] },
+    `${a('name')} names several locks, and a sidecar holds one: leave one, ${orWrap}`,
   ),
   refusal(
     'sidecar and restarts',

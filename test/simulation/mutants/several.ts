@@ -5,7 +5,7 @@ export const SEVERAL: readonly Mutant[] = [
   {
     name: 'several-in-any-order',
     breaks: 'each acquires its locks in the order in which it names them',
-    edits: [['lock/several.ts', 'participants.toSorted(byName) as', 'participants.toSorted(() => 0) as']],
+    edits: [['lock/several.ts', 'participants.toSorted(byName)', 'participants.toSorted(() => 0)']],
     profile: 'several-gentle',
     seed: 2,
   },
