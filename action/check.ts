@@ -1,13 +1,13 @@
 /** `mode: check`: whether the lock is still held, by this job or by a holder that several jobs know. It changes nothing: what it writes is a dry run. */
 import { setOutput } from '@actions/core';
 import { type Participant, serverTime, sharedIdentity } from '../src/lock/index.ts';
-import { describeLease } from '../src/names.ts';
+import { describeLease, describeLeases } from '../src/names.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
 import { connect } from './connect.ts';
 import { tempFolder } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
-import { isCurrent, type Status, sessionsIn } from './job-state.ts';
+import { isCurrent, meansAnyOf, type Status, sessionsIn } from './job-state.ts';
 import { isAlive } from './process-name.ts';
 import { fail } from './report.ts';
 
@@ -23,20 +23,21 @@ export async function checkLock(inputs: Inputs, env: NodeJS.ProcessEnv): Promise
   if (problem !== undefined) fail(NOT_HELD, problem);
 }
 
-function problemOfJob({ name, namespace }: Inputs, env: NodeJS.ProcessEnv): string | undefined {
+function problemOfJob({ locks, namespace }: Inputs, env: NodeJS.ProcessEnv): string | undefined {
+  const names = locks.map(({ name }) => name).join(', ');
   const mine = sessionsIn(tempFolder(env))
     .map((session) => session.status())
-    .filter((status) => status?.name === name && (namespace === undefined || status.namespace === namespace))
-    .filter((status) => status !== undefined);
+    .filter((status) => status !== undefined)
+    .filter((status) => meansAnyOf(locks, status, namespace));
   if (mine.length === 0)
-    return `this job has no lock ${name}${namespace ? ` in namespace ${namespace}` : ''}: was the step that takes it skipped?`;
+    return `this job has no lock ${names}${namespace ? ` in namespace ${namespace}` : ''}: was the step that takes it skipped?`;
   const problems = mine.map(problemOf);
   return problems.includes(undefined) ? undefined : problems[0];
 }
 
 /** Why a lock that is said to be held is not, or may not be for long. */
 function problemOf(status: Status): string | undefined {
-  const subject = describeLease(status);
+  const subject = describeLeases(status.locks);
   switch (status.phase) {
     case 'held':
       if (!isCurrent(status))
@@ -71,7 +72,10 @@ async function problemOfHolder(inputs: Inputs, holder: string, env: NodeJS.Proce
   const identity = sharedIdentity(holder);
   const connected = await connect(inputs, identity, env);
   if (connected.kind === 'refused') return connected.message;
-  const { participant, explain401 } = connected;
+  const {
+    participants: [participant],
+    explain401,
+  } = connected;
   try {
     return await problemOfLease(participant, explain401);
   } finally {

@@ -8,6 +8,7 @@ import { claimsOf } from '../src/api/jwt.ts';
 import { type Clock, later, type Monotonic, systemClock } from '../src/clock.ts';
 import { documentAt } from '../src/documents.ts';
 import { type Identity, newParticipant, type Participant } from '../src/lock/index.ts';
+import type { LockName } from '../src/names.ts';
 import { aboutOf } from './github-context.ts';
 import type { Access, Inputs } from './inputs.ts';
 
@@ -40,24 +41,33 @@ export async function findClusterFor(access: Access, { clock, env, tell }: Surro
 }
 
 export type Connected =
-  | { kind: 'participant'; participant: Participant; cluster: Cluster; clock: Clock; explain401(): string }
+  /** One for each lock. */
+  | {
+      kind: 'participants';
+      participants: readonly [Participant, ...Participant[]];
+      cluster: Cluster;
+      clock: Clock;
+      explain401(): string;
+    }
   | { kind: 'refused'; message: string };
 
-/** A participant in this process, without a keeper. */
+/** Participants in this process, without a keeper. */
 export async function connect(inputs: Inputs, identity: Identity, env: NodeJS.ProcessEnv): Promise<Connected> {
   const clock = systemClock();
   const { cluster, explain401 } = await findClusterFor(inputs.access, { clock, env });
   if (cluster.kind === 'refused') return cluster;
-  const participant = newParticipant({
-    ...inputs,
-    cluster: cluster.cluster,
-    clock,
-    identity,
-    about: aboutOf(inputs, env),
-    createIfAbsent: true,
-    legacyExpiry: false,
-  });
-  return { kind: 'participant', participant, cluster: cluster.cluster, clock, explain401 };
+  const participants = participantsFor(inputs, { cluster: cluster.cluster, clock, identity, about: aboutOf(inputs, env) });
+  return { kind: 'participants', participants, cluster: cluster.cluster, clock, explain401 };
+}
+
+type Who = Pick<Parameters<typeof newParticipant>[0], 'cluster' | 'clock' | 'identity' | 'about'>;
+
+/** One for each lock, with one identity. */
+export function participantsFor(inputs: Inputs, who: Who): [Participant, ...Participant[]] {
+  const of = ({ namespace = inputs.namespace, name }: LockName) =>
+    newParticipant({ ...inputs, ...who, namespace, name, createIfAbsent: true, legacyExpiry: false });
+  const [first = { namespace: undefined, name: '' }, ...others] = inputs.locks;
+  return [of(first), ...others.map(of)];
 }
 
 /** A fifth of a token's life is left for the requests made with it. GitHub's live for five minutes. */

@@ -7,15 +7,17 @@ import { durationOf } from '../src/durations.ts';
 import { describeTimings } from '../src/lock/describe.ts';
 import { ON_BUSY, type OnBusy, timeoutOf } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
-import { problemOfHolder, problemOfMark, problemOfName, problemOfNamespace, slug } from '../src/names.ts';
+import { type LockName, problemOfHolder, problemOfMark, problemOfNamespace } from '../src/names.ts';
 import { PERMITS_LIMIT, PRIORITY_LIMIT } from '../src/protocol/lock-state.ts';
 import type { Policies } from '../src/protocol/me.ts';
 import { DEFAULT_GROUP, MIN_HOLD_LIMIT_MS, problemOfAgeStep, problemOfShare, shareOf } from '../src/protocol/policies.ts';
 import { DEFAULT_LEASE_DURATION, timings as deriveTimings, type Timings } from '../src/protocol/timings.ts';
 import { type Given, givenIn, InputError, type Phase, type Rule } from './given-inputs.ts';
+import { locksIn } from './lock-names.ts';
 
 export interface Inputs {
-  name: string;
+  /** Held together, all or none; as names are valid and due, there is one at least. */
+  locks: readonly LockName[];
   namespace: string | undefined;
   mode: 'hold' | 'acquire' | 'release' | 'check';
   run: string | undefined;
@@ -71,8 +73,8 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
   const acquireIn = choice('acquire-in', ['main', 'pre']);
   const githubToken = text('github-token');
   const force = text('force') === undefined ? undefined : choice('force', FORCES);
-  const name = nameOf(given);
-  if (name === undefined && due) throw new InputError('name: required: the name of the lock, and of its Lease');
+  const locks = locksIn(given);
+  if (locks.length === 0 && due) throw new InputError('name: required: the name of the lock, and of its Lease');
   if ((mode === 'acquire' || mode === 'release') && holder === undefined && due)
     throw new InputError(`holder: required by mode ${mode}: a name that both jobs know, such as the run's id`);
   if (mode === 'acquire' && text('lease-duration') === undefined && due)
@@ -80,6 +82,8 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
       'lease-duration: required by mode acquire: the lock is not renewed between jobs, so it must outlast them',
     );
   if (mode !== 'hold' && run !== undefined) throw new InputError(`run: cannot be combined with mode ${mode}: use mode hold`);
+  if (locks.length > 1 && mode !== 'hold')
+    throw new InputError(`name: several locks require mode hold: mode ${mode} is for one lock, so give it a step for each`);
   if (force !== undefined && mode !== 'release')
     throw new InputError('force: requires mode release: it clears the holder of a lock');
   if (acquireIn === 'pre' && (mode !== 'hold' || run !== undefined))
@@ -87,7 +91,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
   if (onLost === 'cancel' && githubToken === undefined && due)
     throw new InputError('github-token: required by on-lost cancel, with permission actions: write, such as github.token');
   return {
-    name: name ?? '',
+    locks,
     namespace: valid('namespace', NAMESPACE),
     mode,
     run,
@@ -136,18 +140,8 @@ function readPolicies({ text, valid, flag, duration, integer }: Given, onBusy: O
   };
 }
 
-const NAME: Rule = {
-  problemOf: (name) => problemOfName(name)?.concat(', or set slug to true'),
-  characters: /[-a-z0-9.]/,
-};
 const NAMESPACE: Rule = { problemOf: problemOfNamespace, characters: /[-a-z0-9]/ };
 const HOLDER: Rule = { problemOf: problemOfHolder, characters: /[!-~]/ };
-
-function nameOf({ text, valid, flag }: Given): string | undefined {
-  if (!flag('slug')) return valid('name', NAME);
-  const name = text('name');
-  return name === undefined ? undefined : slug(name);
-}
 
 function readTimings({ unlessIncomplete }: Given, durationMs: number, run: string | undefined): Timings {
   const graceMs = run === undefined ? 0 : Math.min(KILL_GRACE_MS, durationMs / 6);

@@ -6,6 +6,7 @@
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Clock, fromMachineTime, later, type MachineTime, systemClock, waitUntil } from '../src/clock.ts';
+import type { LockName } from '../src/names.ts';
 import { isAlive, type ProcessName, readProcess } from './process-name.ts';
 
 export type Phase =
@@ -26,11 +27,18 @@ export type Phase =
   /** Held, and not given back: it expires by itself. */
   | 'not-released';
 
+/** Whether a step that wants these locks means any of the others. */
+export const meansAnyOf = (wanted: readonly LockName[], { locks }: Status, namespace?: string): boolean =>
+  wanted.some((one) => {
+    const where = one.namespace ?? namespace;
+    return locks.some((lock) => lock.name === one.name && (where === undefined || lock.namespace === where));
+  });
+
 export interface Status {
   phase: Phase;
   keeper: ProcessName;
-  name: string;
-  namespace: string;
+  /** Their namespaces are known once the cluster is. */
+  locks: readonly LockName[];
   holder: string;
   nonce: string;
   /** Why it has come to this phase, for people. */
@@ -51,8 +59,9 @@ export interface Status {
   /** Those before us in the queue. */
   position: number;
   heldBy: string[];
+  /** Of several locks one word for each, as they were acquired; transitions likewise. */
   token?: string;
-  transitions?: number;
+  transitions?: string;
   /** From when on the lock counts as lost unless it has been renewed. */
   stopBy?: MachineTime;
 }

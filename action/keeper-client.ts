@@ -12,6 +12,7 @@ import {
   isFinal,
   LOOK_MS,
   logOf,
+  meansAnyOf,
   newSession,
   type Session,
   type Status,
@@ -39,26 +40,23 @@ export interface Started {
 }
 
 /** The lock that this job holds already, by an earlier step: waiting for it would never end. */
-export function heldByThisJob({ name, namespace }: Inputs, env: NodeJS.ProcessEnv): Status | undefined {
+export function heldByThisJob({ locks, namespace }: Inputs, env: NodeJS.ProcessEnv): Status | undefined {
   return sessionsIn(tempFolder(env))
     .map((session) => session.status())
     .find(
       (status) =>
-        status?.name === name &&
-        (namespace === undefined || status.namespace === namespace) &&
+        status !== undefined &&
+        meansAnyOf(locks, status, namespace) &&
         (status.phase === 'held' || status.phase === 'stop-requested') &&
         isCurrent(status),
     );
 }
 
 /** An earlier step of this job has acquired the lock for the same holder: that this step has it, too, is meant. */
-export function acquiredBefore({ name, namespace, nonce, keeper }: Status, env: NodeJS.ProcessEnv): boolean {
+export function acquiredBefore({ locks, nonce, keeper }: Status, env: NodeJS.ProcessEnv): boolean {
   return sessionsIn(tempFolder(env))
     .map((session) => session.status())
-    .some(
-      (status) =>
-        status?.nonce === nonce && status.name === name && status.namespace === namespace && status.keeper.pid !== keeper.pid,
-    );
+    .some((status) => status?.nonce === nonce && meansAnyOf(locks, status) && status.keeper.pid !== keeper.pid);
 }
 
 /** Starts a keeper with these inputs. Its folder is in the state before anything is written into the Lease: a killed step still gets its post. */

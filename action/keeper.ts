@@ -6,17 +6,19 @@
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type Clock, later, systemClock, toMachineTime, untilAborted, waitUntil } from '../src/clock.ts';
-import { type EventLog, eventLog } from '../src/guard/event-log.ts';
+import { eventLog } from '../src/guard/event-log.ts';
 import { openSignalInbox } from '../src/guard/signals.ts';
-import { describeResumed, describeSkip, describeStop, summariseHolder } from '../src/lock/describe.ts';
+import { describeResumed, describeStop, summariseHolder } from '../src/lock/describe.ts';
 import {
-  acquire,
+  type AcquisitionOfAll,
+  acquireAll,
   endedOnceQueued,
-  type HeldLock,
+  type HeldLocks,
   holdsAlready,
   type Identity,
-  type NotAcquired,
-  newParticipant,
+  type LockEvent,
+  namedTwice,
+  type OneHeld,
   type Participant,
   stopRequestOf,
 } from '../src/lock/index.ts';
@@ -24,10 +26,11 @@ import { type Log, logOf, logTo } from '../src/log.ts';
 import { describeLease } from '../src/names.ts';
 import type { About } from '../src/protocol/lock-state.ts';
 import { cancelRun } from './cancel-run.ts';
-import { findClusterFor } from './connect.ts';
+import { findClusterFor, participantsFor } from './connect.ts';
 import type { Inputs } from './inputs.ts';
-import { type Phase, type Session, type Status, sessionIn } from './job-state.ts';
-import { isAlive, nameOf, type ProcessName } from './process-name.ts';
+import { type Session, sessionIn } from './job-state.ts';
+import { type Report, reporter, whyNot } from './keeper-status.ts';
+import { isAlive, type ProcessName } from './process-name.ts';
 
 /** All that a keeper needs to know, through its standard input: not its arguments or its environment, which others can read. */
 export interface Task {
@@ -74,34 +77,27 @@ async function acquireAndHold(the: Keeper): Promise<void> {
   const found = await findClusterFor(inputs.access, { clock, env: process.env, tell: (line) => log('info', line) });
   if (found.cluster.kind === 'refused')
     return report('refused', { message: found.cluster.message, noCredentials: found.cluster.absent === true });
-  const participant = newParticipant({
-    ...inputs,
-    cluster: found.cluster.cluster,
-    clock,
-    identity,
-    about: task.about,
-    createIfAbsent: true,
-    legacyExpiry: false,
-  });
-  report('starting', { namespace: participant.me.namespace });
-  const lines = linesOf(the, participant);
+  const { cluster } = found.cluster;
+  const participants = participantsFor(inputs, { cluster, clock, identity, about: task.about });
+  report('starting', { locks: participants.map(lockOf) });
+  const twice = namedTwice(participants);
+  if (twice) return report('refused', { message: `${describeLease(twice.me)} is named twice: name each lock once` });
+  const lines = linesOf(the, participants);
   const startedAt = clock.now();
-  // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
-  const extended = inputs.mode === 'acquire' && (await holdsAlready(participant));
-  if (extended) report('starting', { extended });
-  const request = { timeoutMs: inputs.timeoutMs, signal: ending, onEvent: lines.onEvent };
-  const acquisition = await acquire(participant, extended ? endedOnceQueued(request) : request).finally(lines.close);
+  const acquisition = await acquireFor(the, participants, { ending, lines }).finally(lines.close);
   if (acquisition.kind !== 'held') {
     const { phase, ...why } = whyNot(acquisition, found.explain401);
     return report(phase, why);
   }
   const { lock } = acquisition;
-  const { holder, token, transitions } = lock;
+  lines.held = lock;
+  const words = (of: (one: OneHeld['lock']) => string | number) => lock.locks.map((one) => of(one.lock)).join(' ');
   report('held', {
+    locks: lock.locks.map(({ participant }) => lockOf(participant)),
     // A policy may have wanted another id than the one that the step has written down.
-    holder,
-    token,
-    transitions,
+    holder: lock.locks[0]?.lock.holder ?? identity.id,
+    token: words(({ token }) => token),
+    transitions: words(({ transitions }) => transitions),
     waitedMs: clock.now() - startedAt,
     position: 0,
     acquiredAt: clock.wall().toISOString(),
@@ -111,24 +107,54 @@ async function acquireAndHold(the: Keeper): Promise<void> {
   await holdUntilEnd(lock, ending, the);
 }
 
-/** Each event goes to the log, and what the step waits for to its folder, too. */
-function linesOf({ task: { inputs }, clock, log, session, report }: Keeper, participant: Participant): EventLog {
-  const onLoss = inputs.mode === 'hold' ? 'the steps of the job continue WITHOUT it' : '';
-  const { onEvent, close } = eventLog(participant, logOf(log, participant.me), () => onLoss);
-  return {
-    close,
-    onEvent(event) {
-      onEvent(event);
-      if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
-      if (event.type === 'resumed')
-        report('starting', { resumed: describeResumed(describeLease(participant.me), event.from, clock.wall()) });
-      if (event.type === 'renewed')
-        report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, event.deadlines.stopBy) });
-    },
-  };
+async function acquireFor(
+  { task: { inputs }, report }: Keeper,
+  participants: readonly [Participant, ...Participant[]],
+  { ending, lines }: { ending: AbortSignal; lines: Lines },
+): Promise<AcquisitionOfAll> {
+  const request = { timeoutMs: inputs.timeoutMs, signal: ending };
+  const [first] = participants;
+  if (inputs.mode !== 'acquire' || !(await holdsAlready(first)))
+    return await acquireAll(participants, { ...request, onEvent: lines.onEvent });
+  // A job that adds time to a lock of its pipeline must not take it from the others when it is cancelled.
+  report('starting', { extended: true });
+  return await acquireAll([first], endedOnceQueued({ ...request, onEvent: (event) => lines.onEvent(event, first) }));
 }
 
-async function holdUntilEnd(lock: HeldLock, ending: AbortSignal, { task, clock, log, session, report }: Keeper): Promise<void> {
+const lockOf = ({ me: { namespace, name } }: Participant) => ({ namespace, name });
+
+interface Lines {
+  /** All of the locks, once they are. */
+  held: HeldLocks | undefined;
+  onEvent(event: LockEvent, of: Participant): void;
+  close(): void;
+}
+
+/** Each event goes to the log, and what the step waits for to its folder, too. */
+function linesOf({ clock, log, session, report }: Keeper, participants: readonly Participant[]): Lines {
+  // Before all are held, nothing runs under any of them.
+  const onLoss = () => (lines.held ? 'the steps of the job continue WITHOUT it' : 'waiting for all of the locks again');
+  const all = new Map(participants.map((one) => [one, eventLog(one, logOf(log, one.me), onLoss)]));
+  const lines: Lines = {
+    held: undefined,
+    close() {
+      for (const { close } of all.values()) close();
+    },
+    onEvent(event, of) {
+      all.get(of)?.onEvent(event);
+      if (event.type === 'waiting') report('waiting', { position: event.position, heldBy: event.heldBy.map(summariseHolder) });
+      if (event.type === 'resumed')
+        report('starting', { resumed: describeResumed(describeLease(of.me), event.from, clock.wall()) });
+      if (event.type === 'renewed') {
+        const { stopBy } = lines.held?.deadlines() ?? event.deadlines;
+        report(session.status()?.phase ?? 'held', { stopBy: toMachineTime(clock, stopBy) });
+      }
+    },
+  };
+  return lines;
+}
+
+async function holdUntilEnd(lock: HeldLocks, ending: AbortSignal, { task, clock, log, session, report }: Keeper): Promise<void> {
   const { inputs } = task;
   const since = clock.now();
   lock.stopRequested.addEventListener('abort', () => {
@@ -154,59 +180,6 @@ async function holdUntilEnd(lock: HeldLock, ending: AbortSignal, { task, clock, 
     report('lost', { message: `it was released before the end of the job: ${ending.reason}`, heldMs });
   else if (released.kind === 'failed') report('not-released', { message: released.message, heldMs });
   else report('released', { heldMs });
-}
-
-type Report = (phase: Phase, more?: Partial<Status>) => void;
-
-function reporter({ task, session, log }: Omit<Keeper, 'report' | 'clock'>): Report {
-  let last: Status = {
-    phase: 'starting',
-    keeper: nameOf(process.pid),
-    name: task.inputs.name,
-    namespace: task.inputs.namespace ?? '',
-    holder: task.identity.id,
-    nonce: task.identity.nonce,
-    since: '',
-    waitedMs: 0,
-    position: 0,
-    heldBy: [],
-  };
-  return (phase, more = {}) => {
-    const since = phase === last.phase && last.since !== '' ? last.since : new Date().toISOString();
-    last = { ...last, ...more, phase, since };
-    try {
-      session.write(last);
-    } catch (error) {
-      // The lock is held all the same; whoever reads an old status takes it for lost rather than for held.
-      log('error', `cannot write the status: ${(error as Error).message}`);
-    }
-  };
-}
-
-function whyNot(acquisition: NotAcquired, explain401: () => string): { phase: Phase } & Partial<Status> {
-  switch (acquisition.kind) {
-    case 'busy': {
-      const { waitedMs, position, heldBy } = acquisition;
-      return { phase: 'busy', waitedMs, position, heldBy: heldBy.map(summariseHolder) };
-    }
-    case 'aborted':
-      return { phase: 'aborted' };
-    case 'refused':
-      return acquisition.reason === 'credentials'
-        ? { phase: 'refused', message: acquisition.message + explain401(), noCredentials: true }
-        : { phase: 'refused', message: acquisition.message };
-    case 'stopped':
-      return {
-        phase: 'refused',
-        message: `the wait for the lock was ended: ${describeStop(acquisition.request, 'leave the queue')}`,
-      };
-    case 'skipped':
-      return { phase: 'skipped', message: describeSkip(acquisition.why) };
-    case 'unreachable':
-      return { phase: 'unreachable', message: acquisition.message };
-    default:
-      return acquisition satisfies never;
-  }
 }
 
 /** Aborts when the lock is not wanted any more, with the reason as a sentence. */

@@ -7,7 +7,7 @@ import { documentAt } from '../src/documents.ts';
 import { formatDuration } from '../src/durations.ts';
 import { ANCESTORS } from '../src/guard/command-environment.ts';
 import { describePosition } from '../src/lock/describe.ts';
-import { describeLease } from '../src/names.ts';
+import { describeLeases } from '../src/names.ts';
 import { checkLock } from './check.ts';
 import { InputError, restoreInputs, saveInputs } from './given-inputs.ts';
 import { forkHint, type Inputs, readInputs } from './inputs.ts';
@@ -86,7 +86,7 @@ function reportOwnLock(inputs: Inputs, env: NodeJS.ProcessEnv): boolean {
   if (!held) return true;
   fail(
     'k8s-lease-lock: not acquired',
-    `${describeLease(held)} is held by ${held.holder}, an earlier step of this job, until the job ends: this step would wait for ` +
+    `${describeLeases(held.locks)} is held by ${held.holder}, an earlier step of this job, until the job ends: this step would wait for ` +
       'itself. Remove one of the two, or use another lock',
   );
   return false;
@@ -100,7 +100,7 @@ async function acquireForJob(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<vo
     case 'cancelled':
       return fail(
         'k8s-lease-lock: cancelled',
-        `not acquired: ended by ${followed.signal} while waiting for the lock ${inputs.name}`,
+        `not acquired: ended by ${followed.signal} while waiting for ${describeLeases(inputs.locks)}`,
       );
     case 'broken':
       return fail('k8s-lease-lock: not acquired', followed.message);
@@ -121,7 +121,7 @@ async function acquireForJob(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<vo
 }
 
 async function reportAcquired(status: Status, { onBusy, mode, acquireIn }: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
-  const subject = describeLease(status);
+  const subject = describeLeases(status.locks);
   switch (status.phase) {
     case 'held':
     case 'stop-requested':

@@ -8,7 +8,7 @@ import { documentAt } from '../src/documents.ts';
 import { describeUnlocked } from '../src/lock/describe-unlock.ts';
 import { release, sharedIdentity } from '../src/lock/index.ts';
 import { unlock } from '../src/lock/unlock.ts';
-import { describeLease } from '../src/names.ts';
+import { describeLease, describeLeases } from '../src/names.ts';
 import { type Connected, connect } from './connect.ts';
 import { aboutOf } from './github-context.ts';
 import type { Inputs } from './inputs.ts';
@@ -49,10 +49,10 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
   switch (status.phase) {
     case 'lost':
       await summarise(status, status.heldMs, 'lost');
-      return reportLost(`${describeLease(status)} was lost at ${status.since}: ${status.message}`, inputs);
+      return reportLost(`${describeLeases(status.locks)} was lost at ${status.since}: ${status.message}`, inputs);
     case 'not-released':
       await summarise(status, status.heldMs, 'held, not released');
-      return warn('k8s-lease-lock: not released', `${describeLease(status)} is free when it expires: ${status.message}`);
+      return warn('k8s-lease-lock: not released', `${describeLeases(status.locks)} is free when it expires: ${status.message}`);
     case 'released':
       await summarise(status, status.heldMs, status.replaced === undefined ? 'held' : 'replaced');
       return status.replaced === undefined ? undefined : reportReplaced(status, status.replaced, inputs);
@@ -62,7 +62,7 @@ async function conclude(status: Status, inputs: Inputs): Promise<void> {
 }
 
 function reportReplaced(status: Status, replaced: string, { onLost }: Inputs): void {
-  const message = `the holder of ${describeLease(status)} was ${replaced}. The lock was held until the end of the job (${documentAt('policies.md#replace')})`;
+  const message = `the holder of ${describeLeases(status.locks)} was ${replaced}. The lock was held until the end of the job (${documentAt('policies.md#replace')})`;
   if (onLost === 'warn') warn('k8s-lease-lock: replaced', message);
   else fail('k8s-lease-lock: replaced', message);
 }
@@ -77,7 +77,7 @@ function reportLost(message: string, { onLost }: Inputs): void {
 /** A step has cleared the job's temporary folder; the keeper has then released the lock. */
 async function releaseWithoutFolder(inputs: Inputs, env: NodeJS.ProcessEnv): Promise<void> {
   const failed = await tryRelease(inputs, env);
-  const subject = describeLease(inputs);
+  const subject = describeLeases(inputs.locks);
   if (getState('acquired') === 'true')
     reportLost(`${subject} was released before the end of the job, when its folder in RUNNER_TEMP was removed`, inputs);
   else if (failed !== undefined) warn('k8s-lease-lock: not released', `${subject} is free when it expires: ${failed}`);
@@ -87,9 +87,10 @@ async function releaseWithoutFolder(inputs: Inputs, env: NodeJS.ProcessEnv): Pro
 async function tryRelease(inputs: Inputs, env: NodeJS.ProcessEnv, holder = getState('holder')): Promise<string | undefined> {
   const connected = await connect(inputs, { id: holder, nonce: getState('nonce') }, env);
   if (connected.kind === 'refused') return connected.message;
-  const released = await release(connected.participant, undefined);
-  connected.participant.client.close();
-  return released.kind === 'failed' ? released.message : undefined;
+  const released = await Promise.all(
+    connected.participants.map((participant) => release(participant, undefined).finally(() => participant.client.close())),
+  );
+  return released.find((one) => one.kind === 'failed')?.message;
 }
 
 async function releaseForKeeper(
@@ -99,7 +100,7 @@ async function releaseForKeeper(
 ): Promise<void> {
   const failed = await tryRelease(inputs, env, status?.holder);
   const held = status?.token !== undefined;
-  const subject = describeLease(status ?? inputs);
+  const subject = describeLeases((status ?? inputs).locks);
   const cause = ended || !status ? 'the process that renewed it was killed' : 'the process that renewed it did not respond';
   if (held && !wasCurrent) return reportLost(`${subject} was lost: ${cause}, and nothing renewed it in time`, inputs);
   if (held && status) await summarise(status, undefined, 'held');
@@ -112,7 +113,10 @@ export async function releaseShared(inputs: Inputs, env: NodeJS.ProcessEnv): Pro
   const holder = inputs.holder ?? '';
   const connected = await connect(inputs, sharedIdentity(holder), env);
   if (connected.kind === 'refused') return fail(NOT_RELEASED, connected.message);
-  const { participant, explain401 } = connected;
+  const {
+    participants: [participant],
+    explain401,
+  } = connected;
   const released = await release(participant, undefined);
   setOutput('acquired', false);
   if (released.kind === 'failed') fail(NOT_RELEASED, released.message + (released.reason === 'credentials' ? explain401() : ''));
@@ -124,7 +128,7 @@ const NOT_RELEASED = 'k8s-lease-lock: not released';
 
 async function unlockHolder(
   holder: string,
-  { participant, cluster, clock }: Connected & { kind: 'participant' },
+  { participants: [participant], cluster, clock }: Connected & { kind: 'participants' },
   inputs: Inputs,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {

@@ -33,17 +33,14 @@ export const warn = (title: string, message: string): void => warning(visible(me
 export const say = (message: string): void => info(visible(message));
 export const note = (title: string, message: string): void => notice(visible(message), { title: visible(title) });
 
-export type Outcome = Pick<
-  Status,
-  'name' | 'namespace' | 'holder' | 'waitedMs' | 'position' | 'heldBy' | 'token' | 'transitions'
->;
+export type Outcome = Pick<Status, 'locks' | 'holder' | 'waitedMs' | 'position' | 'heldBy' | 'token' | 'transitions'>;
 
 export function setOutputs(acquired: boolean, outcome: Outcome): void {
-  const { name, namespace, holder, token, transitions, waitedMs, position, heldBy } = outcome;
+  const { locks, holder, token, transitions, waitedMs, position, heldBy } = outcome;
   const outputs = {
     acquired,
-    lease: name,
-    namespace,
+    lease: locks.map(({ name }) => name).join(' '),
+    namespace: locks.map(({ namespace }) => namespace ?? '').join(' '),
     holder,
     token: token ?? '',
     transitions: transitions ?? '',
@@ -60,7 +57,7 @@ export async function summarise(outcome: Outcome, heldMs: number | undefined, ho
   const held = heldMs === undefined ? '' : formatDuration(heldMs);
   // The table of @actions/core is broken by an empty cell.
   const row = [
-    `${outcome.namespace}/${outcome.name}`,
+    outcome.locks.map(({ namespace, name }) => `${namespace}/${name}`).join(', '),
     how,
     formatDuration(outcome.waitedMs),
     held,

@@ -7,9 +7,10 @@ import { eventLog } from '../src/guard/event-log.ts';
 import { type GuardOutcome, guard } from '../src/guard/guard.ts';
 import { signalName } from '../src/guard/signals.ts';
 import { openSupervisor } from '../src/guard/supervisor/link.ts';
-import { describeNotAcquired, describeStop, summariseHolder } from '../src/lock/describe.ts';
-import { type LockEvent, release } from '../src/lock/index.ts';
+import { describeNotAcquired, describeStop } from '../src/lock/describe.ts';
+import { type Identity, namedTwice, type Participant, release } from '../src/lock/index.ts';
 import { logOf, logTo } from '../src/log.ts';
+import { describeLease } from '../src/names.ts';
 import { parseLease } from '../src/protocol/document.ts';
 import { findMine } from '../src/protocol/me.ts';
 import { type Connected, connect } from './connect.ts';
@@ -17,7 +18,8 @@ import { identityOf, supervisorFolder, tempFolder } from './github-context.ts';
 import { InputError } from './given-inputs.ts';
 import type { Inputs } from './inputs.ts';
 import { isAlive, nameOf, type ProcessName } from './process-name.ts';
-import { fail, note, type Outcome, setOutputs, summarise, warn } from './report.ts';
+import { fail, note, setOutputs, summarise, warn } from './report.ts';
+import { type Seen, watchOutcome } from './seen.ts';
 
 const STDOUT = 1;
 /** Of the ten seconds that a cancelled step has: what is left is for SIGKILL, and for releasing the lock. */
@@ -33,15 +35,18 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
   saveState('nonce', identity.nonce);
   const connected = await connect(inputs, identity, env);
   if (connected.kind === 'refused') return fail('k8s-lease-lock: not acquired', connected.message);
-  const { participant, clock } = connected;
+  const { participants, clock } = connected;
+  const twice = namedTwice(participants);
+  if (twice) return fail('k8s-lease-lock: not acquired', `${describeLease(twice.me)} is named twice: name each lock once`);
   if (inputs.workingDirectory !== undefined) enter(inputs.workingDirectory);
   const script = writeScript(inputs, env);
   const seen = watchOutcome(connected, identity.id);
-  const log = logOf(logTo({ clock, format: 'text', level: 'info', fd: STDOUT }), participant.me);
-  const lines = eventLog(participant, log, () => ON_LOSS[inputs.onLost]);
+  const log = logTo({ clock, format: 'text', level: 'info', fd: STDOUT });
+  const onLoss = () => (seen.acquired() ? ON_LOSS[inputs.onLost] : 'waiting for all of the locks again');
+  const lines = new Map(participants.map((one) => [one, eventLog(one, logOf(log, one.me), onLoss)]));
   try {
     const outcome = await guard({
-      participants: [participant],
+      participants,
       argv: script.argv,
       env: commandEnvironment(env),
       timeoutMs: inputs.timeoutMs,
@@ -50,59 +55,24 @@ export async function runUnderLock(inputs: Inputs & { run: string }, env: NodeJS
       orphans: 'stop',
       endWithinMs: CANCEL_MS,
       openSupervisor: openSupervisor({ kind: 'folder', folder: supervisorFolder(), descriptors: [] }),
-      log,
+      log: participants.length > 1 ? log : logOf(log, participants[0].me),
       logFormat: 'text',
-      onEvent(event) {
-        lines.onEvent(event);
-        seen.onEvent(event);
+      onEvent(event, of) {
+        seen.onEvent(event, of);
+        lines.get(of)?.onEvent(event);
       },
     });
     await log.flush();
     await report(outcome, seen, { ...connected, inputs });
   } finally {
-    lines.close();
+    for (const { close } of lines.values()) close();
     script.remove();
-    participant.client.close();
+    for (const { client } of participants) client.close();
     saveState('done', 'true');
   }
 }
 
-/** What happened so far, for outputs and summary. */
-interface Seen {
-  onEvent(event: LockEvent): void;
-  outcome(): Outcome;
-  acquired(): boolean;
-  /** Why the lock was lost. */
-  lost(): string | undefined;
-  elapsedMs(): number;
-}
-
-function watchOutcome({ participant, clock }: Connected & { kind: 'participant' }, holder: string): Seen {
-  const { name, namespace } = participant.me;
-  const startedAt = clock.now();
-  let outcome: Outcome = { name, namespace, holder, waitedMs: 0, position: 0, heldBy: [] };
-  let acquired = false;
-  let lost: string | undefined;
-  return {
-    onEvent(event) {
-      // What cleans up after this step has to know.
-      if (event.type === 'renamed') saveState('holder', event.id);
-      if (event.type === 'renamed') outcome = { ...outcome, holder: event.id };
-      if (event.type === 'waiting') outcome = { ...outcome, position: event.position, heldBy: event.heldBy.map(summariseHolder) };
-      if (event.type === 'lost') lost = event.reason;
-      if (event.type !== 'acquired') return;
-      const { waitedMs, token, transitions } = event;
-      acquired = true;
-      outcome = { ...outcome, waitedMs, token, transitions, position: 0 };
-    },
-    outcome: () => outcome,
-    acquired: () => acquired,
-    lost: () => lost,
-    elapsedMs: () => clock.now() - startedAt,
-  };
-}
-
-interface ReportContext extends Omit<Connected & { kind: 'participant' }, 'kind'> {
+interface ReportContext extends Omit<Connected & { kind: 'participants' }, 'kind'> {
   inputs: Inputs;
 }
 
@@ -135,7 +105,7 @@ type Annotate = (title: string, message: string) => void;
 /** The one annotation of the step: `fail` also makes it fail. */
 function annotationOf(
   outcome: GuardOutcome,
-  { inputs, participant: { me, clock }, explain401 }: ReportContext,
+  { inputs, clock, explain401 }: ReportContext,
 ): [Annotate, title: string, message: string] | undefined {
   switch (outcome.kind) {
     case 'ended':
@@ -154,8 +124,8 @@ function annotationOf(
     case 'interrupted':
       return [fail, 'k8s-lease-lock: not acquired', `ended by ${outcome.signal} before the command was started`];
     case 'not-acquired': {
-      const { acquisition } = outcome;
-      const message = describeNotAcquired(acquisition, me, clock.wall());
+      const { acquisition, of } = outcome;
+      const message = describeNotAcquired(acquisition, of.me, clock.wall());
       if (acquisition.kind === 'skipped' || (acquisition.kind === 'busy' && inputs.onBusy === 'skip'))
         return [note, 'k8s-lease-lock: skipped', message];
       const hint = acquisition.kind === 'refused' && acquisition.reason === 'credentials' ? explain401() : '';
@@ -237,8 +207,11 @@ export async function leaveAfterRun(inputs: Inputs, env: NodeJS.ProcessEnv): Pro
   const identity = { id: getState('holder'), nonce: getState('nonce') };
   const connected = await connect(inputs, identity, env);
   if (connected.kind === 'refused') return;
-  const { participant } = connected;
-  const answer = await participant.client.read({ timeoutMs: inputs.timings.requestTimeoutMs });
+  await Promise.all(connected.participants.map((participant) => leaveLock(participant, identity)));
+}
+
+async function leaveLock(participant: Participant, identity: Identity): Promise<void> {
+  const answer = await participant.client.read({ timeoutMs: participant.timings.requestTimeoutMs });
   const parsed = answer.kind === 'lease' ? parseLease(answer.lease) : undefined;
   if (parsed?.kind === 'state') {
     const { waiters, holders } = parsed.state;

@@ -89,3 +89,10 @@ export function problemOfMark(mark: string, what: 'group' | 'key'): string | und
 /** What every Lease is called in messages. */
 export const describeLease = ({ namespace, name }: { namespace?: string | undefined; name: string }): string =>
   `Lease ${namespace ? `${namespace}/` : ''}${name}`;
+
+/** Those that are held together, as `Leases locks/a, ci/b`. */
+export const describeLeases = (locks: readonly Parameters<typeof describeLease>[0][]): string =>
+  locks
+    .map((lock, i) => (i > 0 ? describeLease(lock).replace('Lease ', '') : describeLease(lock)))
+    .join(', ')
+    .replace(/^Lease(?=.*, )/, 'Leases');

@@ -11,4 +11,12 @@ export { newParticipant } from './new-participant.ts';
 export * from './participant.ts';
 export { release } from './release.ts';
 export { serverTime } from './server-clock.ts';
-export { type AcquireAllRequest, acquireAll, type HeldLocks, namedTwice, type OneHeld, whenAny } from './several.ts';
+export {
+  type AcquireAllRequest,
+  type AcquisitionOfAll,
+  acquireAll,
+  type HeldLocks,
+  namedTwice,
+  type OneHeld,
+  whenAny,
+} from './several.ts';

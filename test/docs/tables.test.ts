@@ -83,9 +83,8 @@ for (const [name, { file, make }] of Object.entries(TABLES)) {
 }
 
 test('the code reads the inputs that action.yml names, and no others', () => {
-  const reads = [...read('action/inputs.ts').matchAll(/\b(?:text|valid|choice|duration|integer|flag)\('([a-z-]+)'/g)].map(
-    ([, name]) => name,
-  );
+  const code = read('action/inputs.ts') + read('action/lock-names.ts');
+  const reads = [...code.matchAll(/\b(?:text|valid|choice|duration|integer|flag)\('([a-z-]+)'/g)].map(([, name]) => name);
   assert.deepEqual(
     [...new Set(reads)].sort(),
     entriesOf('inputs')
