@@ -73,8 +73,7 @@ export function readInputs(phase: Phase, env: NodeJS.ProcessEnv): Inputs {
   const acquireIn = choice('acquire-in', ['main', 'pre']);
   const githubToken = text('github-token');
   const force = text('force') === undefined ? undefined : choice('force', FORCES);
-  const locks = locksIn(given);
-  if (locks.length === 0 && due) throw new InputError('name: required: the name of the lock, and of its Lease');
+  const locks = locksIn(given, due);
   if ((mode === 'acquire' || mode === 'release') && holder === undefined && due)
     throw new InputError(`holder: required by mode ${mode}: a name that both jobs know, such as the run's id`);
   if (mode === 'acquire' && text('lease-duration') === undefined && due)

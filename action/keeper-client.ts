@@ -19,8 +19,8 @@ import {
   sessionsIn,
   untilEnded,
 } from './job-state.ts';
-import type { Task } from './keeper.ts';
 import { nameOf } from './process-name.ts';
+import type { Task } from './task.ts';
 
 /** For a Node to start on a loaded machine, and to say so. */
 const START_MS = 20_000;

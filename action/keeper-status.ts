@@ -3,8 +3,8 @@ import { describeSkip, describeStop, summariseHolder } from '../src/lock/describ
 import type { NotAcquired } from '../src/lock/index.ts';
 import type { Log } from '../src/log.ts';
 import type { Phase, Session, Status } from './job-state.ts';
-import type { Task } from './keeper.ts';
 import { nameOf } from './process-name.ts';
+import type { Task } from './task.ts';
 
 interface Reporting {
   task: Task;

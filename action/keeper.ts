@@ -15,7 +15,6 @@ import {
   endedOnceQueued,
   type HeldLocks,
   holdsAlready,
-  type Identity,
   type LockEvent,
   namedTwice,
   type OneHeld,
@@ -24,27 +23,12 @@ import {
 } from '../src/lock/index.ts';
 import { type Log, logOf, logTo } from '../src/log.ts';
 import { describeLease } from '../src/names.ts';
-import type { About } from '../src/protocol/lock-state.ts';
 import { cancelRun } from './cancel-run.ts';
 import { findClusterFor, participantsFor } from './connect.ts';
-import type { Inputs } from './inputs.ts';
 import { type Session, sessionIn } from './job-state.ts';
 import { type Report, reporter, whyNot } from './keeper-status.ts';
-import { isAlive, type ProcessName } from './process-name.ts';
-
-/** All that a keeper needs to know, through its standard input: not its arguments or its environment, which others can read. */
-export interface Task {
-  folder: string;
-  inputs: Inputs;
-  identity: Identity;
-  about: { [field in keyof About]: string | undefined };
-  /** What asks for OIDC tokens and cancels runs. */
-  env: Record<string, string | undefined>;
-  /** The step that waits for the lock. */
-  step: ProcessName;
-  /** The runner of this job, where it is to be seen. */
-  runner: ProcessName | undefined;
-}
+import { isAlive } from './process-name.ts';
+import type { Task } from './task.ts';
 
 /** How often marks and processes are looked at. */
 const LOOK_MS = 100;

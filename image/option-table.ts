@@ -68,12 +68,7 @@ const OPTIONS = [
   { name: 'weight', value: 'NUMBER', unset: '1', meaning: 'share the lock, and take so many of its permits' },
   { name: 'no-replace', meaning: 'as holder, finish first, even if a newcomer wants to replace it' },
   { name: 'priority', value: 'NUMBER', default: '0', meaning: 'place in the queue: higher is served first' },
-  {
-    name: 'age-step',
-    value: 'DURATION',
-    default: '0',
-    meaning: 'for each of these that it has waited, its priority grows by one; 0: never',
-  },
+  { name: 'age-step', value: 'DURATION', default: '0', meaning: 'its priority grows by one for each of these that it waits' },
   {
     name: 'lease-duration',
     value: 'DURATION',

@@ -74,11 +74,9 @@ function problemOfAnnotations({ asked }: GuardedPod): string | undefined {
     besideReplace(asked) ??
     wrong('supersede', isMark, NO_MARK) ??
     wrong('once', isMark, NO_MARK) ??
-    wrong('timeout', isDuration, NO_DURATION) ??
-    wrong('lease-duration', isDuration, NO_DURATION) ??
-    wrong('kill-grace', isDuration, NO_DURATION) ??
-    wrong('min-hold', isDuration, NO_DURATION) ??
-    wrong('age-step', isDuration, NO_DURATION) ??
+    ['timeout', 'lease-duration', 'kill-grace', 'min-hold', 'age-step']
+      .map((name) => wrong(name, isDuration, NO_DURATION))
+      .find((problem) => problem !== undefined) ??
     wrong('priority', isPriority, ': write a whole number from -1000000 to 1000000') ??
     RESOURCES.flatMap((resource) => [`${resource}-request`, `${resource}-limit`])
       .map((name) => wrong(name, isAmount, ', which is no amount: write it as 50m, 64Mi or 1'))

@@ -64,22 +64,9 @@ const WANTS = new WeakMap<Lock, (request: AcquireOptions) => Promise<Wanted>>();
 
 /** Makes a lock. Nothing is asked of the API server yet. Throws a `LockError` of code `configuration` if an option is wrong. @public */
 export function createLock(options: CreateLockOptions): Lock {
-  const { participants, priority, policies } = readOptions(options);
-  const want = async (request: AcquireOptions): Promise<Wanted> => {
-    onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
-    const wanted = { ...request } as Record<string, unknown>;
-    const signal = signalOf(request.signal);
-    const onBusy = oneOf(wanted, 'onBusy', ['wait', 'fail', 'replace']);
-    const timeoutMs = timeoutOf(duration(request.timeout, 'timeout'), onBusy);
-    if (onBusy === 'replace' && timeoutMs === 0)
-      throw wrong("onBusy 'replace' waits until the holder has stopped: timeout must not be 0");
-    const replaces = onBusy === 'replace';
-    const misfit = problemOfShare(shareIn({ ...options }), replaces, optionName);
-    if (misfit !== undefined) throw wrong(misfit);
-    const { group = replaces ? DEFAULT_GROUP : undefined } = policies;
-    const wishes = { ...policies, group, replaces, once: markOf(wanted, 'once', 'key') };
-    return { ...(await participants.create(integer(wanted, 'priority') ?? priority, wishes)), timeoutMs, signal };
-  };
+  const read = readOptions(options);
+  const { participants, priority } = read;
+  const want = (request: AcquireOptions) => wantedBy(read, options, request);
   const acquire = async (request: AcquireOptions = {}): Promise<Held> => {
     const { participant, timeoutMs, signal, onEvent } = await want(request);
     const acquisition = await acquireLock(participant, { timeoutMs, signal, onEvent });
@@ -119,7 +106,33 @@ export function createLock(options: CreateLockOptions): Lock {
   return lock;
 }
 
-function readOptions(options: CreateLockOptions): { participants: Participants; priority: number; policies: Policies } {
+async function wantedBy(
+  { participants, priority, policies }: ReadOptions,
+  options: CreateLockOptions,
+  request: AcquireOptions,
+): Promise<Wanted> {
+  onlyKnown({ ...request }, ['signal', 'timeout', 'onBusy', 'once', 'priority'], 'acquire');
+  const wanted = { ...request } as Record<string, unknown>;
+  const signal = signalOf(request.signal);
+  const onBusy = oneOf(wanted, 'onBusy', ['wait', 'fail', 'replace']);
+  const timeoutMs = timeoutOf(duration(request.timeout, 'timeout'), onBusy);
+  if (onBusy === 'replace' && timeoutMs === 0)
+    throw wrong("onBusy 'replace' waits until the holder has stopped: timeout must not be 0");
+  const replaces = onBusy === 'replace';
+  const misfit = problemOfShare(shareIn({ ...options }), replaces, optionName);
+  if (misfit !== undefined) throw wrong(misfit);
+  const { group = replaces ? DEFAULT_GROUP : undefined } = policies;
+  const wishes = { ...policies, group, replaces, once: markOf(wanted, 'once', 'key') };
+  return { ...(await participants.create(integer(wanted, 'priority') ?? priority, wishes)), timeoutMs, signal };
+}
+
+interface ReadOptions {
+  participants: Participants;
+  priority: number;
+  policies: Policies;
+}
+
+function readOptions(options: CreateLockOptions): ReadOptions {
   onlyKnown({ ...options }, OPTIONS, 'createLock');
   const given = { ...options } as Record<string, unknown>;
   const name = text(given, 'name');
