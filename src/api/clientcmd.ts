@@ -5,8 +5,8 @@
  * as-uid, as-groups and as-user-extra, tells plugins nothing (KUBERNETES_EXEC_INFO) and hides their words, cannot refresh OIDC tokens where a refresh
  * token is good once, refuses empty files, sends credentials without TLS, and reads another YAML than go-yaml.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { readFile } from './files.ts';
 import { readYaml } from './go-yaml.ts';
 
 /** What one context says. Text that it does not say is empty. */

@@ -1,7 +1,14 @@
 /** Files that may be replaced while this runs: tokens, certificates, keys. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import * as fs from 'node:fs';
+import { promisify } from 'node:util';
 import { Unusable } from './cluster.ts';
+
+/** By way of callbacks: fs/promises are 13 more modules of Node's, which each start would load. */
+export const readFile = promisify(fs.readFile);
+export const stat = promisify(fs.stat);
+export const readdir = promisify(fs.readdir);
+export const readlink = promisify(fs.readlink);
 
 /** Rejects with a sentence. */
 export type Read = () => Promise<string>;
@@ -34,10 +41,16 @@ export function dataOrFile(data: string, path: string, what: string): Read | und
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/;
 
-/** Why these are no certificates to trust, or undefined. One that can be read is enough, as for kubectl. */
+let trusted: string | undefined;
+
+/** Why these are no certificates to trust, or undefined. One that can be read is enough, as for kubectl. Asked for each request, and they seldom change. */
 export function problemOfAuthority(pem: string): string | undefined {
+  if (pem === trusted) return undefined;
   const blocks = pem.match(new RegExp(CERTIFICATE, 'g')) ?? [];
-  if (blocks.some((block) => attempt(() => new X509Certificate(block)) !== undefined)) return undefined;
+  if (blocks.some((block) => attempt(() => new X509Certificate(block)) !== undefined)) {
+    trusted = pem;
+    return undefined;
+  }
   return 'contains no certificate: it must be in PEM form, from "-----BEGIN CERTIFICATE-----" on';
 }
 

@@ -3,7 +3,6 @@
  * token or CA counts immediately; a kubeconfig is read as kubectl reads it, by code that is loaded only then.
  * TLS is verified unless a kubeconfig says otherwise; no environment variable can switch that off.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { documentAt } from '../documents.ts';
 import type { Source } from './clientcmd.ts';
@@ -15,7 +14,7 @@ import {
   DEFAULT_NAMESPACE,
   Unusable,
 } from './cluster.ts';
-import { problemOfAuthority, type Read, reread } from './files.ts';
+import { problemOfAuthority, type Read, readFile, reread, stat } from './files.ts';
 import { proxyFor } from './proxy.ts';
 import { serverUrl } from './server-url.ts';
 import { systemAuthorities } from './system-authorities.ts';
@@ -162,13 +161,17 @@ function withCredentials(
     if (problem) throw new Unusable(`the certificate authority ${problem}`);
     return pem;
   };
-  const credentials = async ({ refused: refusedOnes }: CredentialsRequest) => ({
-    headers: token
-      ? { authorization: `Bearer ${(await token(refusedOnes !== undefined)).trim()}` }
-      : ({} as Record<string, string>),
-    tls: { ...(server.startsWith('https:') && { ca: await authority() }), rejectUnauthorized: true },
-    proxy,
-  });
+  const credentials = async ({ refused: refusedOnes }: CredentialsRequest) => {
+    const [bearer, ca] = await Promise.all([
+      token?.(refusedOnes !== undefined),
+      server.startsWith('https:') ? authority() : undefined,
+    ]);
+    return {
+      headers: (bearer === undefined ? {} : { authorization: `Bearer ${bearer.trim()}` }) as Record<string, string>,
+      tls: { ...(ca !== undefined && { ca }), rejectUnauthorized: true },
+      proxy,
+    };
+  };
   return { kind: 'cluster', cluster: make(credentials) };
 }
 

@@ -10,7 +10,6 @@ import type { PluginCredentials } from './exec-run.ts';
 import { dataOrFile, problemOfAuthority, reread } from './files.ts';
 import { problemOf } from './kubeconfig-problems.ts';
 import { oidcTokens } from './oidc.ts';
-import { writeTokens } from './oidc-file.ts';
 import { proxyFor } from './proxy.ts';
 import { authorizationIn, serverUrl } from './server-url.ts';
 import { systemAuthorities } from './system-authorities.ts';
@@ -165,7 +164,9 @@ function oidcOf({ userName, user, userFile }: Selected, { env, tell, read }: Mak
       return now && !('nothing' in now) && now.userName === userName ? now.user['auth-provider']?.config : undefined;
     },
     async persist(tokens) {
-      if (userFile !== undefined) await writeTokens(userFile, userName, tokens);
+      if (userFile === undefined) return;
+      const { writeTokens } = await import('./oidc-file.ts');
+      await writeTokens(userFile, userName, tokens);
     },
     async authorities(config) {
       const data = Buffer.from(config.get('idp-certificate-authority-data') ?? '', 'base64').toString();

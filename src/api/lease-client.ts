@@ -23,9 +23,9 @@ export interface LeaseClient {
   write(lease: RawLease, options: WriteOptions): Promise<Answer>;
   /**
    * Hints of changes after the version `since` until undone; it reconnects by itself. An event may be late, doubled or missing. Without
-   * `since` the first is the present state, if there is one.
+   * `since` the first is the present state, if there is one. It connects after `afterMs`.
    */
-  watch(listener: WatchListener, since?: string | undefined): () => void;
+  watch(listener: WatchListener, since?: string | undefined, afterMs?: number): () => void;
   close(): void;
 }
 
@@ -63,12 +63,12 @@ export function leaseClient(options: LeaseClientOptions): LeaseClient {
       });
       return answerOf(reply, { verb, ...subject });
     },
-    watch(listener, since) {
+    watch(listener, since, afterMs = 0) {
       const query = `watch=1&allowWatchBookmarks=true&fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`;
       const describe = (reply: Reply) => answerOf(reply, { verb: 'watch', ...subject });
       // A connection of its own for each: closing one must not cut another.
       const connection = connect(cluster, clock, userAgent);
-      return watchLease({ ...options, connection, path: `${collection}?${query}`, describe, listener, since });
+      return watchLease({ ...options, connection, path: `${collection}?${query}`, describe, listener, since, afterMs });
     },
     close: () => requests.close(),
   };

@@ -35,6 +35,8 @@ export interface WatchOptions {
   listener: WatchListener;
   /** The version after which events are wanted; undefined: whatever is there, first. */
   since: string | undefined;
+  /** Until the first connection. */
+  afterMs: number;
 }
 
 export function watchLease(options: WatchOptions): () => void {
@@ -44,9 +46,10 @@ export function watchLease(options: WatchOptions): () => void {
 }
 
 async function keepWatching(options: WatchOptions, undone: AbortSignal): Promise<void> {
-  const { clock, random, describe, listener } = options;
+  const { clock, random, describe, listener, afterMs } = options;
   let { since } = options;
   let failures = 0;
+  if (afterMs > 0) await waitUntil(clock, later(clock.now(), afterMs), undone);
   while (!undone.aborted) {
     const end = await watchOnce({ ...options, since }, undone);
     if (undone.aborted) return;

@@ -2,9 +2,9 @@
  * The certificate authorities that the system trusts, for servers of which nothing else is said. On Linux and the BSDs they are where Go, and so
  * kubectl, looks for them, SSL_CERT_FILE and SSL_CERT_DIR included; elsewhere Node asks the system.
  */
-import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { getCACertificates } from 'node:tls';
+import { readdir, readFile, readlink } from './files.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

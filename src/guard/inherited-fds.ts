@@ -7,7 +7,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 interface Descriptor {
   fd: number;
   target: string;
-  writes: boolean;
+  /** Of a pipe. */
+  writes?: boolean;
 }
 
 /** Linux only; elsewhere there are none to be seen. */
@@ -32,9 +33,14 @@ function readDescriptors(): Descriptor[] {
 
 function readDescriptor(name: string): Descriptor[] {
   try {
-    const [, flags = '0'] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${name}`, 'latin1')) ?? [];
-    return [{ fd: Number(name), target: readlinkSync(`/proc/self/fd/${name}`), writes: (Number.parseInt(flags, 8) & 3) !== 0 }];
+    const [fd, target] = [Number(name), readlinkSync(`/proc/self/fd/${name}`)];
+    return [target.startsWith('pipe:') ? { fd, target, writes: isForWriting(fd) } : { fd, target }];
   } catch {
     return []; // The one through which the folder was read: it is closed by now.
   }
+}
+
+function isForWriting(fd: number): boolean {
+  const [, flags = '0'] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
+  return (Number.parseInt(flags, 8) & 3) !== 0;
 }

@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import type { WatchEvent } from '../../src/api/answers.ts';
 import { readLine, splitLines } from '../../src/api/lease-watch.ts';
 import { type Behaviour, badServer, respond, status } from '../harness/bad-server.ts';
+import { manualClock } from '../harness/manual-clock.ts';
+import { until } from '../harness/until.ts';
 import { clientOf, lease } from './client.ts';
 
 const object = { metadata: { name: 'deploy', namespace: 'team', resourceVersion: '7' } };
@@ -49,6 +51,20 @@ test('events are hints, bookmarks are versions, and everything else means a new 
     assert.equal(readLine(line), 'broken', line);
   }
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (line) => void readLine(line)));
+});
+
+test('a watch that is undone before its time has made no request', async (t) => {
+  const server = await badServer(t, stream([event('MODIFIED', '8')], 'stay'));
+  const clock = manualClock();
+  const client = clientOf(server.url, { clock });
+  const listener = { onEvent() {}, onTrouble() {} };
+  client.watch(listener, '7', 20)();
+  const undo = client.watch(listener, '9', 20);
+  t.after(undo);
+  await clock.advance(20);
+  await until(() => server.requests.length > 0, 'a request');
+  assert.equal(server.requests.length, 1);
+  assert.match(server.requests[0] ?? '', /resourceVersion=9$/);
 });
 
 const event = (type: string, version: string) =>
