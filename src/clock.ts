@@ -146,8 +146,11 @@ export function systemClock({ background = false } = {}): Clock {
     at(when, fire) {
       let timer: NodeJS.Timeout | undefined;
       const arm = () => {
-        const left = when - now();
-        timer = left <= 0 ? setTimeout(fire, 0) : setTimeout(left <= SLICE_MS ? check : arm, Math.min(left, SLICE_MS));
+        const from = now();
+        const left = when - from;
+        // All that wait for long wake up together; just behind the mark, not again at it.
+        const sliceMs = Math.ceil(SLICE_MS - (from % SLICE_MS)) + 1;
+        timer = left <= 0 ? setTimeout(fire, 0) : setTimeout(left <= sliceMs ? check : arm, Math.min(left, sliceMs));
         if (background) timer.unref();
       };
       const check = () => (now() >= when ? fire() : arm());
