@@ -1,11 +1,15 @@
 /** The benchmark's arithmetic: what is printed is what was measured. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { gaps } from './mark.ts';
 import { percentile } from './percentile.ts';
+import { plotOf } from './plot.ts';
+import { pageOf, readAll } from './publish.ts';
+import { linesOf, type Result } from './results.ts';
 import { stepsOf } from './trace.ts';
 
 test('gaps between commands, whatever order they were written down in; negative where two ran together', (t) => {
@@ -37,4 +41,47 @@ test('the steps of a hand-over count from the end of the command, and one that d
     [1, 3, 5, undefined],
   );
   assert.equal(steps?.['command runs'], 7);
+});
+
+const result: Result = {
+  id: 'example',
+  title: 'An example',
+  unit: 'ms',
+  base: 'bob',
+  rows: [
+    { name: 'alice <1>', values: [3, 1, 2] },
+    { name: 'bob', values: [4] },
+  ],
+};
+
+test('ratios refer to the p50 of one row', () => {
+  assert.deepEqual(
+    linesOf(result).map(({ name, n, ratio, p50, p99, max }) => [name, n, ratio, p50, p99, max]),
+    [
+      ['alice <1>', 3, 0.5, 2, 3, 3],
+      ['bob', 1, 1, 4, 4, 4],
+    ],
+  );
+  assert.ok(linesOf({ ...result, base: 'nobody' }).every(({ ratio }) => Number.isNaN(ratio)));
+});
+
+test('a picture has a bar for each row, as long as its p50 on a scale of powers of ten', () => {
+  const plot = plotOf(result);
+  assert.match(plot, /alice &lt;1>/);
+  const ends = [...plot.matchAll(/H([\d.]+)V\d+H230Z/g)].map(([, end]) => Number(end));
+  assert.deepEqual(
+    ends.map((end) => Math.round(10 ** ((end - 230) / 420))),
+    [2, 4],
+  );
+  assert.ok(
+    !/NaN|Infinity/.test(plotOf({ ...result, rows: [{ name: 'both at the same time', values: [-1, 0] }, ...result.rows] })),
+  );
+});
+
+const PUBLISHED = fileURLToPath(new URL('../../docs/benchmarks', import.meta.url));
+
+test('the published page and pictures say what the published values say', () => {
+  const all = readAll(PUBLISHED);
+  assert.equal(readFileSync(join(PUBLISHED, 'README.md'), 'utf8'), pageOf(all));
+  for (const each of all) assert.equal(readFileSync(join(PUBLISHED, `${each.id}.svg`), 'utf8'), plotOf(each));
 });

@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- hand-over trace start memory storm]`: how fast a lock changes hands, how long a command under it takes to start, what that takes of memory,
- * and how long many take that arrive together, beside other locks, in one run on one machine with a real API server. Figures depend on the machine; the ratios are what to compare.
+ * `npm run bench [-- --write] [hand-over trace start memory storm]`: how fast a lock changes hands, how long a command under it takes to start, what that
+ * takes of memory, and how long many take that arrive together, beside other locks, in one run on one machine with a real API server. Figures depend on the
+ * machine; the ratios are what to compare. `--write` publishes them below docs/benchmarks.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,10 +9,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { startCluster } from '../harness/cluster.ts';
 import { compileMark, gaps } from './mark.ts';
-import { type Peer, peersOn } from './peers.ts';
+import { BASE, type Peer, peersOn } from './peers.ts';
 import { percentile } from './percentile.ts';
+import { publish } from './publish.ts';
+import { type Result, type Row, textOf } from './results.ts';
 import { stepsOf } from './trace.ts';
 
 const CONTENDERS = 10;
@@ -36,20 +40,7 @@ async function run([file = '', ...args]: readonly string[], more: Record<string,
   if (code !== 0) throw new Error(`${file} ${args.join(' ')} ended with ${code}: ${said}`);
 }
 
-function print(title: string, rows: [string, number[]][], base: string): void {
-  const p50 = (values: number[]) =>
-    percentile(
-      values.toSorted((a, b) => a - b),
-      0.5,
-    );
-  const reference = p50(rows.find(([name]) => name === base)?.[1] ?? []);
-  process.stdout.write(`\n${title}\n${'x '.padStart(8)}${'p50'.padStart(9)}${'p90'.padStart(9)}${'max'.padStart(9)}  ms\n`);
-  for (const [name, values] of rows) {
-    const sorted = values.toSorted((a, b) => a - b);
-    const figures = [0.5, 0.9, 1].map((p) => percentile(sorted, p).toFixed(1).padStart(9)).join('');
-    process.stdout.write(`${(p50(values) / reference).toFixed(1).padStart(7)} ${figures}  ${name} (n=${values.length})\n`);
-  }
-}
+const peersOf = ({ peers }: Bench, part: string): Peer[] => peers.filter(({ parts = [part] }) => parts.includes(part));
 
 /** The first holder lets go when all the others wait; the lock then passes from one to the next. Returns what the commands wrote down. */
 async function passOn({ folder, mark }: Bench, peer: Peer, [lock, holdMs]: [string, number], env = {}): Promise<string> {
@@ -64,17 +55,22 @@ async function passOn({ folder, mark }: Bench, peer: Peer, [lock, holdMs]: [stri
   return file;
 }
 
-async function handOver(bench: Bench, holdMs: number): Promise<void> {
-  const rows: [string, number[]][] = [];
-  for (const [i, peer] of bench.peers.entries())
-    rows.push([peer.name, gaps(await passOn(bench, peer, [`hand-over-${holdMs}-${i}`, holdMs]))]);
-  print(`hand-over, ${CONTENDERS} contenders that hold ${holdMs} ms`, rows, 'etcdctl lock');
+async function handOver(bench: Bench, holdMs: number): Promise<Result> {
+  const rows: Row[] = [];
+  for (const [i, peer] of peersOf(bench, 'hand-over').entries()) {
+    const values: number[] = [];
+    for (let round = 0; round < peer.rounds; round++)
+      values.push(...gaps(await passOn(bench, peer, [`hand-over-${holdMs}-${i}-${round}`, holdMs])));
+    rows.push({ name: peer.name, values });
+  }
+  const title = `Hand-over, ${CONTENDERS} contenders that hold for ${holdMs} ms`;
+  return { id: `hand-over-${holdMs}`, title, unit: 'ms', base: BASE, rows };
 }
 
 /** Apart from the other figures, since taking notes costs time, too. */
-async function trace(bench: Bench): Promise<void> {
+async function trace(bench: Bench): Promise<Result[]> {
   const peer = bench.peers.at(-1);
-  if (!peer) return;
+  if (!peer) return [];
   const notes = join(bench.folder, 'trace.notes');
   const preload = `--import=${new URL('trace.mjs', import.meta.url).href}`;
   const file = await passOn(bench, peer, ['trace', 300], { TRACE: notes, NODE_OPTIONS: preload });
@@ -84,74 +80,81 @@ async function trace(bench: Bench): Promise<void> {
     const values = steps.flatMap((each) => each[name] ?? []).toSorted((a, b) => a - b);
     process.stdout.write(`${percentile(values, 0.5).toFixed(1).padStart(9)}  ${name} (n=${values.length})\n`);
   }
+  return [];
 }
 
 /** Nobody else wants the lock. */
-async function startUp({ peers }: Bench): Promise<void> {
+async function startUp(bench: Bench): Promise<Result[]> {
   const lines: [string, string[]][] = [
     ['bare Node', [process.execPath, '-e', '0']],
-    ...peers.map(({ name, run: by }, i): [string, string[]] => [name, by(`start-${i}`, ['true'])]),
+    ...peersOf(bench, 'start').map(({ name, run: by }, i): [string, string[]] => [name, by(`start-${i}`, ['true'])]),
   ];
-  const rows = lines.map(([name]): [string, number[]] => [name, []]);
+  const rows = lines.map(([name]): Row => ({ name, values: [] }));
   for (let n = 0; n < STARTS; n++) {
     for (const [i, [, line]] of lines.entries()) {
       const from = performance.now();
       await run(line);
-      rows[i]?.[1].push(performance.now() - from);
+      rows[i]?.values.push(performance.now() - from);
     }
   }
-  print('start: run -- true, uncontended', rows, 'bare Node');
+  return [{ id: 'start', title: 'Start of a command (true) that nobody contends for', unit: 'ms', base: 'bare Node', rows }];
 }
 
-/** Of the process that holds the lock, and of one that waits for it: what it shares with nobody. */
-async function memory({ mark, folder, peers }: Bench): Promise<void> {
-  process.stdout.write('\nmemory: private, of the process that asks for the lock, in MB\n');
-  for (const [i, peer] of peers.entries()) {
+/** Of the process that holds the lock, and of one that waits for it: what the kernel cannot read again from a file. */
+async function memory(bench: Bench): Promise<Result[]> {
+  const { mark, folder } = bench;
+  const [holders, waiters]: [Row[], Row[]] = [[], []];
+  for (const [i, peer] of peersOf(bench, 'memory').entries()) {
     const gate = join(folder, `memory-${i}.gate`);
     const line = peer.run(`memory-${i}`, [mark, join(folder, 'memory'), '0', gate]);
     const env = { PATH: process.env.PATH ?? '', HOME: '/nonexistent' };
     const both = [];
     for (const _ of ['holder', 'waiter']) {
       both.push(spawn(line[0] ?? '', line.slice(1), { env, stdio: 'ignore' }));
-      await sleep(2000);
+      await sleep(3000);
     }
-    const figures = both.map(({ pid }) => (privateKb(pid) / 1024).toFixed(1).padStart(9));
+    for (const [n, rows] of [holders, waiters].entries())
+      rows.push({ name: peer.name, values: [privateKb(both[n]?.pid) / 1024] });
+    const ends = both.map((child) => once(child, 'close'));
     writeFileSync(gate, '');
-    await Promise.all(both.map((child) => once(child, 'close')));
-    process.stdout.write(`${figures.join('')}  ${peer.name} (holder, waiter)\n`);
+    await Promise.all(ends);
   }
+  const of = (id: string, title: string, rows: Row[]): Result => ({ id, title, unit: 'MB', base: BASE, rows });
+  return [of('memory-holder', 'Private memory of a holder', holders), of('memory-waiter', 'Private memory of a waiter', waiters)];
 }
 
 function privateKb(pid: number | undefined): number {
-  const lines = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8').matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB$/gm);
-  return [...lines].reduce((sum, [, kb]) => sum + Number(kb), 0);
+  return Number(/^Private_Dirty: +(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
 }
 
-/** All arrive together, starting up included. */
-async function storm(bench: Bench): Promise<void> {
-  process.stdout.write(`\narrival storm: ${STORM} that hold 50 ms, from the first start to the last end\n`);
-  for (const [i, peer] of bench.peers.entries()) {
+/** All arrive together, starting up included: from the first start to the last end, and the gaps between. */
+async function storm(bench: Bench): Promise<Result[]> {
+  const [totals, between]: [Row[], Row[]] = [[], []];
+  for (const [i, peer] of peersOf(bench, 'storm').entries()) {
     const file = join(bench.folder, `storm-${i}`);
     const from = performance.now();
     await Promise.all(Array.from({ length: STORM }, () => run(peer.run(`storm-${i}`, [bench.mark, file, '50']))));
-    const seconds = ((performance.now() - from) / 1000).toFixed(1).padStart(9);
-    const longest = Math.max(...gaps(file)).toFixed(0);
-    process.stdout.write(`${seconds} s  ${peer.name} (longest gap ${longest} ms)\n`);
+    totals.push({ name: peer.name, values: [(performance.now() - from) / 1000] });
+    between.push({ name: peer.name, values: gaps(file) });
   }
+  const title = `${STORM} that arrive together and hold for 50 ms`;
+  return [
+    { id: 'storm', title: `${title}: from the first start to the last end`, unit: 's', base: BASE, rows: totals },
+    { id: 'storm-gaps', title: `${title}: hand-over`, unit: 'ms', base: BASE, rows: between },
+  ];
 }
 
-const PARTS: Record<string, (bench: Bench) => Promise<void>> = {
-  'hand-over': async (bench) => {
-    await handOver(bench, 300);
-    await handOver(bench, 50);
-  },
+const PARTS: Record<string, (bench: Bench) => Promise<Result[]>> = {
+  'hand-over': async (bench) => [await handOver(bench, 300), await handOver(bench, 50)],
   trace,
   start: startUp,
   memory,
   storm,
 };
 
-const asked = process.argv.slice(2);
+const WRITE = '--write';
+const write = process.argv.includes(WRITE);
+const asked = process.argv.slice(2).filter((arg) => arg !== WRITE);
 const unknown = asked.find((name) => !Object.hasOwn(PARTS, name));
 if (unknown !== undefined) {
   process.stderr.write(`unknown part "${unknown}": use ${Object.keys(PARTS).join(', ')}\n`);
@@ -162,7 +165,11 @@ const cluster = await startCluster();
 try {
   const bench = { folder, mark: compileMark(folder), peers: await peersOn(cluster, folder) };
   process.stdout.write(`${cpus().length} processors (${cpus()[0]?.model}), Node ${process.versions.node}\n`);
-  for (const name of asked.length > 0 ? asked : Object.keys(PARTS)) await PARTS[name]?.(bench);
+  for (const name of asked.length > 0 ? asked : Object.keys(PARTS)) {
+    const results = (await PARTS[name]?.(bench)) ?? [];
+    process.stdout.write(results.map(textOf).join(''));
+    if (write) publish(fileURLToPath(new URL('../../docs/benchmarks', import.meta.url)), results);
+  }
 } finally {
   await cluster.stop();
   rmSync(folder, { recursive: true, force: true });

@@ -42,6 +42,9 @@ export async function clusterBinaries(): Promise<ClusterBinaries | { missing: st
 /** A program that leads by client-go's own leader election (leader/main.go): its path, or why there is none. */
 export const leaderElector = (): Promise<string | { missing: string }> => ownProgram('leader', 'client-go leader election');
 
+/** A program that runs a command while it leads, by the same (elected-run/main.go): its path, or why there is none. */
+export const electedRun = (): Promise<string | { missing: string }> => ownProgram('elected-run', 'client-go leader election');
+
 /** kubectl's own reading of kubeconfigs, environment and options (clientcmd/main.go): its path, or why there is none. */
 export const clientcmd = (): Promise<string | { missing: string }> => ownProgram('clientcmd', "kubectl's reading of kubeconfigs");
 
