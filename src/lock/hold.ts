@@ -27,8 +27,8 @@ export interface Acquired {
 }
 
 /**
- * Many a command is over sooner: neither its start nor its release shall wait for a connection that nobody needs. Nothing is missed, since a watch shows what
- * has happened from its version on; longer, and whoever joins the queue meanwhile makes the release of a short hold collide.
+ * Where nobody waits. Many a command is over sooner: neither its start nor its release shall wait for a connection that nobody needs. Nothing is missed, since
+ * a watch shows what has happened from its version on; longer, and whoever joins the queue meanwhile makes the release of a short hold collide.
  */
 const WATCH_AFTER_MS = 20;
 
@@ -43,7 +43,7 @@ export function hold(participant: Participant, acquired: Acquired, emit: Emit): 
       onTrouble: (trouble) => emit({ type: 'trouble', doing: 'watching', ...trouble }),
     },
     state.resourceVersion,
-    WATCH_AFTER_MS,
+    state.waiters.length > 0 ? 0 : WATCH_AFTER_MS,
   );
   const unlook = watchClocks(clock, timings.renewEveryMs / 4, {
     onStep: () => renewNow(held),

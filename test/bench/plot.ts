@@ -31,6 +31,7 @@ export function plotOf(result: Result): string {
   const [width, height] = [NAME + SCALE + 60, bottom + 28];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12" fill="#777">`,
+    `<title>${escaped(result.title)}</title>`,
     `<text x="8" y="20" font-size="14">${escaped(result.title)}: p50, and a line to p99, in ${result.unit}</text>`,
     ...Array.from({ length: to - from + 1 }, (_, i) => tick(from + i)),
     ...lines.map(row),
