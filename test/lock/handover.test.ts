@@ -168,3 +168,31 @@ test('the first in line has itself shown every two seconds at first, and seldom 
   assert.ok((await readsIn(3600, 'bob')) <= 3600 / 14, 'a quarter of the lease');
   assert.ok((await readsIn(3600, 'carol')) <= 3600 / 48, 'the poll of those who watch');
 });
+
+test('a holder that nobody waits for has time until it watches; one with a queue watches immediately', async () => {
+  const { contender } = world();
+  const waits: (number | undefined)[] = [];
+  const noting = (name: string) => {
+    const one = contender(name);
+    const { watch } = one.participant.client;
+    one.participant.client = {
+      ...one.participant.client,
+      watch: (listener, since, afterMs) => {
+        waits.push(afterMs);
+        return watch(listener, since, afterMs);
+      },
+    };
+    return one;
+  };
+  const lock = await noting('alice').take(killable);
+  assert.ok((waits[0] ?? 0) > 0);
+  const bob = noting('bob').take(killable);
+  await settle();
+  const carol = contender('carol').take(killable);
+  await settle();
+  await lock.release();
+  const held = await bob;
+  assert.equal(waits.at(-1), 0);
+  await held.release();
+  await carol;
+});
