@@ -119,7 +119,7 @@ async function holdForPod(settings: HoldSettings, given: CommandContext): Promis
     return EXIT.configuration.code;
   }
   const { ending } = openSignalInbox();
-  const status = await serveStatus(settings.statusPort, { ...context, keepsRunning: true });
+  const status = await serveStatus(settings.statusPort, { ...context, lock: { namespace, name }, keepsRunning: true });
   if (status.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;

@@ -2,8 +2,17 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import type { LockStatistics } from './lock-statistics.ts';
 
-export function metricsOf(statistics: LockStatistics): Registry {
+export interface LockId {
+  namespace: string;
+  name: string;
+}
+
+/** `namespace` as a label is Prometheus' own, for the namespace of the Pod, which may be another. */
+const labelsOf = ({ namespace, name }: LockId): object => ({ lock: name, lock_namespace: namespace });
+
+export function metricsOf(statistics: LockStatistics, lock?: LockId): Registry {
   const registry = new Registry();
+  if (lock) registry.setDefaultLabels(labelsOf(lock));
   const registers = [registry];
   const gauge = (name: string, help: string, value: () => number) => {
     new Gauge({

@@ -10,6 +10,7 @@ import { documentAt } from '../../src/documents.ts';
 import type { Emit } from '../../src/lock/index.ts';
 import type { Log } from '../../src/log.ts';
 import { type LockStatistics, lockStatistics } from './lock-statistics.ts';
+import type { LockId } from './metrics.ts';
 
 /** Of no service that is registered anywhere. */
 export const STATUS_PORT = 17_474;
@@ -27,16 +28,16 @@ export interface StatusServer {
   answerHeld(state: () => HeldState | Promise<HeldState>): void;
 }
 
-/** 0 takes a free port; which one is logged. `keepsRunning`: the process lives to answer, also when nothing else is left to do. */
+/** 0 takes a free port; which one is logged. `lock`: whose the metrics are. `keepsRunning`: the process lives to answer, also when nothing else is left to do. */
 export function serveStatus(
   port: number,
-  { clock, log, keepsRunning }: { clock: Clock; log: Log; keepsRunning: boolean },
+  { clock, log, keepsRunning, lock }: { clock: Clock; log: Log; keepsRunning: boolean; lock?: LockId },
 ): Promise<StatusServer | { kind: 'refused'; message: string }> {
   const statistics = lockStatistics(clock);
   let held: () => HeldState | Promise<HeldState> = () =>
     statistics.isHeld() ? { held: true, message: 'held' } : { held: false, message: 'waiting for the lock' };
   const server = createServer((request, response) => {
-    void respond(request.url, response, { statistics, held: () => held() });
+    void respond(request.url, response, { statistics, lock, held: () => held() });
   });
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
@@ -61,10 +62,11 @@ export function serveStatus(
 
 interface Asked {
   statistics: LockStatistics;
+  lock: LockId | undefined;
   held(): HeldState | Promise<HeldState>;
 }
 
-async function respond(path: string | undefined, response: ServerResponse, { statistics, held }: Asked): Promise<void> {
+async function respond(path: string | undefined, response: ServerResponse, { statistics, lock, held }: Asked): Promise<void> {
   // A probe is one question: a connection that is kept would outlive its container.
   const answer = (status: number, body: string, type = 'text/plain') =>
     response.writeHead(status, { 'content-type': type, connection: 'close' }).end(body);
@@ -77,7 +79,7 @@ async function respond(path: string | undefined, response: ServerResponse, { sta
       return void (statistics.isHeld() ? answer(200, 'held\n') : answer(503, 'not held\n'));
     case '/metrics': {
       const { metricsOf } = await import('./metrics.ts');
-      const registry = metricsOf(statistics);
+      const registry = metricsOf(statistics, lock);
       return void answer(200, await registry.metrics(), registry.contentType);
     }
     default:

@@ -15,6 +15,7 @@ export interface GoModule {
   /** Where go.mod and go.sum are. */
   folder: string;
   ldflags: string;
+  tags?: string;
 }
 
 /** The folder in which all these programs (by name, with the package of each) are, or undefined where there is no Go to build them. */
@@ -30,10 +31,10 @@ export async function goPrograms(module: GoModule, packages: Record<string, stri
   return dir;
 }
 
-function cacheFolder({ folder, ldflags }: GoModule): string {
+function cacheFolder({ folder, ldflags, tags = '' }: GoModule): string {
   const hash = createHash('sha256');
   for (const file of ['go.mod', 'go.sum']) hash.update(readFileSync(join(folder, file)));
-  hash.update(ldflags);
+  hash.update(ldflags + tags);
   const root = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   return join(root, 'k8s-lease-lock', hash.digest('hex').slice(0, 16));
 }
@@ -46,14 +47,14 @@ async function goWorks(): Promise<boolean> {
 }
 
 /** Each binary appears in the folder by a rename, so whoever sees it sees all of it, even if two build at once or one is killed. */
-async function build({ folder, ldflags }: GoModule, dir: string, packages: Record<string, string>): Promise<void> {
+async function build({ folder, ldflags, tags = '' }: GoModule, dir: string, packages: Record<string, string>): Promise<void> {
   process.stderr.write(`building ${Object.keys(packages).join(', ')} for the tests: minutes the first time, then never again\n`);
   await mkdir(dir, { recursive: true });
   const scratch = await mkdtemp(join(dir, 'build-'));
   try {
     for (const [name, goPackage] of Object.entries(packages)) {
       const output = join(scratch, name);
-      await promisify(execFile)('go', ['build', '-trimpath', '-ldflags', ldflags, '-o', output, goPackage], {
+      await promisify(execFile)('go', ['build', '-trimpath', '-tags', tags, '-ldflags', ldflags, '-o', output, goPackage], {
         cwd: folder,
         env: { ...process.env, CGO_ENABLED: '0' },
         maxBuffer: 64 << 20,
