@@ -45,6 +45,11 @@ export interface JoinSettings extends ConnectSettings {
   level: 'error' | 'info' | 'debug';
 }
 
+/** Locks that are held together, all or none; the first is the `name` of the others. */
+export interface SeveralSettings {
+  locks: readonly [LockName, ...LockName[]];
+}
+
 /** How long to wait, and what follows if the lock is not acquired. */
 export interface WaitSettings {
   timeoutMs: number | undefined;

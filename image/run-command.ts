@@ -6,10 +6,11 @@ import { type Clock, systemClock } from '../src/clock.ts';
 import { hostInfo } from '../src/host.ts';
 import { type Identity, newIdentity, newParticipant, type Participant } from '../src/lock/index.ts';
 import { type Log, logTo } from '../src/log.ts';
+import type { LockName } from '../src/names.ts';
 import { visible } from '../src/visible.ts';
 import { type CommandLine, type Env, type Reader, UsageError } from './command-line.ts';
 import { EXIT } from './exit-codes.ts';
-import type { ConnectSettings, JoinSettings, Line } from './options.ts';
+import type { ConnectSettings, JoinSettings, Line, SeveralSettings } from './options.ts';
 import { printLine } from './stdout.ts';
 
 const STDIN = 0;
@@ -129,4 +130,16 @@ export function participantOf(settings: JoinSettings, context: CommandContext, i
     identity: identity ?? identityOf(settings, context),
     about: { who: user, reason, url, host },
   });
+}
+
+/** One for each lock, with one identity. */
+export function participantsOf(
+  settings: JoinSettings & SeveralSettings,
+  context: CommandContext,
+  identity: Identity,
+): [Participant, ...Participant[]] {
+  const of = ({ namespace = settings.namespace, name }: LockName) =>
+    participantOf({ ...settings, namespace, name }, context, identity);
+  const [first, ...others] = settings.locks;
+  return [of(first), ...others.map(of)];
 }

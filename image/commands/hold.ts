@@ -5,51 +5,51 @@
 import { stat } from 'node:fs/promises';
 import { later, untilAborted, waitUntil } from '../../src/clock.ts';
 import { documentAt } from '../../src/documents.ts';
-import { formatDuration } from '../../src/durations.ts';
-import { eventLog } from '../../src/guard/event-log.ts';
 import { openSignalInbox } from '../../src/guard/signals.ts';
 import { describeStop } from '../../src/lock/describe.ts';
-import { acquire, type Emit, type HeldLock, type Identity, type Released, release, stopRequestOf } from '../../src/lock/index.ts';
+import {
+  acquireAll,
+  type HeldLocks,
+  type LockEvent,
+  namedTwice,
+  type Participant,
+  type Released,
+  release,
+  stopRequestOf,
+} from '../../src/lock/index.ts';
 import { type Log, logOf } from '../../src/log.ts';
 import { describeLease } from '../../src/names.ts';
-import { shortest, type Timings, timings } from '../../src/protocol/timings.ts';
 import type { CommandLineShape, Env, Reader } from '../command-line.ts';
 import { EXIT, reportNotAcquired, signalled } from '../exit-codes.ts';
 import { pick, SHARING, WAITING } from '../option-table.ts';
 import {
-  ConfigurationError,
   given,
   holderPolicies,
   type JoinSettings,
   joinSettings,
   type Line,
+  LOCK_NAMES,
+  lockNames,
   readLine,
-  settled,
+  type SeveralSettings,
 } from '../options.ts';
 import { holdMark } from '../pod/hold-mark.ts';
-import { podEvents } from '../pod/pod-events.ts';
+import { podTimings } from '../pod/pod-timings.ts';
 import { type HeldState, STATUS_PORT, type StatusServer, serveStatus } from '../pod/status-server.ts';
-import { type CommandContext, participantOf, runCommand } from '../run-command.ts';
+import { tellOf } from '../pod/tell.ts';
+import { type CommandContext, complain, identityOf, participantsOf, runCommand } from '../run-command.ts';
 
-export interface HoldSettings extends JoinSettings {
+export interface HoldSettings extends JoinSettings, SeveralSettings {
   dir: string;
   statusPort: number;
 }
-
-/**
- * From the first 503 to the first SIGTERM: three seconds until two probes have failed, a second apart and with a second for an answer, as docs/sidecar.md has
- * them; and two in which the kubelet's one worker for the Pod may be busy with it.
- */
-const NOTICED_MS = 5000;
-/** What the kubelet grants each container that has used its grace up, in a preStop hook. */
-const LAST_MS = 2000;
-const SHORTEST_MS = 60_000;
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock hold --name NAME [options]\n\nHolds a lock for the other containers of its Pod, as a native sidecar (${documentAt('sidecar.md')}).`,
   options: pick([...WAITING, ...SHARING, 'no-replace', 'min-hold', 'pod-grace', 'containers', 'status-port', 'dir'], {
     'lease-duration': { unset: '60s, or what --pod-grace needs' },
     'status-port': { default: String(STATUS_PORT) },
+    ...LOCK_NAMES,
   }),
   operands: 'none',
 };
@@ -59,38 +59,18 @@ export function readHoldCommandLine(argv: readonly string[], env: Env): Line<Hol
 }
 
 function holdSettings(read: Reader): HoldSettings {
-  const joined = joinSettings(read);
+  const locks = lockNames(read);
+  const joined = joinSettings(read, locks[0].name);
   const graceMs = given(read.duration('pod-grace'));
   const containers = given(read.integer('containers', { from: 1, to: 100 }));
   return {
     ...joined,
+    locks,
     policies: holderPolicies(read),
     dir: given(read.text('dir')),
     statusPort: given(read.integer('status-port', { from: 0, to: 65_535 })),
     timings: podTimings(graceMs, containers, read.duration('lease-duration')),
   };
-}
-
-/** Of it the sidecar waits LAST_SECONDS_MS before it releases the lock, and then needs some for its requests. */
-const SHORTEST_GRACE_MS = 7000;
-
-function podTimings(graceMs: number, containers: number, durationMs: number | undefined): Timings {
-  if (graceMs < SHORTEST_GRACE_MS)
-    throw new ConfigurationError(
-      `--pod-grace ${formatDuration(graceMs)} leaves the sidecar no time to release the lock: set terminationGracePeriodSeconds of the Pod to ` +
-        `${SHORTEST_GRACE_MS / 1000} or more (${documentAt('sidecar.md#how-a-pod-ends')})`,
-    );
-  // Unless all fail in the same moment, the kubelet stops one container after the other, each with the whole grace.
-  const killGraceMs = NOTICED_MS + containers * (graceMs + LAST_MS);
-  const grace =
-    `a Pod grace of ${formatDuration(graceMs)} and ${formatDuration(LAST_MS)} for each of its containers (${containers}), and ` +
-    `${formatDuration(NOTICED_MS)} until the kubelet knows`;
-  return settled(timings(durationMs ?? shortest(killGraceMs, { fromMs: SHORTEST_MS }), killGraceMs), {
-    duration: 'lease duration',
-    grace,
-    shorterGrace: undefined,
-    stopping: 'stopping the containers',
-  });
 }
 
 /**
@@ -105,11 +85,20 @@ export async function hold(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   return await runCommand({ command: 'hold', line: readHoldCommandLine(argv, env), env }, holdForPod);
 }
 
-type Holding = CommandContext & { settings: HoldSettings; status: StatusServer; ending: AbortSignal };
+type Holding = CommandContext & {
+  settings: HoldSettings;
+  participants: readonly [Participant, ...Participant[]];
+  status: StatusServer;
+  ending: AbortSignal;
+};
 
 async function holdForPod(settings: HoldSettings, given: CommandContext): Promise<number> {
-  const { name, namespace = given.cluster.namespace } = settings;
-  const log = logOf(given.log, { namespace, name });
+  const before = await holdMark(settings.dir).read();
+  const participants = participantsOf(settings, given, before ?? identityOf(settings, given));
+  const [first, ...others] = participants;
+  const twice = namedTwice(participants);
+  if (twice) return complain(`${describeLease(twice.me)} is named twice: name each lock once`, EXIT.usage.code);
+  const log = others.length > 0 ? given.log : logOf(given.log, first.me);
   const context = { ...given, log };
   if (!(await stat(settings.dir).catch(() => undefined))?.isDirectory()) {
     log(
@@ -119,46 +108,46 @@ async function holdForPod(settings: HoldSettings, given: CommandContext): Promis
     return EXIT.configuration.code;
   }
   const { ending } = openSignalInbox();
-  const status = await serveStatus(settings.statusPort, { ...context, lock: { namespace, name }, keepsRunning: true });
+  const status = await serveStatus(settings.statusPort, {
+    ...context,
+    locks: participants.map(({ me }) => me),
+    keepsRunning: true,
+  });
   if (status.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;
   }
-  const holding = { ...context, settings, status, ending };
-  const before = await holdMark(settings.dir).read();
-  return before ? await afterRestart(before, holding) : await holdFromStart(holding);
+  const holding = { ...context, settings, participants, status, ending };
+  return before ? await afterRestart(holding) : await holdFromStart(holding);
 }
 
 async function holdFromStart(holding: Holding): Promise<number> {
-  const { status, log, ending } = holding;
-  const participant = participantOf(holding.settings, holding);
-  const { me } = participant;
-  const lines = eventLog(participant, log, () => 'the kubelet will stop containers whose probe asks /held');
-  const events = podEvents(me, holding);
-  const onEvent: Emit = (event) => {
-    lines.onEvent(event);
-    status.onEvent(event);
-    events.onEvent(event);
+  const { participants, status, log, ending } = holding;
+  const told = tellOf(participants, holding, 'the kubelet will stop containers whose probe asks /held');
+  const onEvent = (event: LockEvent, of: Participant) => {
+    told.onEvent(event, of);
+    status.onEvent(event, of.me);
   };
   try {
-    const acquisition = await acquire(participant, { signal: ending, onEvent });
-    if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, me.nonce, holding);
+    const acquisition = await acquireAll(participants, { signal: ending, onEvent });
+    if (acquisition.kind === 'held') return await holdUntilEnd(acquisition.lock, holding);
     if (acquisition.kind !== 'aborted')
       return reportNotAcquired(acquisition, {
-        ...{ participant, log, onBusy: 'wait' as const },
+        ...{ participant: acquisition.of, log, onBusy: 'wait' as const },
         ...{ conflictExitCode: EXIT.notAcquired.code, skippedExitCode: 0 },
       });
     log('error', `not acquired: ended by ${ending.reason} while waiting`);
     return signalled(ending.reason);
   } finally {
-    lines.close();
-    await events.sent();
+    told.close();
+    await told.sent();
   }
 }
 
-async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Promise<number> {
+async function holdUntilEnd(lock: HeldLocks, holding: Holding): Promise<number> {
   const { settings, log, status, ending } = holding;
   const mark = holdMark(settings.dir);
+  const { nonce } = holding.participants[0].me;
   const over = AbortSignal.any([ending, lock.lost, lock.stopRequested]);
   let relied = false;
   let marking: Promise<void> | undefined;
@@ -167,7 +156,7 @@ async function holdUntilEnd(lock: HeldLock, nonce: string, holding: Holding): Pr
     if (!state.held || relied) return state;
     try {
       // Before anybody relies on it: what then starts must not outlive this process unseen.
-      marking ??= mark.write({ id: lock.holder, nonce });
+      marking ??= mark.write({ id: holderOf(lock), nonce });
       await marking;
     } catch (error) {
       marking = undefined;
@@ -217,32 +206,38 @@ async function isStillAsked({ status, clock, log }: Holding): Promise<boolean> {
 
 function exitCode(
   released: Released,
-  { lock, log, wasLost = lock.isLost() }: { lock: HeldLock; log: Log; wasLost?: boolean },
+  { lock, log, wasLost = lock.isLost() }: { lock: HeldLocks; log: Log; wasLost?: boolean },
 ): number {
   if (released.kind === 'gone' && !wasLost) log('error', 'nothing to release: another client has taken or cleared the lock');
   if (wasLost || released.kind === 'gone') return EXIT.lost.code;
   return released.kind === 'failed' ? EXIT.unreachable.code : 0;
 }
 
+/** A policy may have wanted another id than the one that it came with, and then for all of them. */
+const holderOf = ({ locks: [first] }: HeldLocks): string => first?.lock.holder ?? '';
+
 /** What the kubelet's probes are told, looked up at every question. */
-function stateOf(lock: HeldLock): HeldState {
+function stateOf(lock: HeldLocks): HeldState {
   if (lock.isLost()) return { held: false, message: `lost: ${(lock.lost.reason as Error).message}` };
-  if (!lock.stopRequested.aborted) return { held: true, message: `held as ${lock.holder}` };
+  if (!lock.stopRequested.aborted) return { held: true, message: `held as ${holderOf(lock)}` };
   return { held: false, message: describeStop(stopRequestOf(lock)) };
 }
 
 /** Nobody has renewed meanwhile, and whoever is running does not know it. It is not held again: the kubelet is to stop the Pod. */
-async function afterRestart(before: Identity, holding: Holding): Promise<number> {
-  const { settings, log, status, ending } = holding;
+async function afterRestart(holding: Holding): Promise<number> {
+  const { participants, log, status, ending } = holding;
   const message = `the container that held the lock was restarted: it is no longer held, and this Pod must end (${documentAt('sidecar.md#restarts')})`;
   log('error', message);
   status.answerHeld(() => ({ held: false, message }));
   await untilAborted(ending);
   if (await isStillAsked(holding)) return EXIT.lost.code;
-  const participant = participantOf(settings, holding, before);
+  await Promise.all(participants.map((participant) => releaseAfterRestart(participant, holding)));
+  return EXIT.lost.code;
+}
+
+async function releaseAfterRestart(participant: Participant, { log }: Holding): Promise<void> {
   const released = await release(participant, undefined);
   const subject = describeLease(participant.me);
   if (released.kind === 'released') log('info', `released ${subject}, held by this sidecar before its restart`);
   if (released.kind === 'failed') log('error', `not released: ${released.message}; the lock expires by itself`);
-  return EXIT.lost.code;
 }

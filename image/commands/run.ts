@@ -2,14 +2,13 @@
 import { realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isSea } from 'node:sea';
-import { eventLog } from '../../src/guard/event-log.ts';
 import { guard } from '../../src/guard/guard.ts';
 import { inheritedDescriptors } from '../../src/guard/inherited-fds.ts';
 import { dieBy } from '../../src/guard/signals.ts';
 import { openSupervisor, type SupervisorSource } from '../../src/guard/supervisor/link.ts';
-import { type LockEvent, namedTwice, type Participant } from '../../src/lock/index.ts';
+import { namedTwice } from '../../src/lock/index.ts';
 import { logOf } from '../../src/log.ts';
-import { describeLease, type LockName } from '../../src/names.ts';
+import { describeLease } from '../../src/names.ts';
 import { type CommandLineShape, type Env, type Reader, UsageError } from '../command-line.ts';
 import { EXIT, reportOutcome } from '../exit-codes.ts';
 import { pick, SHARING, WAITING } from '../option-table.ts';
@@ -25,17 +24,16 @@ import {
   readLine,
   readOnLost,
   readOrphans,
+  type SeveralSettings,
   type WaitSettings,
   waiterPolicies,
   waitSettings,
 } from '../options.ts';
-import { podEvents } from '../pod/pod-events.ts';
 import { serveStatus } from '../pod/status-server.ts';
-import { type CommandContext, complain, identityOf, participantOf, runCommand } from '../run-command.ts';
+import { tellOf } from '../pod/tell.ts';
+import { type CommandContext, complain, identityOf, participantsOf, runCommand } from '../run-command.ts';
 
-export interface RunSettings extends JoinSettings, WaitSettings {
-  /** All of them, or none. */
-  locks: readonly [LockName, ...LockName[]];
+export interface RunSettings extends JoinSettings, SeveralSettings, WaitSettings {
   onLost: 'stop' | 'warn';
   orphans: 'stop' | 'wait';
   statusPort: number | undefined;
@@ -80,8 +78,6 @@ function runSettings(read: Reader, [file, ...args]: readonly string[]): RunSetti
   if (file === '') throw new UsageError('the command is an empty string');
   const waits = waitSettings(read);
   const statusPort = read.integer('status-port', { from: 0, to: 65_535 });
-  if (statusPort !== undefined && locks.length > 1)
-    throw new UsageError('--status-port shows one lock: it cannot be combined with several names');
   return {
     ...joined,
     locks,
@@ -125,7 +121,7 @@ async function runUnderLock(
   context: CommandContext,
   { env, supervisor }: { env: NodeJS.ProcessEnv; supervisor: SupervisorSource },
 ): Promise<number> {
-  const participants = participantsOf(settings, context);
+  const participants = participantsOf(settings, context, identityOf(settings, context));
   const [first, ...others] = participants;
   const log = others.length > 0 ? context.log : logOf(context.log, first.me);
   const twice = namedTwice(participants);
@@ -133,12 +129,12 @@ async function runUnderLock(
   const status =
     settings.statusPort === undefined
       ? undefined
-      : await serveStatus(settings.statusPort, { ...context, log, keepsRunning: false });
+      : await serveStatus(settings.statusPort, { ...context, log, locks: participants.map(({ me }) => me), keepsRunning: false });
   if (status?.kind === 'refused') {
     log('error', status.message);
     return EXIT.configuration.code;
   }
-  const told = tellOf(participants, settings, context);
+  const told = tellOf(participants, context, ON_LOSS[settings.onLost]);
   const outcome = await guard({
     ...settings,
     participants,
@@ -148,7 +144,7 @@ async function runUnderLock(
     log,
     onEvent(event, of) {
       told.onEvent(event, of);
-      status?.onEvent(event);
+      status?.onEvent(event, of.me);
     },
   }).finally(told.close);
   const participant = outcome.kind === 'not-acquired' ? outcome.of : first;
@@ -157,37 +153,4 @@ async function runUnderLock(
   // Under `first` it is `first` that ends so, and a guard that ends by a signal would look as if it had been killed.
   if (supervisor.kind === 'folder' && outcome.kind === 'ended' && 'signal' in outcome.end) dieBy(outcome.end.signal);
   return code;
-}
-
-/** One for each lock, with one id and one random part. */
-function participantsOf(settings: RunSettings, context: CommandContext): [Participant, ...Participant[]] {
-  const [first, ...others] = settings.locks;
-  const identity = identityOf(settings, context);
-  const of = ({ namespace = settings.namespace, name }: LockName) =>
-    participantOf({ ...settings, namespace, name }, context, identity);
-  return [of(first), ...others.map(of)];
-}
-
-/** What happens to each lock, as log lines and as Events of the Pod. */
-function tellOf(participants: readonly Participant[], { onLost }: RunSettings, context: CommandContext) {
-  const acquired = new Set<Participant>();
-  const onLoss = () => (acquired.size === participants.length ? ON_LOSS[onLost] : 'waiting for all of the locks again');
-  const all = new Map(
-    participants.map((participant) => {
-      const log = logOf(context.log, participant.me);
-      return [participant, { lines: eventLog(participant, log, onLoss), events: podEvents(participant.me, { ...context, log }) }];
-    }),
-  );
-  return {
-    onEvent(event: LockEvent, of: Participant): void {
-      if (event.type === 'acquired') acquired.add(of);
-      all.get(of)?.lines.onEvent(event);
-      all.get(of)?.events.onEvent(event);
-      if (event.type === 'released') acquired.delete(of);
-    },
-    close(): void {
-      for (const { lines } of all.values()) lines.close();
-    },
-    sent: () => Promise.all([...all.values()].map(({ events }) => events.sent())),
-  };
 }

@@ -28,7 +28,7 @@ export const ANNOTATIONS: readonly Annotation[] = [
   {
     name: 'name',
     value: 'NAME',
-    meaning: 'name of the lock, or of several with commas (wrap only); with it, the Pod is guarded',
+    meaning: 'name of the lock, or of several with commas; with it, the Pod is guarded',
   },
   { name: 'slug', value: 'true|false', default: 'false', meaning: 'make a valid name of any `name`' },
   { name: 'namespace', value: 'NAMESPACE', default: "the Pod's", meaning: 'namespace of the lock' },

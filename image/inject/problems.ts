@@ -122,8 +122,6 @@ function problemOfSidecar({ spec, asked }: GuardedPod): string | undefined {
   const option = RUN_OPTIONS.find((name) => asked.has(name) && !holds.includes(name));
   if (option !== undefined)
     return `${annotation(option)} is for a wrapped command, and this Pod gets a sidecar: remove it, ${OR_WRAP}`;
-  if (asked.get('slug') !== 'true' && lockNamesIn(asked.get('name') ?? '').length > 1)
-    return `${annotation('name')} names several locks, and a sidecar holds one: leave one, ${OR_WRAP}`;
   const { restartPolicy = 'Always', hostNetwork = false } = spec;
   if (restartPolicy !== 'Never')
     return `restartPolicy is ${restartPolicy}, and with a sidecar a restarted container would not wait for the lock: write Never, ${OR_WRAP}`;

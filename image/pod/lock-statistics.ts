@@ -2,6 +2,11 @@
 import type { Clock, Monotonic } from '../../src/clock.ts';
 import type { LockEvent } from '../../src/lock/index.ts';
 
+export interface LockId {
+  namespace: string;
+  name: string;
+}
+
 export interface LockStatistics {
   onEvent(event: LockEvent): void;
   /** Held, and the last renewal is not too long ago. */

@@ -7,10 +7,10 @@ import { createServer, get, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Clock } from '../../src/clock.ts';
 import { documentAt } from '../../src/documents.ts';
-import type { Emit } from '../../src/lock/index.ts';
+import type { LockEvent } from '../../src/lock/index.ts';
 import type { Log } from '../../src/log.ts';
-import { type LockStatistics, lockStatistics } from './lock-statistics.ts';
-import type { LockId } from './metrics.ts';
+import { type LockId, lockStatistics } from './lock-statistics.ts';
+import type { Measured } from './metrics.ts';
 
 /** Of no service that is registered anywhere. */
 export const STATUS_PORT = 17_474;
@@ -23,21 +23,31 @@ export interface HeldState {
 
 export interface StatusServer {
   kind: 'serving';
-  onEvent: Emit;
+  /** `of`: the lock that it happens to. */
+  onEvent(event: LockEvent, of: LockId): void;
   /** From now on this makes every answer to /held. */
   answerHeld(state: () => HeldState | Promise<HeldState>): void;
 }
 
-/** 0 takes a free port; which one is logged. `lock`: whose the metrics are. `keepsRunning`: the process lives to answer, also when nothing else is left to do. */
+interface StatusOptions {
+  clock: Clock;
+  log: Log;
+  /** All that have to be held. */
+  locks: readonly LockId[];
+  /** The process lives to answer, also when nothing else is left to do. */
+  keepsRunning: boolean;
+}
+
+/** 0 takes a free port; which one is logged. */
 export function serveStatus(
   port: number,
-  { clock, log, keepsRunning, lock }: { clock: Clock; log: Log; keepsRunning: boolean; lock?: LockId },
+  { clock, log, locks, keepsRunning }: StatusOptions,
 ): Promise<StatusServer | { kind: 'refused'; message: string }> {
-  const statistics = lockStatistics(clock);
+  const all = locks.map((lock) => ({ lock, statistics: lockStatistics(clock) }));
   let held: () => HeldState | Promise<HeldState> = () =>
-    statistics.isHeld() ? { held: true, message: 'held' } : { held: false, message: 'waiting for the lock' };
+    areHeld(all) ? { held: true, message: 'held' } : { held: false, message: 'waiting for the lock' };
   const server = createServer((request, response) => {
-    void respond(request.url, response, { statistics, lock, held: () => held() });
+    void respond(request.url, response, { all, held: () => held() });
   });
   return new Promise((resolve) => {
     server.once('error', (error: NodeJS.ErrnoException) =>
@@ -51,7 +61,10 @@ export function serveStatus(
       log('debug', `status and metrics on port ${(server.address() as AddressInfo).port}`, { event: 'status-server' });
       resolve({
         kind: 'serving',
-        onEvent: statistics.onEvent,
+        onEvent(event, { namespace, name }) {
+          const of = all.find(({ lock }) => lock.namespace === namespace && lock.name === name);
+          of?.statistics.onEvent(event);
+        },
         answerHeld(next) {
           held = next;
         },
@@ -60,13 +73,14 @@ export function serveStatus(
   });
 }
 
+const areHeld = (all: readonly Measured[]): boolean => all.every(({ statistics }) => statistics.isHeld());
+
 interface Asked {
-  statistics: LockStatistics;
-  lock: LockId | undefined;
+  all: readonly Measured[];
   held(): HeldState | Promise<HeldState>;
 }
 
-async function respond(path: string | undefined, response: ServerResponse, { statistics, lock, held }: Asked): Promise<void> {
+async function respond(path: string | undefined, response: ServerResponse, { all, held }: Asked): Promise<void> {
   // A probe is one question: a connection that is kept would outlive its container.
   const answer = (status: number, body: string, type = 'text/plain') =>
     response.writeHead(status, { 'content-type': type, connection: 'close' }).end(body);
@@ -76,10 +90,10 @@ async function respond(path: string | undefined, response: ServerResponse, { sta
       return void answer(state.held ? 200 : 503, `${state.message}\n`);
     }
     case '/healthz':
-      return void (statistics.isHeld() ? answer(200, 'held\n') : answer(503, 'not held\n'));
+      return void (areHeld(all) ? answer(200, 'held\n') : answer(503, 'not held\n'));
     case '/metrics': {
       const { metricsOf } = await import('./metrics.ts');
-      const registry = metricsOf(statistics, lock);
+      const registry = metricsOf(all);
       return void answer(200, await registry.metrics(), registry.contentType);
     }
     default:

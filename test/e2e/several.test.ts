@@ -78,13 +78,31 @@ for (const target of await targets()) {
       for (const { finished } of [holder, second, third]) assert.equal((await finished).code, 0);
     });
 
-    test('a lock that is named twice is refused, and so is one status for several', async (t) => {
+    test('a lock that is named twice is refused', async (t) => {
       const twice = await (await on(t, `a,${await namespace}/a`, ['--', 'true'])).finished;
       assert.equal(twice.code, 64);
       assert.match(twice.stderr, /\/a is named twice: name each lock once/);
-      const status = await (await on(t, 'a,b', ['--status-port', '0', '--', 'true'])).finished;
-      assert.equal(status.code, 64);
-      assert.match(status.stderr, /--status-port shows one lock/);
+    });
+
+    test('the status is that of all of them, and each has metrics of its own', async (t) => {
+      const other = await on(t, 'second', ['--', 'sh', '-c', 'echo ready; read _']);
+      await other.prints(/ready/);
+      const both = await on(t, 'first,second', ['-v', '--status-port', '0', '--', 'sh', '-c', 'echo ready; read _']);
+      await both.says(/waiting for Lease \S+\/second/);
+      const [, port = ''] = /metrics on port (\d+)/.exec(both.stderr) ?? [];
+      const get = async (path: string) => await fetch(`http://127.0.0.1:${port}${path}`);
+      const held = async () =>
+        [...(await (await get('/metrics')).text()).matchAll(/^k8s_lease_lock_held\{lock="(\w+)",.*\} (\d)$/gm)].map(
+          ([, lock, value]) => [lock, value],
+        );
+      assert.deepEqual(await held(), Object.entries({ first: '1', second: '0' }));
+      assert.deepEqual([(await get('/healthz')).status, (await get('/held')).status], [503, 503]);
+      other.input('\n');
+      await both.prints(/ready/);
+      assert.deepEqual(await held(), Object.entries({ first: '1', second: '1' }));
+      assert.deepEqual([(await get('/healthz')).status, (await get('/held')).status], [200, 200]);
+      both.input('\n');
+      assert.equal((await both.finished).code, 0);
     });
   });
 }

@@ -96,9 +96,10 @@ export const GUARDED: readonly (Case & { mode: 'wrap' | 'sidecar' })[] = [
     spec: { containers: [{ ...main, args: ['--all'] }] },
   },
   {
-    title: 'several containers',
+    title: 'several containers, several locks',
     mode: 'sidecar',
     annotations: {
+      name: 'nightly,data',
       namespace: 'locks',
       'min-hold': '30s',
       'age-step': '5m',

@@ -138,12 +138,6 @@ export const REFUSED: readonly (Case & { sentence: string })[] = [
     ),
   ),
   refusal(
-    'sidecar and several locks',
-    { name: 'a,b' },
-    { containers: [main] },
-    `${a('name')} names several locks, and a sidecar holds one: leave one, ${orWrap}`,
-  ),
-  refusal(
     'sidecar and restarts',
     {},
     { containers: [main], restartPolicy: 'OnFailure' },
