@@ -18,6 +18,6 @@ patchelf --no-default-lib "$home/lib/guard"
 cp "src/guard/supervisor/bin/linux-$(node -p process.arch)" "$home/k8s-lease-lock"
 
 # What it is made of, for those who have to know.
-npm sbom --omit dev --sbom-format spdx --package-lock-only >"$home/sbom.spdx.json"
+node image/executable/sbom.mjs >"$home/sbom.spdx.json"
 cp LICENSE "$home/LICENSE"
 cp dist/cli/licenses.txt "$home/licenses.txt"
