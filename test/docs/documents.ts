@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
-export const documents = ['README.md', ...globSync('docs/*.md', { cwd: root })];
+export const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', ...globSync('docs/*.md', { cwd: root })];
 export const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 /** As GitHub names the headings of a document. */
