@@ -1,6 +1,6 @@
 /**
  * Completes the assets of a release beside its archives: the npm package, an SBOM, the Homebrew formula, the manifest for krew, and SHA256SUMS of
- * them all. Two builds of one commit give the same bytes. `notes.md`, one folder up, is what CHANGELOG.md says of the version.
+ * them all. From the same archives it makes the same bytes. `notes.md`, one folder up, is what CHANGELOG.md says of the version.
  *   node image/executable/release.mjs [FOLDER]      another folder with the archives
  */
 import { execFileSync } from 'node:child_process';

@@ -115,7 +115,7 @@ test('the guards of the workflow engines have options that run has, and the lock
   }
 });
 
-test('the plugin for Helm 4 and the options for Helm 3 start the same program, which guards what it reads', async (t) => {
+test('the plugin for Helm 4 and the options for Helm 3 start the same program, which guards what it reads', async () => {
   const [{ command, args }] = parse(recipe('helm/plugin.yaml')).runtimeConfig.platformCommand;
   const [helm3 = '', helm4 = ''] = fences(PAGE, 'text');
   const words = helm3.replaceAll('\\\n', ' ').split(/\s+/);
@@ -125,7 +125,6 @@ test('the plugin for Helm 4 and the options for Helm 3 start the same program, w
   const rendered = promisify(execFile)(process.execPath, [BUNDLE, ...args]);
   rendered.child.stdin?.end(read('examples/kubernetes/queue.yaml'));
   assert.equal((await rendered).stdout, (await inject(join(root, 'examples/kubernetes/queue.yaml'))).stdout);
-  t.diagnostic('Helm itself is not run');
 });
 
 real(
