@@ -49,7 +49,18 @@ function build(arch) {
   copyFileSync('LICENSE', `${home}/LICENSE`);
   copyFileSync('dist/cli/licenses.txt', `${home}/licenses.txt`);
   if (archives)
-    run('tar', ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', '-czf', `${OUT}/${name}.tar.gz`, '-C', OUT, name]);
+    run('tar', [
+      '--sort=name',
+      '--owner=0',
+      '--group=0',
+      '--numeric-owner',
+      '--mtime=@0',
+      '-czf',
+      `${OUT}/${name}.tar.gz`,
+      '-C',
+      OUT,
+      name,
+    ]);
   return name;
 }
 
