@@ -52,7 +52,7 @@ test('it can be required and imported, and nothing is printed', async (t) => {
   const required = await run(process.execPath, ['-e', `console.log(Object.keys(require('${OURS}')).sort().join())`], {
     cwd: folder,
   });
-  assert.deepEqual([required.stdout, required.stderr], ['K8SLock,LockError,createLock\n', '']);
+  assert.deepEqual([required.stdout, required.stderr], ['K8SLock,LockError,acquireAll,createLock\n', '']);
   const code = `import { K8SLock, LockError, createLock } from '${OURS}'; console.log(typeof K8SLock, typeof LockError, typeof createLock)`;
   const imported = await run(process.execPath, ['--input-type=module', '-e', code], { cwd: folder });
   assert.deepEqual([imported.stdout, imported.stderr], ['function function function\n', '']);
