@@ -90,7 +90,8 @@ type Waiting = LockEvent & { type: 'waiting' };
 
 function waitingLog({ clock }: Participant, log: Log, subject: string) {
   let disarm = () => {};
-  const told = ({ position, heldBy }: Waiting) => `${describePosition(position)}; ${describeHolders(heldBy, clock.wall())}`;
+  const told = ({ position, outside, heldBy }: Waiting) =>
+    `${describePosition(position, outside)}; ${describeHolders(heldBy, clock.wall())}`;
   const say = (event: Waiting, message: string) => {
     const { position, heldBy } = event;
     log('info', message, {
@@ -109,7 +110,7 @@ function waitingLog({ clock }: Participant, log: Log, subject: string) {
   const live = (show: NonNullable<Log['live']>, event: Waiting) => {
     const outlook = event.outlook();
     const who = event.heldBy.map(({ id }) => id).join(' and ');
-    const what = `${describePosition(event.position)}${who && `; held by ${who}`}${describeOutlook(outlook, event.position)}`;
+    const what = `${describePosition(event.position, event.outside)}${who && `; held by ${who}`}${describeOutlook(outlook, event.position)}`;
     show(`waiting for ${subject}, ${inSeconds(outlook.waitedMs)}: ${what}`);
     disarm = clock.at(later(clock.now(), LIVE_MS), () => live(show, event));
   };

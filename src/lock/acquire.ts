@@ -58,8 +58,6 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
     case 'stopped':
     case 'skipped':
       return decision;
-    case 'full':
-      return wait.oneTry ? await tryOnce(wait, decision) : refusedDocument(decision.message);
     case 'confirm':
       return onGrant(wait, decision.holder) ?? (await confirm(wait, decision, moment.mark));
     case 'claim':
@@ -71,6 +69,7 @@ async function step(wait: Wait): Promise<Acquisition | undefined> {
       return await enqueue(wait, decision);
     case 'wait':
       if (wait.oneTry) return await tryOnce(wait, decision);
+      if (decision.outside) known.arrived ??= known.view.state.next;
       return await waitInQueue(wait, decision, known.view.state.lease);
     default:
       return decision satisfies never;

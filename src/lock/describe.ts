@@ -60,7 +60,8 @@ export function summariseHolder({ id, since, about: { reason, url } }: Holder): 
   return [`${visible(id)}${time ? ` since ${time}Z` : ''}`, reason, url].filter(Boolean).join(', ').replace(/\s+/g, ' ');
 }
 
-export function describePosition(position: number): string {
+export function describePosition(position: number, outside = false): string {
+  if (outside) return `the queue is full, ${position} ahead: waiting to join`;
   return position === 0 ? 'next in queue' : `${position} ahead in queue`;
 }
 

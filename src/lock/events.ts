@@ -18,8 +18,8 @@ export interface Outlook {
 }
 
 export type LockEvent =
-  /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all. */
-  | { type: 'waiting'; position: number; queue: number; heldBy: Holder[]; outlook: () => Outlook }
+  /** In the queue: again whenever the holder or the place changes. `position` 0 is next, `queue` is how many wait in all; `outside`: it has no room. */
+  | { type: 'waiting'; position: number; outside: boolean; queue: number; heldBy: Holder[]; outlook: () => Outlook }
   /** An admission policy wants another id than the derived one: from now on this is the participant's. */
   | { type: 'renamed'; id: string }
   /** The lock was this very participant's before it had asked for it: another process has the same identity, and may still be at work. */

@@ -12,10 +12,7 @@ import { giveUp, takeStamp, type Wait, waitInQueue } from './wait.ts';
  * One try does not join the queue, and must all the same get a lock that is long free, or whose holder is long dead. First the API server stamps a
  * write that it does not do; then, if whoever is in the way may be dead, it is watched for as long as that takes: until it is free, or shows itself.
  */
-export async function tryOnce(
-  wait: Wait,
-  decision: Decision & { kind: 'wait' | 'enqueue' | 'full' },
-): Promise<Acquisition | undefined> {
+export async function tryOnce(wait: Wait, decision: Decision & { kind: 'wait' | 'enqueue' }): Promise<Acquisition | undefined> {
   const { participant, known } = wait;
   const { me, timings, clock } = participant;
   const busy = () => giveUp(wait, decision.heldBy, decision.position);

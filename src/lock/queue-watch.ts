@@ -4,7 +4,7 @@
  */
 import type { WatchEvent } from '../api/answers.ts';
 import type { WatchListener } from '../api/lease-watch.ts';
-import { later, type Monotonic, type Steady } from '../clock.ts';
+import { type Clock, later, type Monotonic, NEVER, type Steady } from '../clock.ts';
 import { annotationsSize } from '../protocol/edit.ts';
 import { newerVersion, type RawLease } from '../protocol/lease.ts';
 import type { Participant } from './participant.ts';
@@ -44,7 +44,8 @@ export function watchQueue(
   onTrouble: WatchListener['onTrouble'],
 ): QueueWatch {
   let unwatch: (() => void) | undefined;
-  let hints: Hint[] = [];
+  const far = farPoll(clock);
+  const hints: Hint[] = [];
   let wake = () => {};
   const onEvent = (event: WatchEvent) => {
     hints.push({ event, receivedAt: clock.steady() });
@@ -61,16 +62,14 @@ export function watchQueue(
     },
     pollAt(position, lease) {
       const places = watchedPlaces(lease);
-      const near = position < places ? Math.min(POLL_MS, pollEveryMs) : FAR_POLL_MS + (position - places) * FAR_POLL_STEP_MS;
+      const near = position < places ? Math.min(POLL_MS, pollEveryMs) : far(position - places, lease);
       return later(clock.now(), Math.min(POLL_MS, near) * (0.8 + 0.4 * random()));
     },
     drain(upTo) {
       const newer = hints.findIndex(
         ({ event }) => upTo !== undefined && newerVersion(event.lease?.metadata.resourceVersion, upTo),
       );
-      const drained = newer < 0 ? hints : hints.slice(0, newer);
-      hints = newer < 0 ? [] : hints.slice(newer);
-      return drained;
+      return hints.splice(0, newer < 0 ? hints.length : newer);
     },
     waitForChange(when, signal) {
       return new Promise((resolve) => {
@@ -87,6 +86,18 @@ export function watchQueue(
       });
     },
     end,
+  };
+}
+
+/** How long somebody so many places behind those that watch need not look: twice before it is near, as fast as the queue has moved since it last looked. */
+function farPoll(clock: Clock): (places: number, lease: RawLease) => number {
+  let last: { transitions: number; at: Monotonic } | undefined;
+  return (places, { spec }) => {
+    const now = { transitions: spec?.leaseTransitions ?? 0, at: clock.now() };
+    const served = now.transitions - (last?.transitions ?? now.transitions);
+    const nearInMs = served > 0 && last ? ((places + 1) * (now.at - last.at)) / served : NEVER;
+    last = now;
+    return Math.min(FAR_POLL_MS + places * FAR_POLL_STEP_MS, Math.max(FAR_POLL_MS, nearInMs / 2));
   };
 }
 

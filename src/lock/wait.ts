@@ -53,6 +53,8 @@ export interface Known {
   ticket: number | undefined;
   /** When I came, counted as tickets are. */
   came: number | undefined;
+  /** The ticket that I would have got, had there been room in the queue when I came. */
+  arrived: number | undefined;
   /** Asked once, I leave, even if the entry that said so is gone with the request: whoever passed me over has removed it. */
   stop: StopRequest | undefined;
   /** How often in a row my entry was written, and was then not to be seen. */
@@ -102,8 +104,8 @@ export function newWait(given: Participant, request: AcquireRequest): Wait {
     tried: undefined,
     signal,
     known: {
-      ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, stop: undefined },
-      ...{ unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false, shown: undefined },
+      ...{ view: undefined, fresh: false, ticket: undefined, came: undefined, arrived: undefined },
+      ...{ stop: undefined, unseen: 0, wrote: false, marks: new Set<string>(), inDoubt: false, shown: undefined },
     },
     requests: noTrouble(),
     refused: undefined,
@@ -166,13 +168,13 @@ export async function pause(wait: Wait, ms: number): Promise<void> {
   await waitUntil(clock, Math.min(later(clock.now(), ms), wait.giveUpAt) as Monotonic, wait.signal);
 }
 
-function reportWaiting(wait: Wait, { position, heldBy }: { position: number; heldBy: Holder[] }): void {
-  const now = JSON.stringify([position, heldBy.map(({ key, standing }) => [key, standing])]);
+function reportWaiting(wait: Wait, { position, heldBy, outside = false }: Decision & { kind: 'wait' }): void {
+  const now = JSON.stringify([position, outside, heldBy.map(({ key, standing }) => [key, standing])]);
   // Between a release and the next claim nobody holds it: not worth a line to those who stay where they are.
   if (now === wait.reported || (heldBy.length === 0 && wait.reported !== '')) return;
   wait.reported = now;
   const queue = wait.known.view?.state.waiters.length ?? 0;
-  wait.emit({ type: 'waiting', position, queue, heldBy, outlook: () => outlook(wait) });
+  wait.emit({ type: 'waiting', position, outside, queue, heldBy, outlook: () => outlook(wait) });
 }
 
 function outlook(wait: Wait): Outlook {

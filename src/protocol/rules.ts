@@ -25,9 +25,8 @@ export type Decision =
   | { kind: 'stopped'; request: StopRequest }
   /** I need not wait any longer. */
   | { kind: 'skipped'; why: Skip }
-  | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[] }
-  /** There is no room for me in the queue. */
-  | { kind: 'full'; message: string; position: number; heldBy: Holder[] }
+  /** `outside`: there is no room for me in the queue. */
+  | { kind: 'wait'; until: Steady; position: number; heldBy: Holder[]; outside?: boolean }
   | { kind: 'refused'; message: string };
 
 /** Who asks, and with which ticket, if it has been seen in the queue before: its entry may have vanished since. */
@@ -36,6 +35,8 @@ export interface Asking {
   ticket: number | undefined;
   /** When it came, likewise: it may stand where others stood before. */
   came?: number | undefined;
+  /** The ticket that it would have got when it came, had there been room. */
+  arrived?: number | undefined;
   /** For how long it has waited; undefined: it has just come. */
   waitedMs?: number | undefined;
   /** I have been asked to leave. */
@@ -44,7 +45,7 @@ export interface Asking {
 
 /** What a participant that wants the lock does next. */
 export function decide(view: View, asking: Asking, moment: Moment): Decision {
-  const { me, ticket: known, came: knownCame, waitedMs = 0, stop } = asking;
+  const { me, ticket: known, came: knownCame, arrived, waitedMs = 0, stop } = asking;
   const { state } = view;
   if (state.coordinated) return coordinated(state.coordinated, me);
   const stays = staysOf(view, me);
@@ -68,7 +69,7 @@ export function decide(view: View, asking: Asking, moment: Moment): Decision {
   if (why) return { kind: 'skipped', why };
   const misfit = ticket === undefined ? misfitOf(state, me) : undefined;
   if (misfit) return { kind: 'refused', message: misfit };
-  const place = { ticket: ticket ?? placeOf(state, me), came: came ?? state.next };
+  const place = { ticket: ticket ?? placeOf(state, me, arrived), came: came ?? Math.min(state.next, arrived ?? NEVER) };
   const older = olderOfGroup(state, me, place.came);
   // The document says who stands before whom, to all alike.
   const priority = waiting?.priority ?? agedPriority(me, waitedMs);
@@ -78,7 +79,7 @@ export function decide(view: View, asking: Asking, moment: Moment): Decision {
     const change = { passedOver: [...ahead, ...older], beside: living(stays, moment.now) };
     return { kind: 'claim', key: keyOf(place.ticket, me.nonce), lease: claim({ view, me, moment }, place, change) };
   }
-  const queueing = { me, moment, waitedMs, stays, turn, place, ahead, known: ticket !== undefined };
+  const queueing = { me, moment, waitedMs, stays, turn, place, ahead };
   return inQueue(view, queueing, { position: ahead.length, heldBy });
 }
 
@@ -90,14 +91,12 @@ interface Queueing {
   turn: Turn;
   place: Place;
   ahead: readonly Waiter[];
-  /** It has had this place before. */
-  known: boolean;
 }
 
 /** Joins the queue, stays in it, or writes anew: to show those behind that it is alive, or that it is older than it was. */
 function inQueue(
   view: View,
-  { me, moment, waitedMs, stays, turn, place, ahead, known }: Queueing,
+  { me, moment, waitedMs, stays, turn, place, ahead }: Queueing,
   told: { position: number; heldBy: Holder[] },
 ): Decision {
   const { waiters } = view.state;
@@ -109,15 +108,14 @@ function inQueue(
   const priority = waiting && (ageAt ?? NEVER) > moment.now ? waiting.priority : agedPriority(me, waitedMs);
   const lease = enqueue({ view, me: { ...me, priority } }, place, waiting && moment.mark);
   if (annotationsSize(lease) <= ANNOTATIONS_LIMIT) return { kind: 'enqueue', lease, place, ...told };
-  // Whoever has had a place keeps it: outside the queue until there is room, and its turn comes all the same.
-  if (known) return { kind: 'wait', until: turn.at, ...told };
-  return { kind: 'full', message: full(view.state, me), ...told };
+  // Outside of the queue, until there is room; its turn comes all the same.
+  return { kind: 'wait', until: turn.at, outside: true, ...told };
 }
 
-/** At the end of the queue; or where the first of those stands that give up for me, as far as it counts for my priority. */
-function placeOf(state: LockState, me: Me): number {
+/** At the end of the queue, as it was when I came; or where the first of those stands that give up for me, as far as it counts for my priority. */
+function placeOf(state: LockState, me: Me, arrived: number = NEVER): number {
   const places = olderOfGroup(state, me, state.next).filter(({ priority }) => priority >= me.priority);
-  return Math.min(state.next, ...places.map(({ ticket }) => ticket));
+  return Math.min(state.next, arrived, ...places.map(({ ticket }) => ticket));
 }
 
 /** Why this lock is not for me. */
@@ -137,10 +135,6 @@ function coordinated(why: string, me: Me): Decision {
     `${describeLease(me)} belongs to the API server's coordinated leader election (${why}): use another name ` +
     `(${documentAt('troubleshooting.md#a-lease-of-a-leader-election')})`;
   return { kind: 'refused', message };
-}
-
-function full({ waiters }: LockState, me: Me): string {
-  return `${describeLease(me)} has no room for another waiter: its queue has ${waiters.length} (${documentAt('troubleshooting.md#the-queue-is-full')})`;
 }
 
 export type HoldJudgement = { kind: 'mine'; stop: StopRequest | undefined } | { kind: 'lost'; reason: string };

@@ -152,7 +152,7 @@ test('who adds time to a lock cannot be ended before it waits for others', () =>
   over.abort('SIGTERM');
   assert.equal(request.signal?.aborted, false);
   const outlook = () => ({ waitedMs: 0, silent: undefined, unanswered: undefined });
-  request.onEvent?.({ type: 'waiting', position: 0, queue: 1, heldBy: [], outlook });
+  request.onEvent?.({ type: 'waiting', outside: false, position: 0, queue: 1, heldBy: [], outlook });
   assert.deepEqual([request.signal?.aborted, request.signal?.reason, told], [true, 'SIGTERM', ['waiting']]);
 });
 

@@ -67,7 +67,7 @@ test('one try on a Lease whose fields are not tracked watches its holder for as 
   }
 });
 
-test('one try needs no room in the queue: it says who holds the lock, and a newcomer that would wait is refused', async () => {
+test('one try needs no room in the queue: it says who holds the lock', async () => {
   const { contender, overwrite } = world();
   await contender('alice').take();
   overwrite(({ metadata, ...lease }) => ({
@@ -76,6 +76,4 @@ test('one try needs no room in the queue: it says who holds the lock, and a newc
   }));
   const tried = await contender('bob').acquire({ timeoutMs: 0 });
   assert.deepEqual(tried.kind === 'busy' && tried.heldBy.map(({ id }) => id), ['alice']);
-  const waited = await contender('carol').acquire();
-  assert.match(waited.kind === 'refused' ? waited.message : waited.kind, /no room for another waiter/);
 });

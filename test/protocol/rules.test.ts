@@ -139,7 +139,7 @@ const TABLE: readonly Row[] = [
     0,
     'wait until 66 at 0 behind elector and alice',
   ],
-  ['a full queue, and I am new', seen([0, { ...alice, ballast: 199_900 }]), 0, 'full at 0 behind alice'],
+  ['a full queue, and I am new', seen([0, { ...alice, ballast: 199_900 }]), 0, 'wait until 66 at 0 behind alice'],
   [
     'a full queue, in which I have stood before',
     seen([0, { ...alice, ballast: 199_900, waiters: [[4, 'bob']] }]),

@@ -39,8 +39,7 @@ export function newExits(facts: Facts): Exits {
       const disturbed = conditions.hinderedAt(author, at, ['process', 'clock']) > at - SILENCE_MS;
       if (patient && !disturbed && outcome.startsWith('unreachable') && at - conditions.askedBackAt(author) < SILENCE_MS)
         violate(at, 'an answer is not silence', `${author.name} gave up, and was asked to come back just now`);
-      if (outcome.includes('no room') && facts.waiting.get(author.nonce)?.ticket !== undefined)
-        violate(at, 'nobody is lost', `${author.name} has had a place in the queue, and was refused for lack of room`);
+      if (outcome.includes('no room')) violate(at, 'nobody is lost', `${author.name} was refused for lack of room`);
       // A document of a later version, nobody of ours may write to.
       if (/^held|^crashed|version 2/.test(outcome)) return;
       gone.add(author.nonce);

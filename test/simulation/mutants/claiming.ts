@@ -115,7 +115,7 @@ export const CLAIMING: readonly Mutant[] = [
       ['protocol/rules.ts', 'if (state.coordinated) return coordinated(', 'if (state.coordinated === "") return coordinated('],
     ],
     profile: 'deeds',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'nameless-not-seen',

@@ -58,7 +58,11 @@ export const POLICIES: readonly Mutant[] = [
     name: 'place-not-taken',
     breaks: 'each newer one of a group begins to wait anew',
     edits: [
-      ['protocol/rules.ts', 'Math.min(state.next, ...places.map(({ ticket }) => ticket))', 'state.next + 0 * places.length'],
+      [
+        'protocol/rules.ts',
+        'Math.min(state.next, arrived, ...places.map(({ ticket }) => ticket))',
+        'state.next + 0 * places.length',
+      ],
     ],
     profile: 'replaced',
     seed: 2,

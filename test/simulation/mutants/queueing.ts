@@ -102,9 +102,15 @@ export const QUEUEING: readonly Mutant[] = [
     seed: 1,
   },
   {
-    name: 'full-queue-refuses-the-removed',
-    breaks: 'a waiter that was removed while there is no room is refused',
-    edits: [['protocol/rules.ts', 'if (known) return', 'if (!known && !view) return']],
+    name: 'full-queue-turns-away',
+    breaks: 'who finds no room in the queue is refused',
+    edits: [
+      [
+        'lock/acquire.ts',
+        'if (decision.outside) known.arrived ??= known.view.state.next;',
+        "if (decision.outside) return refusedDocument('no room');",
+      ],
+    ],
     profile: 'numbers',
     seed: 3,
   },
