@@ -207,6 +207,7 @@ const OPTIONS = [
     meaning: 'manifests, YAML or JSON; - is the standard input; may be given several times (required)',
   },
   { name: 'image', value: 'IMAGE', meaning: 'image of the guard, for all' },
+  { name: 'kubernetes', value: 'VERSION', unset: '1.29 or later', meaning: 'Kubernetes that they are for, such as 1.28' },
   { name: 'port', value: 'PORT', default: '8001', meaning: 'port on 127.0.0.1; 0 takes a free one' },
   { name: 'data', value: 'FILE', unset: 'memory only', meaning: 'file to keep the Leases in' },
   { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },

@@ -7,14 +7,14 @@ import { documentAt } from '../../src/documents.ts';
 import { type CommandLineShape, type Env, readCommandLine, UsageError } from '../command-line.ts';
 import { EXIT } from '../exit-codes.ts';
 import { DEFAULT_IMAGE, PREFIX } from '../inject/annotations.ts';
-import { injectText } from '../inject/documents.ts';
+import { injectText, type Target } from '../inject/documents.ts';
 import { pick } from '../option-table.ts';
 import { complain, reportUsage } from '../run-command.ts';
 import { printLine, write } from '../stdout.ts';
 
 export const SHAPE: CommandLineShape = {
   usage: `Usage: k8s-lease-lock inject -f FILE [options] | kubectl apply -f -\n\nPrints manifests, with annotated Pods and templates guarded (${documentAt('inject.md')}).`,
-  options: pick(['filename', 'image'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } }),
+  options: pick(['filename', 'image', 'kubernetes'], { image: { unset: `the annotation's, else ${DEFAULT_IMAGE}` } }),
   operands: 'none',
 };
 
@@ -25,19 +25,30 @@ export async function inject(argv: readonly string[], env: Env): Promise<number>
     if (line.kind === 'help') return 0;
     const files = line.read.texts('filename');
     if (files.length === 0) throw new UsageError('-f is required: a file with manifests, or - for the standard input');
-    return await print(files, line.read.text('image'));
+    const kubernetes = line.read.text('kubernetes');
+    return await print(files, {
+      image: line.read.text('image'),
+      ...(kubernetes !== undefined && { kubernetesMinor: minorOf(kubernetes) }),
+    });
   });
 }
 
+/** As the API server spells it, too: v1.28.15, 1.28.15-gke.100. */
+function minorOf(version: string): number {
+  const minor = /^v?1\.(\d+)([.+-].*)?$/.exec(version)?.[1];
+  if (minor === undefined) throw new UsageError(`--kubernetes is "${version}": write its version, such as 1.28`);
+  return Number(minor);
+}
+
 /** All or nothing: half of it would be applied as if it were the whole. */
-async function print(files: readonly string[], image: string | undefined): Promise<number> {
+async function print(files: readonly string[], target: Target): Promise<number> {
   const problems: string[] = [];
   const guarded: string[] = [];
   let printed = '';
   for (const file of files) {
     const name = file === '-' ? 'standard input' : file;
     const text = read(file);
-    const done = typeof text === 'string' ? injectText(text, image) : { kind: 'refused' as const, problems: [text.problem] };
+    const done = typeof text === 'string' ? injectText(text, target) : { kind: 'refused' as const, problems: [text.problem] };
     if (done.kind === 'refused') problems.push(...done.problems.map((problem) => `${name}: ${problem}`));
     else {
       printed += `${separator(printed, done.text)}${done.text}`;

@@ -16,6 +16,7 @@ import {
   problemOfLimits,
   problemOfRestarts,
   problemOfRollout,
+  problemOfVersion,
   remarkOn,
 } from './workload-problems.ts';
 
@@ -24,17 +25,24 @@ export type Injected =
   | { kind: 'text'; text: string; guarded: readonly string[] }
   | { kind: 'refused'; problems: readonly string[] };
 
-/** `image` replaces that of the annotations; a problem names its document and its object. */
-export function injectText(text: string, image?: string): Injected {
+export interface Target {
+  /** Replaces that of the annotations. */
+  image?: string | undefined;
+  /** 28 for Kubernetes 1.28; absent for one that has everything that is injected. */
+  kubernetesMinor?: number;
+}
+
+/** A problem names its document and its object. */
+export function injectText(text: string, target: Target = {}): Injected {
   try {
-    return injectDocuments(text, image);
+    return injectDocuments(text, target);
   } catch (error) {
     // Aliases that expand without end are refused by the library, by an exception.
     return { kind: 'refused', problems: [`invalid YAML: ${(error as Error).message}`] };
   }
 }
 
-function injectDocuments(text: string, image: string | undefined): Injected {
+function injectDocuments(text: string, target: Target): Injected {
   const parsed = parseAllDocuments(text, { merge: true, uniqueKeys: true, customTags: spelledAsBefore, prettyErrors: false });
   const documents = Array.isArray(parsed) ? parsed : [];
   const problems: string[] = [];
@@ -44,7 +52,7 @@ function injectDocuments(text: string, image: string | undefined): Injected {
   for (const [i, document] of documents.entries()) {
     const to = i === documents.length - 1 ? text.length : document.range[2];
     const where = documents.length === 1 ? '' : `document ${i + 1}: `;
-    const done = injectDocument(document, text.slice(from, to), image);
+    const done = injectDocument(document, text.slice(from, to), target);
     if (done.kind === 'text') {
       printed += done.text;
       guarded.push(...done.guarded.map((line) => where + line));
@@ -65,7 +73,7 @@ function spelledAsBefore(tags: Tags): Tags {
   });
 }
 
-function injectDocument(document: Document<ParsedNode>, text: string, image: string | undefined): Injected {
+function injectDocument(document: Document<ParsedNode>, text: string, target: Target): Injected {
   const problem = document.errors[0]?.message ?? problemOfKeys(document);
   if (problem !== undefined) {
     const hint = /\{\{.*\}\}/.test(text) ? ' (a template that has to be rendered first?)' : '';
@@ -74,7 +82,7 @@ function injectDocument(document: Document<ParsedNode>, text: string, image: str
   const before: unknown = document.toJS();
   const workloads = workloadsIn(before);
   const found = workloads.flatMap(({ templates }) =>
-    templates.map((template) => ({ ...template, ...additionsFor(template, image) })),
+    templates.map((template) => ({ ...template, ...additionsFor(template, target) })),
   );
   const problems = [...workloads, ...found].flatMap(({ object, problem }) =>
     problem === undefined ? [] : [`${object}: ${problem}`],
@@ -117,7 +125,7 @@ const FREE = [`${PREFIX}reason`];
 
 function additionsFor(
   { path, value, owner }: Template,
-  image: string | undefined,
+  { image, kubernetesMinor }: Target,
 ): { additions: Addition[]; problem?: string; how?: string } {
   const refused = (why: string) => ({ additions: [], problem: why });
   // Empty fields are as good as absent ones.
@@ -145,7 +153,7 @@ function additionsFor(
     metadata: { annotations: Object.fromEntries(ours) as Record<string, string> },
     spec: spec as PodSpec,
   });
-  const refusal = pod && problemOf(pod, owner);
+  const refusal = pod && (problemOf(pod, owner) ?? problemOfVersion(pod, kubernetesMinor));
   if (refusal !== undefined) return refused(refusal);
   if (pod === undefined) return { additions: [] };
   const how = describeGuard(pod) + remarkOn(owner);

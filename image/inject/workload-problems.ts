@@ -27,6 +27,17 @@ export function problemOfRestarts({ spec, mode }: GuardedPod, { kind }: Owner): 
   return `a ${kind} restarts its containers, and with a sidecar these would not wait for the lock: ${cause} (${documentAt('inject.md#modes')})`;
 }
 
+/** Native sidecars: on by default from here. Without them the kubelet would wait for the sidecar to end, for ever. */
+const SIDECAR_MINOR = 29;
+
+export function problemOfVersion({ mode }: GuardedPod, minor = SIDECAR_MINOR): string | undefined {
+  if (mode !== 'sidecar' || minor >= SIDECAR_MINOR) return undefined;
+  return (
+    `a native sidecar needs Kubernetes 1.${SIDECAR_MINOR} or later, and this is for 1.${minor}: let the command be wrapped ` +
+    `(${documentAt('inject.md#modes')})`
+  );
+}
+
 /** A new Pod is ready when it has the lock, which the old one gives up when the new one is ready. */
 export function problemOfRollout({ spec }: GuardedPod, { kind, spec: around }: Owner): string | undefined {
   if (kind !== 'Deployment') return undefined;

@@ -56,12 +56,34 @@ test('aliases that expand without end are refused by a sentence', async (t) => {
   assert.match(stderr, /^k8s-lease-lock: \S+bomb\.yaml: invalid YAML: [^\n]{1,200}\n$/);
 });
 
+test('a sidecar is refused for a Kubernetes without native sidecars, and a wrapped command is not', async (t) => {
+  const wrapped = written(t, 'wrapped.yaml', pod('  containers: [{name: main, image: x, command: [sh]}]'));
+  const beside = written(t, 'beside.yaml', pod('  restartPolicy: Never\n  containers: [{name: main, image: x}]'));
+  const injected = written(t, 'injected.yaml', (await guard(t, ['inject', '-f', beside]).finished).stdout);
+  const inject = async (file: string, version: string) =>
+    await guard(t, ['inject', '-f', file, '--kubernetes', version]).finished;
+  for (const version of ['1.28', 'v1.28.15', '1.28.15-gke.100', '1.14'])
+    for (const file of [beside, injected]) {
+      const { code, stdout, stderr } = await inject(file, version);
+      assert.deepEqual([code, stdout], [EXIT.configuration.code, ''], stderr);
+      assert.match(stderr, /: Pod x: a native sidecar needs Kubernetes 1\.29 or later, and this is for 1\.(28|14): let/);
+    }
+  for (const [file, version] of [
+    [wrapped, '1.28'],
+    [beside, '1.29'],
+    [injected, 'v1.37.2+k3s1'],
+  ] as const)
+    assert.equal((await inject(file, version)).code, 0, `${file} ${version}`);
+});
+
 test('a wrong command line is refused', async (t) => {
   const cases: [string[], RegExp][] = [
     [[], /-f is required: a file with manifests/],
     [['-f'], /--filename needs a value/],
     [['x.yaml'], /unexpected argument "x.yaml"/],
     [['-f', 'x.yaml', '--name', 'x'], /unknown option --name/],
+    [['-f', 'x.yaml', '--kubernetes', '28'], /--kubernetes is "28": write its version, such as 1\.28/],
+    [['-f', 'x.yaml', '--kubernetes', '1.28x'], /--kubernetes is "1.28x"/],
   ];
   for (const [args, expected] of cases) {
     const { code, stderr } = await guard(t, ['inject', ...args]).finished;

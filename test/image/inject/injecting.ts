@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { injectText } from '../../../image/inject/documents.ts';
 
 export const textOf = (text: string, image?: string): string => {
-  const done = injectText(text, image);
+  const done = injectText(text, { image });
   assert.ok(done.kind === 'text', JSON.stringify(done));
   return done.text;
 };
