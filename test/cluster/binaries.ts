@@ -1,16 +1,19 @@
 /**
- * The real Kubernetes and etcd that the tests run against, built from the Go modules that go.mod beside this file names.
- * A folder named by KUBEBUILDER_ASSETS is used as it is. Where there is neither that nor Go, the answer is a sentence that says so.
+ * The real Kubernetes and etcd that the tests run against, built from the Go modules that go.mod beside this file names, and an older
+ * API server or another store where one was chosen (../versions/chosen.ts). A folder named by KUBEBUILDER_ASSETS is used as it is, but for what was
+ * chosen. Where there is neither that nor Go, the answer is a sentence that says so.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { goPrograms } from './go-programs.ts';
+import { chosenKubernetes, KINE, kineChosen, versionIn } from '../versions/chosen.ts';
+import { type GoModule, goPrograms } from './go-programs.ts';
 
 export interface ClusterBinaries {
-  dir: string;
   etcd: string;
+  /** What takes the place of etcd, where that was chosen. */
+  kine?: string;
   kubeApiserver: string;
   kubectl: string;
 }
@@ -18,17 +21,28 @@ export interface ClusterBinaries {
 const moduleDir = dirname(fileURLToPath(import.meta.url));
 
 /** What is built. One more line here is one more binary; go.mod already names the rest of the control plane and the kubelet. */
+const API_SERVER = { 'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver' };
 const PACKAGES: Record<string, string> = {
   etcd: 'go.etcd.io/etcd/server/v3',
-  'kube-apiserver': 'k8s.io/kubernetes/cmd/kube-apiserver',
+  ...API_SERVER,
   kubectl: 'k8s.io/kubernetes/cmd/kubectl',
 };
 
-/** Without these a server built from modules calls itself v0.0.0-master, and clients that look at versions misbehave. */
-const LDFLAGS = ['-s', '-w', ...versionFlags('v1.37.2')].join(' ');
-const MODULE = { folder: moduleDir, ldflags: LDFLAGS };
+const MODULE = kubernetesModule(moduleDir);
 
 export async function clusterBinaries(): Promise<ClusterBinaries | { missing: string }> {
+  const found = await newestBinaries();
+  if ('missing' in found) return found;
+  const kubernetes = chosenKubernetes();
+  const older = kubernetes !== moduleDir && (await program(kubernetesModule(kubernetes), API_SERVER, 'older API server'));
+  const kine =
+    kineChosen() && (await program({ folder: KINE, ldflags: '-s -w' }, { kine: 'github.com/k3s-io/kine' }, 'other store'));
+  if (typeof older === 'object') return older;
+  if (typeof kine === 'object') return kine;
+  return { ...found, ...(older && { kubeApiserver: older }), ...(kine && { kine }) };
+}
+
+async function newestBinaries(): Promise<ClusterBinaries | { missing: string }> {
   const assets = process.env.KUBEBUILDER_ASSETS;
   if (assets) return namedFolder(assets);
   const dir = await goPrograms(MODULE, PACKAGES);
@@ -52,8 +66,12 @@ export const clientcmd = (): Promise<string | { missing: string }> => ownProgram
 async function ownProgram(folder: string, what: string): Promise<string | { missing: string }> {
   const source = readFileSync(join(moduleDir, folder, 'main.go'));
   const name = `${folder}-${createHash('sha256').update(source).digest('hex').slice(0, 8)}`;
-  const dir = await goPrograms(MODULE, { [name]: `./${folder}` });
-  return dir === undefined ? { missing: `no ${what}: there is no Go to build it` } : join(dir, name);
+  return await program(MODULE, { [name]: `./${folder}` }, what);
+}
+
+async function program(module: GoModule, one: Record<string, string>, what: string): Promise<string | { missing: string }> {
+  const dir = await goPrograms(module, one);
+  return dir === undefined ? { missing: `no ${what}: there is no Go to build it` } : join(dir, ...Object.keys(one));
 }
 
 function namedFolder(dir: string): ClusterBinaries | { missing: string } {
@@ -63,13 +81,16 @@ function namedFolder(dir: string): ClusterBinaries | { missing: string } {
 }
 
 function paths(dir: string): ClusterBinaries {
-  return { dir, etcd: join(dir, 'etcd'), kubeApiserver: join(dir, 'kube-apiserver'), kubectl: join(dir, 'kubectl') };
+  return { etcd: join(dir, 'etcd'), kubeApiserver: join(dir, 'kube-apiserver'), kubectl: join(dir, 'kubectl') };
 }
 
-function versionFlags(version: string): string[] {
+/** Without these a server built from modules calls itself v0.0.0-master, and clients that look at versions misbehave. */
+function kubernetesModule(folder: string): GoModule {
+  const version = versionIn(folder);
   const [major, minor] = version.slice(1).split('.');
-  const variables = { gitVersion: version, gitMajor: major, gitMinor: minor };
-  return Object.entries(variables).map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+  const variables = Object.entries({ gitVersion: version, gitMajor: major, gitMinor: minor });
+  const flags = variables.map(([name, value]) => `-X k8s.io/component-base/version.${name}=${value}`);
+  return { folder, ldflags: ['-s', '-w', ...flags].join(' ') };
 }
 
 /** What a node needs beyond that (test/node): the folder with all of it, or undefined where there is no Go. */

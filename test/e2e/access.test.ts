@@ -7,6 +7,7 @@ import { EXIT } from '../../image/exit-codes.ts';
 import { guard, reach, tempFolder } from '../harness/guards.ts';
 import { SUFFICIENT } from '../harness/rbac.ts';
 import { real, realCluster } from '../harness/real.ts';
+import { answersOf } from '../versions/answers.ts';
 import { account } from './account.ts';
 
 real(
@@ -41,7 +42,7 @@ real('without a right the refusal names it, and what to allow; exit code 77', as
       /reading Lease \S+: 403: .*cannot get resource "leases".*Allow get, watch, create and update .*resourceNames \["deploy"\] in namespace/,
     ],
     [['get'], /creating Lease \S+: 403: .*cannot (create|update) resource "leases"/],
-    [['get', 'watch', 'update'], /creating Lease \S+: 403: .*cannot create resource "leases"/],
+    [['get', 'watch', 'update'], new RegExp(`creating Lease \\S+: 403: .*${answersOf('real').createForbidden}`)],
   ];
   for (const [i, [verbs, expected]] of cases.entries()) {
     const ns = await namespace('rights');

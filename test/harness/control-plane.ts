@@ -18,7 +18,7 @@ import { until } from './until.ts';
 export interface ControlPlane {
   folder: string;
   url: string;
-  /** Of etcd, for its own clients. */
+  /** Of etcd, or of what takes its place, for its own clients. */
   etcdUrl: string;
   pids(): { etcd: number; apiServer: number };
   /** SIGKILL to the API server; etcd keeps running. */
@@ -77,7 +77,7 @@ async function startIn(
   const url = urlOf(ports.apiServer);
   const adminToken = tokens.split(',')[0] ?? '';
 
-  const etcd = await startChildServer(etcdCommand(binaries.etcd, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
+  const etcd = await startChildServer(storeCommand(binaries, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
   const newApiServer = async (port = ports.apiServer, log = 'apiserver.log') => {
     const command = [...apiServerCommand(binaries.kubeApiserver, folder, { ...ports, apiServer: port }), ...authentication];
     const logFile = join(folder, log);
@@ -165,11 +165,12 @@ function makeClientCertificate(folder: string): void {
   );
 }
 
-function etcdCommand(program: string, folder: string, ports: Ports): string[] {
+function storeCommand({ etcd, kine }: ClusterBinaries, folder: string, ports: Ports): string[] {
   const client = `http://127.0.0.1:${ports.etcd}`;
+  if (kine !== undefined) return kineCommand(kine, folder, client);
   const peer = `http://127.0.0.1:${ports.etcdPeer}`;
   return [
-    program,
+    etcd,
     '--unsafe-no-fsync',
     `--data-dir=${join(folder, 'etcd')}`,
     `--listen-client-urls=${client}`,
@@ -178,6 +179,13 @@ function etcdCommand(program: string, folder: string, ports: Ports): string[] {
     `--initial-advertise-peer-urls=${peer}`,
     `--initial-cluster=default=${peer}`,
   ];
+}
+
+/** With the parameters that it has by itself, in this folder, and without a port for metrics. */
+function kineCommand(program: string, folder: string, client: string): string[] {
+  const parameters = '_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate';
+  const endpoint = `sqlite://${join(folder, 'kine.db')}?${parameters}`;
+  return [program, `--listen-address=${client}`, `--endpoint=${endpoint}`, '--metrics-bind-address=0'];
 }
 
 function apiServerCommand(program: string, folder: string, ports: Ports): string[] {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import type { Answer, ApiObject, Metadata, RequestOptions } from '../harness/api.ts';
 import { type ApiTarget, targets } from '../harness/targets.ts';
+import { type Answers, answersOf } from '../versions/answers.ts';
 
 export const NOW = '2026-11-24T05:59:47.123456Z';
 export const LATER = '2026-11-24T05:59:48.654321Z';
@@ -13,6 +14,8 @@ export const MERGE: RequestOptions = { contentType: 'application/merge-patch+jso
 
 export interface Lab extends ApiTarget {
   ns: string;
+  /** What depends on its version. */
+  answers: Answers;
   /** The path of a Lease, or of the collection, with a query. */
   path(name?: string, query?: string): string;
   put(name: string, spec?: object, metadata?: object, query?: string): Promise<Answer>;
@@ -60,6 +63,7 @@ async function lab(target: ApiTarget): Promise<Lab> {
   return {
     ...target,
     ns,
+    answers: answersOf(target.name),
     path,
     get,
     put: (name, spec, metadata, query) => target.request('PUT', path(name, query), lease(name, spec, metadata)),

@@ -20,12 +20,11 @@ for (const lab of await labs()) {
     it('a PUT without resourceVersion on an existing one is refused: it must be specified', async () => {
       await lab.put('there');
       for (const metadata of [{}, { resourceVersion: '0' }]) {
-        const problem = 'Invalid value: 0: must be specified for an update';
+        const problem = lab.answers.noResourceVersion;
         assertRefused(await lab.put('there', {}, metadata), {
           status: 422,
           reason: 'Invalid',
-          message:
-            /^leases\.coordination\.k8s\.io "there" is invalid: metadata\.resourceVersion: Invalid value: 0: must be specified for an update$/,
+          message: new RegExp(`^leases\\.coordination\\.k8s\\.io "there" is invalid: metadata\\.resourceVersion: ${problem}$`),
           details: {
             name: 'there',
             group: 'coordination.k8s.io',
