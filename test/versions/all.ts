@@ -1,6 +1,6 @@
 /**
  * `npm run test:versions`: the tests of behaviour against older Kubernetes, and against kine in place of etcd. Names of rows (1.29, kine) choose some of
- * them; names of test files choose those; `--oldest` is what CI runs: the oldest version, and the files in which servers differ. The first time each row
+ * them; names of test files choose those; `--oldest`: the oldest version, and the files in which servers differ. The first time each row
  * compiles for some minutes. With CI=true nothing may be missing.
  */
 import { spawnSync } from 'node:child_process';
