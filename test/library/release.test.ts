@@ -78,7 +78,10 @@ test('it publishes with provenance, after the tests, and with no right more than
   assert.match(workflow, /npm test[\s\S]*npm run check:dist[\s\S]*npm publish --provenance --access public/);
   const [, publish = '', image = '', move = ''] = workflow.split(/^ {2}(?:publish|image|move-major-tag):$/m);
   assert.match(publish, /permissions:\n {6}contents: read\n {6}id-token: write/);
-  assert.match(image, /permissions:\n {6}contents: read\n {6}packages: write\n {4}steps/);
+  assert.match(
+    image,
+    /permissions:\n {6}contents: read\n {6}packages: write\n {6}id-token: write # for the signature\n {4}steps/,
+  );
   assert.match(image, /platforms: linux\/amd64,linux\/arm64$/m);
   assert.match(move, /permissions:\n {6}contents: write\n {6}packages: write\n {4}steps/);
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
