@@ -70,6 +70,9 @@ export function participantsFor(inputs: Inputs, who: Who): [Participant, ...Part
   return [of(first), ...others.map(of)];
 }
 
+/** Which lock somebody takes part in, once its namespace is known. */
+export const lockOf = ({ me: { namespace, name } }: Participant) => ({ namespace, name });
+
 /** A fifth of a token's life is left for the requests made with it. GitHub's live for five minutes. */
 const USABLE_PART = 0.8;
 

@@ -24,7 +24,7 @@ import {
 import { type Log, logOf, logTo } from '../src/log.ts';
 import { describeLease } from '../src/names.ts';
 import { cancelRun } from './cancel-run.ts';
-import { findClusterFor, participantsFor } from './connect.ts';
+import { findClusterFor, lockOf, participantsFor } from './connect.ts';
 import { type Session, sessionIn } from './job-state.ts';
 import { type Report, reporter, whyNot } from './keeper-status.ts';
 import { isAlive } from './process-name.ts';
@@ -104,8 +104,6 @@ async function acquireFor(
   report('starting', { extended: true });
   return await acquireAll([first], endedOnceQueued({ ...request, onEvent: (event) => lines.onEvent(event, first) }));
 }
-
-const lockOf = ({ me: { namespace, name } }: Participant) => ({ namespace, name });
 
 interface Lines {
   /** All of the locks, once they are. */

@@ -2,7 +2,7 @@
 import { saveState } from '@actions/core';
 import { summariseHolder } from '../src/lock/describe.ts';
 import type { LockEvent, Participant } from '../src/lock/index.ts';
-import type { Connected } from './connect.ts';
+import { type Connected, lockOf } from './connect.ts';
 import type { Outcome } from './report.ts';
 
 /** What happened so far, for outputs and summary. */
@@ -14,8 +14,6 @@ export interface Seen {
   lost(): string | undefined;
   elapsedMs(): number;
 }
-
-const lockOf = ({ me: { namespace, name } }: Participant) => ({ namespace, name });
 
 export function watchOutcome({ participants, clock }: Connected & { kind: 'participants' }, holder: string): Seen {
   const locks = participants.map(lockOf);
