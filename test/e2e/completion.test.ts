@@ -159,7 +159,7 @@ test('where the cluster does not answer, refuses or is not there, nothing is off
     ['--kubeconfig', '/nonexistent'],
     ['--kubeconfig', failing],
     ['-n', 'NOT VALID', ...reach(target)],
-    ['--name', 'a', '--name', 'b', ...reach(target)],
+    ['-n', 'a', '-n', 'b', ...reach(target)],
     [],
   ];
   for (const options of ways) {

@@ -67,7 +67,7 @@ export const DELETIONS: readonly Mutant[] = [
       [
         'lock/queue-watch.ts',
         'hints.push({ event, receivedAt: clock.steady() });',
-        'hints = [{ event, receivedAt: clock.steady() }];',
+        'hints.splice(0, hints.length, { event, receivedAt: clock.steady() });',
       ],
     ],
     profile: 'deletions',
