@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { EXIT } from '../../image/exit-codes.ts';
+import { recorded, withoutTimes } from '../docs/record-demo.ts';
 import { guard, tempFolder } from '../harness/guards.ts';
 import { real, realCluster } from '../harness/real.ts';
 
@@ -57,6 +58,7 @@ test('the demo shows three guards and a kill, and that nobody overlapped', async
   const { code, stdout } = await guard(t, ['demo']).finished;
   assert.equal(code, 0, stdout);
   for (const row of [/^ {2}alice +█+x$/m, /^ {2}bob +·+█+/m, /^ {2}carol +·+█+/m, LAST]) assert.match(stdout, row);
+  assert.equal(withoutTimes(recorded()), withoutTimes(stdout), 'the picture in README: npm run record');
 });
 
 real('the demo does the same on a cluster, and its clean-up command is right', async (t) => {
