@@ -27,7 +27,24 @@ const tsc = (project) => orExit(`${root}node_modules/.bin/tsc`, '-p', project);
 function compile() {
   rmSync(`${root}build`, { recursive: true, force: true });
   tsc('tsconfig.build.json');
+  bundlePage();
   // tsc copies package.json, since the version is read from it; it also tells ncc to keep ES modules, since CommonJS breaks on import.meta.
+}
+
+/** What runs in a browser goes into the bundle as a text (image/ui/script.ts). */
+function bundlePage() {
+  const { outputFiles } = buildSync({
+    absWorkingDir: root,
+    entryPoints: ['build/image/ui/browser/main.js'],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'none',
+    write: false,
+  });
+  const script = JSON.stringify(outputFiles[0].text);
+  writeFileSync(`${root}build/image/ui/script.js`, `export const SCRIPT = ${script};\n`);
 }
 
 function bundle(entry, folder, ...options) {

@@ -46,6 +46,10 @@ export const COMMANDS: Record<string, Entry> = {
     summary: 'ask a holder to release a lock, or clear it by force',
     load: () => import('./commands/unlock.ts').then(({ unlock, SHAPE }) => ({ run: unlock, shape: SHAPE })),
   },
+  ui: {
+    summary: 'show all of that on a web page, as it changes',
+    load: () => import('./commands/ui.ts').then(({ ui, SHAPE }) => ({ run: ui, shape: SHAPE })),
+  },
   queue: {
     summary: 'show who waits for a lock, remove a waiter, or move it',
     load: () => import('./commands/queue.ts').then(({ queue, SHAPE }) => ({ run: queue, shape: SHAPE })),

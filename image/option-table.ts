@@ -2,7 +2,6 @@
  * The options of every command, each once, with its default and meaning: help, the documents and completion print this table, and settings are read by it.
  * Each command picks its own (commands/).
  */
-
 import { ON_BUSY } from '../src/lock/index.ts';
 import { FORCES } from '../src/lock/unlock.ts';
 import { DEFAULT_GROUP } from '../src/protocol/policies.ts';
@@ -209,6 +208,7 @@ const OPTIONS = [
   { name: 'image', value: 'IMAGE', meaning: 'image of the guard, for all' },
   { name: 'kubernetes', value: 'VERSION', unset: '1.29 or later', meaning: 'Kubernetes that they are for, such as 1.28' },
   { name: 'port', value: 'PORT', default: '8001', meaning: 'port on 127.0.0.1; 0 takes a free one' },
+  { name: 'write', meaning: 'let the page change locks, where it is opened with the address that contains the token' },
   { name: 'data', value: 'FILE', unset: 'memory only', meaning: 'file to keep the Leases in' },
   { name: 'log-format', value: 'FORMAT', choices: LOG_FORMATS, default: 'text', meaning: 'format of the log on stderr' },
   { name: 'quiet', alias: 'q', meaning: 'log errors only' },

@@ -63,7 +63,7 @@ function readSettings(read: Reader, operands: readonly string[]): QueueSettings 
   return { ...lock, wish: { kind: 'show' } };
 }
 
-async function editQueue(settings: QueueSettings, context: OperateContext): Promise<number> {
+export async function editQueue(settings: QueueSettings, context: OperateContext): Promise<number> {
   const { wish } = settings;
   if (wish.kind === 'show') return await showQueue(settings, context);
   const participant = operatorOf(settings, context);

@@ -39,7 +39,7 @@ function readSettings(read: Reader, operands: readonly string[]): SetSettings {
   return { ...lock, permits };
 }
 
-async function setForAll(settings: SetSettings, context: OperateContext): Promise<number> {
+export async function setForAll(settings: SetSettings, context: OperateContext): Promise<number> {
   const participant = operatorOf(settings, context);
   const subject = describeLease(participant.me);
   try {

@@ -63,7 +63,7 @@ function readSettings(read: Reader, operands: readonly string[]): UnlockSettings
   };
 }
 
-async function unlockForOthers(settings: UnlockSettings, context: OperateContext): Promise<number> {
+export async function unlockForOthers(settings: UnlockSettings, context: OperateContext): Promise<number> {
   const { log, cluster } = context;
   const participant = operatorOf(settings, context);
   const onAsked = ({ id }: Holder) =>

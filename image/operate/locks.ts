@@ -22,16 +22,21 @@ export type Lock = { namespace: string; name: string } & (
   | { kind: 'unreadable'; message: string }
 );
 
-export type Locks = { kind: 'locks'; locks: Lock[]; clock: 'server' | 'own' } | Exclude<Seen, { kind: 'leases' | 'absent' }>;
+/** `nowMs`: the moment that their reports refer to, in milliseconds since 1970. */
+export type Locks =
+  | { kind: 'locks'; locks: Lock[]; clock: 'server' | 'own'; nowMs: number }
+  | Exclude<Seen, { kind: 'leases' | 'absent' }>;
 
 export async function readLocks(reader: LeaseReader, { names, namespace, selector }: Wanted, clock: Clock): Promise<Locks> {
   const locks: Lock[] = [];
   let serverClock = true;
+  let lastMs = clock.wall().getTime();
   const take = (leases: readonly RawLease[], nowMs: number | undefined) => {
     serverClock &&= nowMs !== undefined;
-    locks.push(...leases.map((lease) => lockOf(lease, nowMs ?? clock.wall().getTime())));
+    lastMs = nowMs ?? clock.wall().getTime();
+    locks.push(...leases.map((lease) => lockOf(lease, lastMs)));
   };
-  const done = (): Locks => ({ kind: 'locks', locks, clock: serverClock ? 'server' : 'own' });
+  const done = (): Locks => ({ kind: 'locks', locks, clock: serverClock ? 'server' : 'own', nowMs: lastMs });
   if (names.length === 0) {
     const seen = await reader.list(namespace, selector);
     if (seen.kind === 'absent') return done();

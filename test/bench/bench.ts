@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --write] [hand-over trace start memory storm]`: how fast a lock changes hands, how long a command under it takes to start, what that
+ * `npm run bench [-- --write] [hand-over trace start memory storm crowd locks]`: how fast a lock changes hands, how long a command under it takes to start, what that
  * takes of memory, and how long many take that arrive together, beside other locks, in one run on one machine with a real API server. Figures depend on the
  * machine; the ratios are what to compare. `--write` publishes them below docs/benchmarks.
  */
@@ -10,7 +10,8 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { startCluster } from '../harness/cluster.ts';
+import { type Cluster, startCluster } from '../harness/cluster.ts';
+import { crowds, manyLocks } from './crowd.ts';
 import { compileMark, gaps } from './mark.ts';
 import { BASE, type Peer, peersOn } from './peers.ts';
 import { percentile } from './percentile.ts';
@@ -23,6 +24,7 @@ const STARTS = 15;
 const STORM = 60;
 
 interface Bench {
+  cluster: Cluster;
   folder: string;
   mark: string;
   peers: Peer[];
@@ -150,6 +152,8 @@ const PARTS: Record<string, (bench: Bench) => Promise<Result[]>> = {
   start: startUp,
   memory,
   storm,
+  crowd: ({ cluster }) => crowds(cluster),
+  locks: ({ cluster }) => manyLocks(cluster),
 };
 
 const WRITE = '--write';
@@ -163,7 +167,7 @@ if (unknown !== undefined) {
 const folder = mkdtempSync(join(tmpdir(), 'k8s-lease-lock-bench-'));
 const cluster = await startCluster();
 try {
-  const bench = { folder, mark: compileMark(folder), peers: await peersOn(cluster, folder) };
+  const bench = { cluster, folder, mark: compileMark(folder), peers: await peersOn(cluster, folder) };
   process.stdout.write(`${cpus().length} processors (${cpus()[0]?.model}), Node ${process.versions.node}\n`);
   for (const name of asked.length > 0 ? asked : Object.keys(PARTS)) {
     const results = (await PARTS[name]?.(bench)) ?? [];

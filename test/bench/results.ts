@@ -10,7 +10,7 @@ export interface Result {
   /** Of its files. */
   id: string;
   title: string;
-  unit: 'ms' | 's' | 'MB';
+  unit: 'ms' | 's' | 'MB' | 'requests';
   /** Name of the row that the ratios refer to. */
   base: string;
   rows: Row[];

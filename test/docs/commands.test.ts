@@ -28,6 +28,7 @@ const ELSEWHERE: Record<string, string> = {
   'k8s-lease-lock inject -f job.yaml | kubectl apply -f -': 'test/image/inject/inject.test.ts',
   'kubectl apply -k deploy/monitoring': 'test/docs/monitoring.test.ts',
   'kubectl krew install': 'test/image/executable/krew.test.ts',
+  'k8s-lease-lock ui': 'test/ui/page.test.ts',
   'eval "$(k8s-lease-lock completion': 'test/e2e/completion.test.ts',
   'k8s-lease-lock completion': 'test/e2e/completion.test.ts',
   'helm upgrade': 'test/docs/helm.test.ts',

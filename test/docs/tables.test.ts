@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import * as hold from '../../image/commands/hold.ts';
 import * as run from '../../image/commands/run.ts';
 import * as status from '../../image/commands/status.ts';
+import * as ui from '../../image/commands/ui.ts';
 import * as unlock from '../../image/commands/unlock.ts';
 import { EXIT } from '../../image/exit-codes.ts';
 import type { Option } from '../../image/option.ts';
@@ -19,6 +20,7 @@ const TABLES: Record<string, { file: string; make(): string }> = {
   options: { file: 'README.md', make: () => optionsTable(run.SHAPE.options) },
   'hold-options': { file: 'docs/sidecar.md', make: () => optionsTable(hold.SHAPE.options) },
   'status-options': { file: 'docs/operate.md', make: () => optionsTable(status.SHAPES.status.options) },
+  'ui-options': { file: 'docs/operate.md', make: () => optionsTable(ui.SHAPE.options) },
   'unlock-options': { file: 'docs/operate.md', make: () => optionsTable(unlock.SHAPE.options) },
   'exit-codes': {
     file: 'README.md',
