@@ -80,7 +80,7 @@ async function read(wait: Wait): Promise<Acquisition | undefined> {
   const { client, timings } = wait.participant;
   const sent = sending(wait);
   const answer = await client.read({ timeoutMs: timings.requestTimeoutMs, signal: wait.signal });
-  if (answer.kind !== 'lease' && answer.kind !== 'absent') return await onSetback(wait, answer, 'reading');
+  if (answer.kind !== 'lease' && answer.kind !== 'absent') return await onSetback(wait, answer, 'reading', sent);
   wait.pollAt = NEVER;
   if (wait.refused?.of === 'reads') wait.refused = undefined;
   return onAnswer(wait, answer, sent);
@@ -96,7 +96,7 @@ async function enqueue(wait: Wait, decision: Decision & { kind: 'enqueue' }): Pr
     timeoutMs: timings.requestTimeoutMs,
     signal: wait.signal,
   });
-  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing');
+  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'queueing', sent);
   // Who has deleted it to free the lock has to learn why it is not free.
   if (view && !view.exists && decision.heldBy.length > 0) wait.emit({ type: 'restored', heldBy: decision.heldBy });
   Object.assign(wait.known, decision.place);
@@ -127,7 +127,7 @@ async function claim(wait: Wait, { lease, key }: { lease: RawLease; key: Key }, 
     timeoutMs: timings.requestTimeoutMs,
     signal: wait.signal,
   });
-  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');
+  if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming', sent);
   const refused = onAnswer(wait, answer, sent);
   if (refused) return refused;
   // Too late to start on: the next turn finds me as the holder, and confirms. Aborted: the next turn releases it.

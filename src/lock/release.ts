@@ -1,6 +1,6 @@
 /**
- * Removes one's entry from a lock, as holder or as waiter. It ends within two request timeouts, whatever the API server does, and
- * never touches an entry of anybody else; if it fails, the entry expires by itself.
+ * Removes one's entry from a lock, as holder or as waiter. It ends within two request timeouts, whatever the API server does, except that a holder whom
+ * others outpace goes on for up to half of its lease. It never touches an entry of anybody else; if it fails, the entry expires by itself.
  */
 import type { Answer } from '../api/answers.ts';
 import { later, type Monotonic, waitUntil } from '../clock.ts';
@@ -29,7 +29,10 @@ export async function release(
   { keepUntil, succeeded = false }: Leaving = {},
 ): Promise<Released> {
   const { client, clock, me, timings, random } = participant;
-  const until = later(clock.now(), 2 * timings.requestTimeoutMs);
+  const patientMs = 2 * timings.requestTimeoutMs;
+  let until = later(clock.now(), patientMs);
+  // Everybody would have to wait for all of the lease.
+  const last = later(clock.now(), Math.max(patientMs, timings.durationMs / 2));
   const timeoutMs = () => Math.min(timings.requestTimeoutMs, Math.max(1, until - clock.now()));
   let state = known;
   // A write of mine without an answer may still land: then nothing of mine to be found means that it has.
@@ -59,6 +62,7 @@ export async function release(
         timeoutMs: timeoutMs(),
       });
       if (answer.kind === 'lease') return { kind: 'released' };
+      if (answer.kind === 'conflict' && without.asHolder) until = Math.min(last, later(clock.now(), patientMs)) as Monotonic;
       // A conflict: somebody wrote in between, or my own last renewal has landed only now. Read, and look for mine again.
       state = undefined;
     }

@@ -3,23 +3,30 @@ import type { Answer } from '../api/answers.ts';
 import { backoffMs } from '../backoff.ts';
 import { later, NEVER } from '../clock.ts';
 import type { Acquisition } from './participant.ts';
-import { pause, SILENCE_MS, silenceEndsAt, unanswered, unreachable, type Wait } from './wait.ts';
+import { pause, type Sent, SILENCE_MS, silenceEndsAt, unanswered, unreachable, type Wait } from './wait.ts';
 
 /** After a failed request: doubles up to the limit. */
 const RETRY = { firstMs: 200, limitMs: 5000 };
 /**
- * Spread of those who collided in a write: each round is four times as long as the one before, so that a hundred that arrive together find their order in a
- * few. Whoever has a place or wants to claim comes back sooner: others wait for it.
+ * Spread of those who collided in a write. Of all that read and write within one turn, a single one succeeds; so a turn lasts as long as that takes here, each
+ * round is four times as long as the one before, and the last has turns for so many that those who hold the lock get theirs, too. Whoever has a place or
+ * wants to claim comes back sooner: others wait for it.
  */
-const COLLISION = { firstMs: 50, factor: 4, newcomersMs: 4000, othersMs: 200 };
+const COLLISION = {
+  firstMs: 50,
+  factor: 4,
+  newcomers: { turns: 40, leastMs: 4000, mostMs: 60_000 },
+  others: { turns: 4, leastMs: 200, mostMs: 2000 },
+};
 
 /** What follows from an answer that is not a Lease. */
 export async function onSetback(
   wait: Wait,
   answer: Exclude<Answer, { kind: 'lease' }>,
   doing: 'reading' | 'queueing' | 'claiming',
+  sent: Sent,
 ): Promise<Acquisition | undefined> {
-  const { random } = wait.participant;
+  const { clock, random } = wait.participant;
   const { known, requests } = wait;
   known.fresh = false;
   switch (answer.kind) {
@@ -34,7 +41,7 @@ export async function onSetback(
       known.inDoubt ||= doing !== 'reading';
       requests.silentSince = undefined;
       requests.collisions += 1;
-      await pause(wait, random() * spreadMs(wait, doing));
+      await pause(wait, random() * spreadMs(wait, doing, 2 * (clock.now() - sent.at)));
       return undefined;
     case 'failed':
       return await onFailure(wait, answer, doing);
@@ -43,10 +50,11 @@ export async function onSetback(
   }
 }
 
-function spreadMs({ known, requests }: Wait, doing: 'reading' | 'queueing' | 'claiming'): number {
-  const { firstMs, factor, newcomersMs, othersMs } = COLLISION;
-  const limitMs = doing === 'queueing' && known.ticket === undefined ? newcomersMs : othersMs;
-  return Math.min(limitMs, firstMs * factor ** (requests.collisions - 1));
+function spreadMs({ known, requests }: Wait, doing: 'reading' | 'queueing' | 'claiming', turnMs: number): number {
+  const { firstMs, factor, newcomers, others } = COLLISION;
+  const { turns, leastMs, mostMs } = doing === 'queueing' && known.ticket === undefined ? newcomers : others;
+  const limitMs = Math.min(mostMs, Math.max(leastMs, turns * turnMs));
+  return Math.min(limitMs, Math.max(firstMs, turnMs) * factor ** (requests.collisions - 1));
 }
 
 /**

@@ -18,9 +18,10 @@ const TESTS = [
   'test/{protocol,lock}/*.test.ts',
   'test/guard/{,simulated}/*.test.ts',
   'test/guard/supervisor/{link,protocol}.test.ts',
-  'test/e2e/{run-*,left-behind,unlock,policies,status*,long-dead,guard-gone,acquire-release,hold*,namespace,output,terminal}.test.ts',
+  'test/library/{policies,several,create-lock}.test.ts',
+  'test/e2e/{run-*,left-behind,unlock,policies,status*,sharing,several,long-dead,guard-gone,acquire-release,hold*,namespace,output,terminal}.test.ts',
 ];
-const SIMULATION = ['test/simulation/simulate.ts', '--seed', '1', '--runs', '400', '--seconds', '60', '--quiet'];
+const SIMULATION = ['test/simulation/simulate.ts', '--seed', '1', '--runs', '1000', '--seconds', '150', '--quiet'];
 
 const print = (text: string) => process.stdout.write(`${text}\n`);
 const folder = mkdtempSync(join(tmpdir(), 'coverage-'));

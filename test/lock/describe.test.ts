@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   describeNotAcquired,
+  describePosition,
   describeRestored,
   describeSkip,
   describeStop,
@@ -57,6 +58,13 @@ test('whoever asks and whoever supersedes may have no name', () => {
   const told = describeSkip({ kind: 'superseded', by: '', group: 'main' });
   assert.equal(told, 'superseded by a newer one that has come and gone (group "main")');
   assert.match(describeSkip({ kind: 'done', key: 'tick-1' }), /succeeded already for the key "tick-1"/);
+});
+
+test('a place is said as it is in the queue, or beside a full one', () => {
+  assert.deepEqual(
+    [describePosition(0), describePosition(2), describePosition(300, true)],
+    ['next in queue', '2 ahead in queue', 'the queue is full, 300 ahead: waiting to join'],
+  );
 });
 
 test('why there is no lock is told by what is in the way', () => {

@@ -60,4 +60,6 @@ test('who stands far behind looks twice before it comes near, as fast as the que
   await clock.advance(10 * SECOND);
   assert.equal(looksAgainIn(24, 181), 4, 'no more seldom than its place says');
   assert.equal(looksAgainIn(19, 181), 60, 'near: it watches');
+  const unspecified = { metadata: { name: 'deploy', namespace: 'team', annotations } };
+  assert.equal((queue.pollAt(29, unspecified) - clock.now()) / SECOND, 6.5, 'a Lease that says nothing of it has not moved');
 });

@@ -1,8 +1,24 @@
 /** Who is served next, and how one leaves the queue: by giving up, by being told to, or by being passed over. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { always } from '../harness/contender.ts';
 import { isSettled, world } from '../harness/contenders.ts';
 import { SECOND, settle } from '../harness/manual-clock.ts';
+
+test('a waiter that may not create the Lease says so when it is deleted', async () => {
+  const { contender, clock, remove } = world();
+  const alice = contender('alice');
+  await alice.take();
+  const bob = contender('bob', { createIfAbsent: false }).acquire();
+  await clock.advance(SECOND);
+  // Alice can't put it back.
+  alice.disturb('PUT', ...always('request' as const));
+  alice.disturb('GET', ...always('request' as const));
+  remove();
+  await clock.advance(SECOND);
+  const acquisition = await bob;
+  assert.deepEqual([acquisition.kind, 'reason' in acquisition && acquisition.reason], ['refused', 'absent']);
+});
 
 test('waiters are served in the order in which they came', async () => {
   const { contender, clock } = world();

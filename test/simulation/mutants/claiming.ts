@@ -55,8 +55,8 @@ export const CLAIMING: readonly Mutant[] = [
     edits: [
       [
         'lock/acquire.ts',
-        "if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming');\n  const refused = onAnswer(wait, answer, sent);",
-        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await onSetback(wait, answer, 'claiming');\n  const refused = answer.kind === 'lease' ? onAnswer(wait, answer, sent) : undefined;",
+        "if (answer.kind !== 'lease') return await onSetback(wait, answer, 'claiming', sent);\n  const refused = onAnswer(wait, answer, sent);",
+        "if (answer.kind !== 'lease' && answer.kind !== 'failed') return await onSetback(wait, answer, 'claiming', sent);\n  const refused = answer.kind === 'lease' ? onAnswer(wait, answer, sent) : undefined;",
       ],
     ],
     profile: 'network',
@@ -73,7 +73,7 @@ export const CLAIMING: readonly Mutant[] = [
       ],
     ],
     profile: 'network',
-    seed: 11,
+    seed: 2,
   },
   {
     name: 'token-from-transitions',

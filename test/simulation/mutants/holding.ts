@@ -176,7 +176,7 @@ export const HOLDING: readonly Mutant[] = [
       ],
     ],
     profile: 'refusals',
-    seed: 2,
+    seed: 3,
   },
   {
     name: 'patience-beyond-the-deadline',

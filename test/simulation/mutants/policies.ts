@@ -16,7 +16,7 @@ export const POLICIES: readonly Mutant[] = [
       ['protocol/policies.ts', 'if (!newer && (superseded.get(group) ?? 0) <= came) return', 'if (!newer && superseded) return'],
     ],
     profile: 'replaced',
-    seed: 20,
+    seed: 3,
   },
   {
     name: 'superseded-by-the-older',
@@ -74,7 +74,7 @@ export const POLICIES: readonly Mutant[] = [
       ['protocol/rules.ts', 'asked ?? (mine && replacementOf(state, mine, me))', 'asked ?? (mine && (replacementOf, undefined))'],
     ],
     profile: 'replaced',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'replacement-not-looked-for',

@@ -125,7 +125,7 @@ export const QUEUEING: readonly Mutant[] = [
       ],
     ],
     profile: 'outages',
-    seed: 34,
+    seed: 35,
   },
   {
     name: 'unlimited-retry-after',
@@ -152,7 +152,7 @@ export const QUEUEING: readonly Mutant[] = [
     breaks: 'a conflict proves that nothing of mine was written, though it may answer the second of two arrivals',
     edits: [['lock/setbacks.ts', "      known.inDoubt ||= doing !== 'reading';\n      requests", '      requests']],
     profile: 'network',
-    seed: 80,
+    seed: 287,
   },
   {
     name: 'unseen-entry-written-again',
@@ -176,7 +176,7 @@ export const QUEUEING: readonly Mutant[] = [
     breaks: 'who was asked to leave comes back when somebody else has removed its entry',
     edits: [['lock/acquire.ts', '  known.stop ??= mine?.stop;', '']],
     profile: 'operated',
-    seed: 104,
+    seed: 135,
   },
   {
     name: 'leaves-without-being-asked',
