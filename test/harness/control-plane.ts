@@ -95,7 +95,7 @@ async function startIn(
     await store.stop();
     throw error;
   });
-  const others: { server: ChildServer }[] = [];
+  const others = otherServers(newApiServer);
   const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? store.front() : apiServer);
 
   return {
@@ -108,28 +108,36 @@ async function startIn(
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
-    async startAnother(program) {
+    startAnother: others.start,
+    restartStore: store.restart,
+    freeze: (which) => freeze(of(which)),
+    resume: (which) => of(which).signal('SIGCONT'),
+    async stop() {
+      await Promise.all([apiServer.kill(), others.kill()]);
+      await store.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function otherServers(newServer: (port: number, program?: string) => Promise<ChildServer>) {
+  const others: { server: ChildServer }[] = [];
+  return {
+    async start(program?: string): Promise<AnotherApiServer> {
       const port = await freePort();
-      const other = { server: await newApiServer(port, program) };
+      const other = { server: await newServer(port, program) };
       others.push(other);
       return {
         url: urlOf(port),
         kill: () => other.server.kill(),
         async start() {
-          other.server = await newApiServer(port, program);
+          other.server = await newServer(port, program);
         },
         freeze: () => freeze(other.server),
         resume: () => other.server.signal('SIGCONT'),
       };
     },
-    restartStore: store.restart,
-    freeze: (which) => freeze(of(which)),
-    resume: (which) => of(which).signal('SIGCONT'),
-    async stop() {
-      await Promise.all([apiServer, ...others.map(({ server }) => server)].map((server) => server.kill()));
-      await store.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    kill: async () => void (await Promise.all(others.map(({ server }) => server.kill()))),
   };
 }
 
