@@ -91,7 +91,9 @@ export async function setScene(t: TestContext, pair: Pair, seconds = SECONDS): P
     urls,
     namespace,
     async holder(who, url) {
-      const alice = run(who, url, 'echo holds; read _');
+      // Its end is noted again and again: whoever stops it leaves it no time to say when.
+      const beat = `while :; do echo end ${who} "$LEASE_LOCK_TOKEN" $(date +%s%N) >>${file}; sleep 0.05; done`;
+      const alice = run(who, url, `(${beat}) & echo holds; read _; kill $!; wait`);
       await alice.prints(/holds/);
       return alice;
     },

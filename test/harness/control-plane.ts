@@ -22,6 +22,8 @@ export interface ControlPlane {
   url: string;
   /** Of etcd, or of what takes its place, for its own clients. */
   etcdUrl: string;
+  /** Of etcd, for others of its kind: a restored one is given it again. */
+  peerUrl: string;
   pids(): { etcd: number; apiServer: number };
   /** SIGKILL to the API server; etcd keeps running. */
   killApiServer(): Promise<void>;
@@ -102,6 +104,7 @@ async function startIn(
     folder,
     url,
     etcdUrl: `http://127.0.0.1:${ports.etcd}`,
+    peerUrl: `http://127.0.0.1:${ports.etcdPeer}`,
     pids: () => ({ etcd: store.front().pid, apiServer: apiServer.pid }),
     killApiServer: () => apiServer.kill(),
     async startApiServer() {
