@@ -3,6 +3,7 @@
  * lock is held and waited for.
  */
 import assert from 'node:assert/strict';
+import { pass } from '../harness/fault-behaviours.ts';
 import { faultProxy } from '../harness/fault-proxy.ts';
 import { real } from '../harness/real.ts';
 import { until } from '../harness/until.ts';
@@ -45,6 +46,11 @@ real('what a watch would go on from is gone (410): it starts again, and the hand
   const { cluster, urls, second } = scene;
   const proxy = await faultProxy({ url: second.url, ca: cluster.ca });
   t.after(() => proxy.close());
+  const watches: string[] = [];
+  proxy.set(({ verb, path }) => {
+    if (verb === 'watch') watches.push(path);
+    return pass;
+  });
   const alice = await scene.holder('alice', urls[0]);
   const bob = await scene.waiter('bob', urls[0]);
   const carol = await scene.waiter('carol', proxy.url);
@@ -52,9 +58,13 @@ real('what a watch would go on from is gone (410): it starts again, and the hand
   await scene.renewed();
   // The API server that carol watches restarts, and does not know the past any more: only the store could tell it, and has forgotten it.
   await second.kill();
+  await scene.renewed();
   await compact(cluster.controlPlane.etcdUrl);
   await second.start();
-  await until(() => proxy.openWatches() === 1, 'she watches again');
+  await until(
+    () => watches.slice(1).some((path) => !path.includes('resourceVersion=')),
+    () => `she watches from the start, not ${watches.at(-1)}`,
+  );
   alice.input('\n');
   await assertOrder(scene, { alice, bob, carol });
   const tookMs = handOversMs(scene);
