@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext } from 'node:test';
 import { newestApiServer } from '../cluster/binaries.ts';
-import { type ApiObject, apiClient } from '../harness/api.ts';
+import { type Api, type ApiObject, apiClient } from '../harness/api.ts';
 import { type OwnCluster, startCluster } from '../harness/cluster.ts';
 import type { AnotherApiServer } from '../harness/control-plane.ts';
 import { type Guard, guard, type Interval, intervals, overlap, reach, recorded, tempFolder } from '../harness/guards.ts';
@@ -77,14 +77,7 @@ export async function setScene(t: TestContext, pair: Pair, seconds = SECONDS): P
     const command = recorded(file, who, work);
     return guard(t, ['run', ...reach({ url, caFile, tokenFile }), ...lock, ...durations, '--', ...command]);
   };
-  const lease = async () => {
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/deploy`;
-    // From whichever answers: one of them may be away.
-    const signal = AbortSignal.timeout(20_000);
-    const { status, body, text } = await Promise.any(apis.map((api) => api.request('GET', path, undefined, { signal })));
-    assert.equal(status, 200, text);
-    return body;
-  };
+  const lease = () => leaseFrom(apis, `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/deploy`);
   const renewTime = async () => (await lease()).spec.renewTime;
   return {
     ...pair,
@@ -113,6 +106,14 @@ export async function setScene(t: TestContext, pair: Pair, seconds = SECONDS): P
       return all;
     },
   };
+}
+
+/** From whichever answers: one of them may be away. */
+async function leaseFrom(apis: Pick<Api, 'request'>[], path: string): Promise<ApiObject> {
+  const signal = AbortSignal.timeout(20_000);
+  const { status, body, text } = await Promise.any(apis.map((api) => api.request('GET', path, undefined, { signal })));
+  assert.equal(status, 200, text);
+  return body;
 }
 
 /** All end well, and then they have run one after the other, in this order. */

@@ -21,7 +21,7 @@ test('each older version is built from a go.mod of that version, and the documen
     assert.ok(full.startsWith(`v${version}.`), full);
     choose(t, KUBERNETES, version);
     assert.equal(`1.${chosenMinor()}`, version);
-    assert.ok(read('docs/clusters.md').includes(full.slice(1)), `docs/clusters.md: ${full}`);
+    assert.ok(read('docs/compatibility.md').includes(full.slice(1)), `docs/compatibility.md: ${full}`);
   }
 });
 
