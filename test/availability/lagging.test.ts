@@ -27,11 +27,13 @@ real('the API server of the next waiter stands still: the lock goes to the one b
   const { urls, second } = scene;
   const alice = await scene.holder('alice', urls[0]);
   const bob = await scene.waiter('bob', urls[1]);
-  const carol = await scene.waiter('carol', urls[0]);
+  const carol = await scene.waiter('carol', urls[0], scene.untilInput('carol'));
   await second.freeze();
   alice.input('\n');
-  await carol.finished;
+  await carol.prints(/holds/);
   second.resume();
+  await bob.says(/held by carol/);
+  carol.input('\n');
   await assertOrder(scene, { alice, carol, bob });
 });
 
@@ -56,7 +58,8 @@ real('watches of one API server are seconds late: a waiter there gets the lock l
   const alice = await scene.holder('alice', urls[0]);
   const bob = await scene.waiter('bob', proxy.url);
   const carol = await scene.waiter('carol', proxy.url);
-  const dave = await scene.waiter('dave', urls[0]);
+  // Runs when carol learns that the lock was handed to her, and that was too long ago.
+  const dave = await scene.waiter('dave', urls[0], 'sleep 4');
   await until(() => proxy.openWatches() === 2, 'both watch');
   await scene.renewed();
   alice.input('\n');

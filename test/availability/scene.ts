@@ -26,7 +26,8 @@ export interface Pair {
 export interface Scene extends Pair {
   urls: [string, string];
   namespace: string;
-  /** Runs until `input`. */
+  /** Work that says that it holds, and lasts until `input`. */
+  untilInput(who: string): string;
   holder(who: string, url: string): Promise<Guard>;
   /** Stands in the queue, at its end. */
   waiter(who: string, url: string, work?: string): Promise<Guard>;
@@ -77,16 +78,18 @@ export async function setScene(t: TestContext, pair: Pair, seconds = SECONDS): P
     const command = recorded(file, who, work);
     return guard(t, ['run', ...reach({ url, caFile, tokenFile }), ...lock, ...durations, '--', ...command]);
   };
+  // Its end is noted again and again: whoever stops it leaves it no time to say when.
+  const untilInput = (who: string) =>
+    `(while :; do echo end ${who} "$LEASE_LOCK_TOKEN" $(date +%s%N) >>${file}; sleep 0.05; done) & echo holds; read _; kill $!; wait`;
   const lease = () => leaseFrom(apis, `/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases/deploy`);
   const renewTime = async () => (await lease()).spec.renewTime;
   return {
     ...pair,
     urls,
     namespace,
+    untilInput,
     async holder(who, url) {
-      // Its end is noted again and again: whoever stops it leaves it no time to say when.
-      const beat = `while :; do echo end ${who} "$LEASE_LOCK_TOKEN" $(date +%s%N) >>${file}; sleep 0.05; done`;
-      const alice = run(who, url, `(${beat}) & echo holds; read _; kill $!; wait`);
+      const alice = run(who, url, untilInput(who));
       await alice.prints(/holds/);
       return alice;
     },
