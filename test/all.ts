@@ -4,6 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
+import { SLOW } from './availability/slow.ts';
 import { leftOut, SHARED_CLUSTER, startCluster } from './harness/cluster.ts';
 
 const root = new URL('..', import.meta.url);
@@ -31,11 +32,11 @@ if (missing && process.env.CI) {
 const cluster = missing ? undefined : await startCluster();
 try {
   const env = { ...process.env, ...(cluster && { [SHARED_CLUSTER]: cluster.describe() }) };
-  // Two have a runner of their own: test/node needs a kubelet, test/builds another processor.
+  // Some have a runner of their own: test/node needs a kubelet, test/builds another processor, and slow ones run for each row of test/versions.
   const files =
     process.argv.slice(2).length > 0
       ? process.argv.slice(2)
-      : globSync('test/**/*.test.ts', { cwd: root, exclude: ['test/node/**', 'test/builds/**'] });
+      : globSync('test/**/*.test.ts', { cwd: root, exclude: ['test/node/**', 'test/builds/**', ...SLOW] });
   // Two at a time: the tests start processes of their own, and have deadlines.
   step('tests', process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=300000', ...files], env);
 } finally {

@@ -20,6 +20,8 @@ export interface Plugin {
 
 /** What a plugin has just said is not asked again: an API server that refuses everything would have it started for each answer. */
 const FRESH_MS = 10_000;
+/** The same for what has ended by then, as a plugin may say that has a cache: sooner, as its next answer is another one. */
+const FRESH_LEAST_MS = 1000;
 /** After a failure the plugin is not started again for so long, which doubles up to the limit: a holder tries to renew every 100 ms. */
 const PAUSE_MS = 500;
 const PAUSE_LIMIT_MS = 30_000;
@@ -36,7 +38,8 @@ const overdue = ({ entry }: PluginOptions) =>
 
 interface Known {
   credentials: PluginCredentials;
-  at: Monotonic;
+  /** Until then the plugin would say the same. */
+  freshUntil: Monotonic;
   /** By the calendar, in milliseconds since 1970. */
   renewAt: number;
 }
@@ -72,7 +75,7 @@ export function execPlugin(options: PluginOptions): Plugin {
     interactive = false;
     result.then(
       (credentials) => {
-        known = { credentials, at: clock.now(), renewAt: renewAt(credentials, startedAt) };
+        known = { credentials, freshUntil: freshUntil(credentials, clock), renewAt: renewAt(credentials, startedAt) };
         failed = undefined;
       },
       (error) => {
@@ -91,7 +94,7 @@ export function execPlugin(options: PluginOptions): Plugin {
   return {
     async credentials({ refused, clock, signal }) {
       const wall = clock.wall().getTime();
-      const fresh = known !== undefined && clock.now() < later(known.at, FRESH_MS);
+      const fresh = known !== undefined && clock.now() < known.freshUntil;
       const ended = known?.credentials.expiresAt !== undefined && wall >= known.credentials.expiresAt;
       const pausing = failed !== undefined && clock.now() < failed.until;
       if (known && (fresh || (!ended && known.credentials !== refused))) {
@@ -108,6 +111,11 @@ export function execPlugin(options: PluginOptions): Plugin {
 function failedAgain(before: Failed | undefined, error: unknown, clock: Clock): Failed {
   const times = (before?.times ?? 0) + 1;
   return { times, error, until: later(clock.now(), Math.min(PAUSE_MS * 2 ** times, PAUSE_LIMIT_MS)) };
+}
+
+function freshUntil({ expiresAt = Number.POSITIVE_INFINITY }: PluginCredentials, clock: Clock): Monotonic {
+  const leftMs = expiresAt - clock.wall().getTime();
+  return later(clock.now(), Math.min(Math.max(leftMs, FRESH_LEAST_MS), FRESH_MS));
 }
 
 function renewAt({ expiresAt }: PluginCredentials, startedAt: number): number {

@@ -4,6 +4,7 @@
  */
 import { later, type Steady } from '../clock.ts';
 import { keptUntil, longDeadAfterMs, standingStillMs } from './deadlines.ts';
+import { newerVersion } from './lease.ts';
 import type { Holder, Key, LockState, Waiter } from './lock-state.ts';
 
 /** The last time an entry was seen to change: received then, on my clock. */
@@ -53,13 +54,14 @@ export function observe(before: View | undefined, reading: Reading): View {
   const state = reading.exists ? reading.state : (before?.state ?? reading.state);
   const holders = new Map<Key, Sighting>();
   const wiped = (before?.state.isWritten ?? false) && !state.isWritten;
-  const broken = before !== undefined && (wiped || isAnotherIncarnation(before, reading));
+  const setBack = before !== undefined && isSetBack(before, reading);
+  const broken = before !== undefined && (wiped || setBack || isAnotherIncarnation(before, reading));
   for (const holder of state.holders) holders.set(holder.key, sight(broken ? undefined : before, holder, state, reading));
   for (const [key, sighting] of before?.holders ?? []) {
     // Gone in the same incarnation: it left, or whoever removed it knew that it was dead. Gone in another one: it may not know yet.
-    if (!holders.has(key) && state.uid !== undefined && (wiped || sighting.uid !== state.uid)) {
+    if (!holders.has(key) && state.uid !== undefined && (wiped || setBack || sighting.uid !== state.uid)) {
       // Somebody has put another Lease in the place of this one: it is remembered as if that had been a deletion.
-      const { uid } = wiped ? { uid: undefined } : sighting;
+      const { uid } = wiped || setBack ? { uid: undefined } : sighting;
       holders.set(key, broken ? { ...sighting, uid, at: reading.receivedAt, witnessed: false } : sighting);
     }
   }
@@ -93,6 +95,15 @@ const hasChangedHands = (before: LockState, now: LockState): boolean =>
  */
 function isAnotherIncarnation(before: View, { exists, state }: Reading): boolean {
   return exists ? before.state.uid !== undefined && before.state.uid !== state.uid : before.exists;
+}
+
+/**
+ * The same Lease as it was before what I have seen of it: etcd has come back from a backup. Its versions go back, unless the restore has raised them; then
+ * fewer tickets have been given. Who has held it since the backup may not know yet that it no longer does.
+ */
+function isSetBack({ state: seen, exists }: View, { state, exists: nowExists }: Reading): boolean {
+  if (!nowExists || seen.uid === undefined || seen.uid !== state.uid) return false;
+  return !exists || newerVersion(seen.resourceVersion, state.resourceVersion) || (state.isWritten && state.next < seen.next);
 }
 
 function sight(view: View | undefined, holder: Holder, state: LockState, reading: Reading): Sighting {

@@ -71,6 +71,17 @@ test('after a 401 the plugin runs again, once, unless it has just run', async (t
   assert.equal(starts(), 2);
 });
 
+test('a plugin that hands out what ends in a moment, as from a cache, is asked again then; one whose credentials have ended, once a second', async (t) => {
+  const clock = manualClock(new Date('2026-01-01T12:00:00Z'));
+  const { credentials, starts } = plugin(t, token('2026-01-01T12:00:03Z'));
+  const ask = async () => (await credentials({ clock, signal })).token;
+  assert.deepEqual([await ask(), await ask()], ['1', '1']);
+  await clock.advance(3 * SECOND);
+  assert.deepEqual([await ask(), await ask(), starts()], ['2', '2', 2]);
+  await clock.advance(SECOND);
+  assert.equal(await ask(), '3');
+});
+
 test('a plugin that fails is not started for every attempt; each of them is told why', async (t) => {
   const clock = manualClock();
   const { credentials, starts, said } = plugin(t, 'echo hint >&2; echo you are not logged in >&2; exit 3');

@@ -7,13 +7,16 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chosenKubernetes, KINE, kineChosen, versionIn } from '../versions/chosen.ts';
+import { postgresPrograms } from '../harness/postgres.ts';
+import { chosenKubernetes, chosenStore, KINE, versionIn } from '../versions/chosen.ts';
 import { type GoModule, goPrograms } from './go-programs.ts';
 
 export interface ClusterBinaries {
   etcd: string;
   /** What takes the place of etcd, where that was chosen. */
   kine?: string;
+  /** The folder of PostgreSQL's programs, where kine stores into that. */
+  postgres?: string;
   kubeApiserver: string;
   kubectl: string;
 }
@@ -34,12 +37,29 @@ export async function clusterBinaries(): Promise<ClusterBinaries | { missing: st
   const found = await newestBinaries();
   if ('missing' in found) return found;
   const kubernetes = chosenKubernetes();
-  const older = kubernetes !== moduleDir && (await program(kubernetesModule(kubernetes), API_SERVER, 'older API server'));
-  const kine =
-    kineChosen() && (await program({ folder: KINE, ldflags: '-s -w' }, { kine: 'github.com/k3s-io/kine' }, 'other store'));
+  const older = kubernetes !== moduleDir && (await olderApiServer(kubernetes));
   if (typeof older === 'object') return older;
+  const store = await storeBinaries();
+  if ('missing' in store) return store;
+  return { ...found, ...(older && { kubeApiserver: older }), ...store };
+}
+
+const olderApiServer = (folder: string) => program(kubernetesModule(folder), API_SERVER, 'older API server');
+
+/** The newest API server, whatever was chosen. */
+export async function newestApiServer(): Promise<string | { missing: string }> {
+  const found = await newestBinaries();
+  return 'missing' in found ? found : found.kubeApiserver;
+}
+
+async function storeBinaries(): Promise<Pick<ClusterBinaries, 'kine' | 'postgres'> | { missing: string }> {
+  const store = chosenStore();
+  if (store === 'etcd') return {};
+  const kine = await program({ folder: KINE, ldflags: '-s -w' }, { kine: 'github.com/k3s-io/kine' }, 'other store');
   if (typeof kine === 'object') return kine;
-  return { ...found, ...(older && { kubeApiserver: older }), ...(kine && { kine }) };
+  if (store === 'kine') return { kine };
+  const postgres = postgresPrograms();
+  return postgres === undefined ? { missing: 'no PostgreSQL: install the Debian package postgresql' } : { kine, postgres };
 }
 
 async function newestBinaries(): Promise<ClusterBinaries | { missing: string }> {

@@ -100,8 +100,7 @@ test('the versions and systems that README requires are those of the code', () =
   for (const node of ['node22', 'node26']) assert.ok(matrix.devDependencies[node], node);
   assert.ok(requirements.includes('Node.js 24 in it') && parse(read('action.yml')).runs.using === 'node24');
   const cluster = versionIn(join(root, 'test/cluster')).slice(1).split('.').slice(0, 2).join('.');
-  const [oldest] = olderVersions();
-  assert.match(requirements, new RegExp(`everything but .*\\| ${oldest} and ${cluster} \\(`));
+  assert.ok(requirements.includes(`| ${olderVersions().join(', ')} and ${cluster} (`));
   assert.equal(requirements.match(new RegExp(`\\| ${cluster} \\|$`, 'gm'))?.length, 3, cluster);
   const [, platforms = ''] = /PLATFORMS: readonly string\[\] = \[(.*)\]/.exec(read('src/guard/supervisor/link.ts')) ?? [];
   assert.equal(platforms, "'linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'");

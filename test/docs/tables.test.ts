@@ -14,6 +14,7 @@ import * as unlock from '../../image/commands/unlock.ts';
 import { EXIT } from '../../image/exit-codes.ts';
 import type { Option } from '../../image/option.ts';
 import { parseLease } from '../../src/protocol/document.ts';
+import { COMPATIBLE, compatibilityTable } from './compatible.ts';
 import { fences, read, root } from './documents.ts';
 
 const TABLES: Record<string, { file: string; make(): string }> = {
@@ -50,6 +51,12 @@ const TABLES: Record<string, { file: string; make(): string }> = {
         entriesOf('outputs').map(({ name, description }) => [`\`${name}\``, description]),
       ),
   },
+  ...Object.fromEntries(
+    Object.keys(COMPATIBLE).map((group) => [
+      `compatible-${group}`,
+      { file: 'docs/compatibility.md', make: () => compatibilityTable(group) },
+    ]),
+  ),
 };
 
 function optionsTable(options: readonly Option[]): string {

@@ -1,6 +1,6 @@
 /**
- * The two processes of a test cluster, etcd and kube-apiserver: started on free loopback ports in a temporary folder, restarted on
- * the same ports with the same data, frozen, killed, stopped. Nothing listens on any other address. Durability is not wanted: etcd
+ * The processes of a test cluster, etcd (or what takes its place) and kube-apiserver: started on free loopback ports in a temporary folder, restarted
+ * on the same ports with the same data, frozen, killed, stopped. Nothing listens on any other address. Durability is not wanted: etcd
  * does not fsync.
  */
 import { execFileSync } from 'node:child_process';
@@ -12,7 +12,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterBinaries } from '../cluster/binaries.ts';
 import { apiClient } from './api.ts';
 import { type ChildServer, startChildServer } from './child-server.ts';
+import { apiServerCommand, type Ports } from './control-plane-commands.ts';
 import { freePort } from './ports.ts';
+import { type Store, startStore } from './store.ts';
 import { until } from './until.ts';
 
 export interface ControlPlane {
@@ -20,23 +22,31 @@ export interface ControlPlane {
   url: string;
   /** Of etcd, or of what takes its place, for its own clients. */
   etcdUrl: string;
+  /** Of etcd, for others of its kind: a restored one is given it again. */
+  peerUrl: string;
   pids(): { etcd: number; apiServer: number };
   /** SIGKILL to the API server; etcd keeps running. */
   killApiServer(): Promise<void>;
   /** The API server again, on the same port, with the same certificates and data; resolves once it is ready. */
   startApiServer(): Promise<void>;
-  /** Another API server on the same etcd, to which nothing is done: its URL. It knows what happens while the first is away. */
-  startWitness(): Promise<string>;
+  /** Another API server on the same etcd, of this program or the same: it knows what happens while the first is away. */
+  startAnother(program?: string): Promise<AnotherApiServer>;
+  /** SIGKILL to etcd or what takes its place, which then starts again, after `meanwhile`. The API servers keep running. */
+  restartStore(meanwhile?: () => void | Promise<void>): Promise<void>;
   /** Resolves once none of its threads runs any more. */
   freeze(which: 'etcd' | 'apiServer'): Promise<void>;
   resume(which: 'etcd' | 'apiServer'): void;
   stop(): Promise<void>;
 }
 
-interface Ports {
-  etcd: number;
-  etcdPeer: number;
-  apiServer: number;
+export interface AnotherApiServer {
+  url: string;
+  kill(): Promise<void>;
+  /** Again, on its port; resolves once it is ready. */
+  start(): Promise<void>;
+  /** Resolves once none of its threads runs any more. */
+  freeze(): Promise<void>;
+  resume(): void;
 }
 
 /** A cold start takes 3 s; a machine that runs other tests at the same time may need many times that. */
@@ -77,40 +87,60 @@ async function startIn(
   const url = urlOf(ports.apiServer);
   const adminToken = tokens.split(',')[0] ?? '';
 
-  const etcd = await startChildServer(storeCommand(binaries, folder, ports), { folder, logFile: join(folder, 'etcd.log') });
-  const newApiServer = async (port = ports.apiServer, log = 'apiserver.log') => {
-    const command = [...apiServerCommand(binaries.kubeApiserver, folder, { ...ports, apiServer: port }), ...authentication];
-    const logFile = join(folder, log);
-    return await startApiServerBy(command, { folder, logFile, adminToken, url: urlOf(port), etcd });
+  const store = await startStore(binaries, folder, ports);
+  const newApiServer = async (port = ports.apiServer, program = binaries.kubeApiserver) => {
+    const command = [...apiServerCommand(program, folder, { ...ports, apiServer: port }), ...authentication];
+    const logFile = join(folder, `apiserver-${port}.log`);
+    return await startApiServerBy(command, { folder, logFile, adminToken, url: urlOf(port), store });
   };
   let apiServer = await newApiServer().catch(async (error: unknown) => {
-    await etcd.kill();
+    await store.stop();
     throw error;
   });
-  let witness: ChildServer | undefined;
-  const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? etcd : apiServer);
+  const others = otherServers(newApiServer);
+  const of = (which: 'etcd' | 'apiServer') => (which === 'etcd' ? store.front() : apiServer);
 
   return {
     folder,
     url,
     etcdUrl: `http://127.0.0.1:${ports.etcd}`,
-    pids: () => ({ etcd: etcd.pid, apiServer: apiServer.pid }),
+    peerUrl: `http://127.0.0.1:${ports.etcdPeer}`,
+    pids: () => ({ etcd: store.front().pid, apiServer: apiServer.pid }),
     killApiServer: () => apiServer.kill(),
     async startApiServer() {
       if (apiServer.alive()) throw new Error('the API server is still running');
       apiServer = await newApiServer();
     },
-    async startWitness() {
-      const port = await freePort();
-      witness = await newApiServer(port, 'witness.log');
-      return urlOf(port);
-    },
+    startAnother: others.start,
+    restartStore: store.restart,
     freeze: (which) => freeze(of(which)),
     resume: (which) => of(which).signal('SIGCONT'),
     async stop() {
-      await Promise.all([apiServer.kill(), witness?.kill(), etcd.kill()]);
+      await Promise.all([apiServer.kill(), others.kill()]);
+      await store.stop();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+function otherServers(newServer: (port: number, program?: string) => Promise<ChildServer>) {
+  const others: { server: ChildServer }[] = [];
+  return {
+    async start(program?: string): Promise<AnotherApiServer> {
+      const port = await freePort();
+      const other = { server: await newServer(port, program) };
+      others.push(other);
+      return {
+        url: urlOf(port),
+        kill: () => other.server.kill(),
+        async start() {
+          other.server = await newServer(port, program);
+        },
+        freeze: () => freeze(other.server),
+        resume: () => other.server.signal('SIGCONT'),
+      };
+    },
+    kill: async () => void (await Promise.all(others.map(({ server }) => server.kill()))),
   };
 }
 
@@ -121,13 +151,13 @@ interface Place {
   logFile: string;
   adminToken: string;
   url: string;
-  etcd: ChildServer;
+  store: Store;
 }
 
-async function startApiServerBy(command: string[], { folder, logFile, adminToken, url, etcd }: Place): Promise<ChildServer> {
+async function startApiServerBy(command: string[], { folder, logFile, adminToken, url, store }: Place): Promise<ChildServer> {
   const server = await startChildServer(command, { folder, logFile });
   try {
-    await untilReady({ url, folder, adminToken }, [etcd, server]);
+    await untilReady({ url, folder, adminToken }, [...store.servers(), server]);
     return server;
   } catch (error) {
     await server.kill();
@@ -163,47 +193,6 @@ function makeClientCertificate(folder: string): void {
     ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', ...subject, ...files],
     { stdio: 'pipe' },
   );
-}
-
-function storeCommand({ etcd, kine }: ClusterBinaries, folder: string, ports: Ports): string[] {
-  const client = `http://127.0.0.1:${ports.etcd}`;
-  if (kine !== undefined) return kineCommand(kine, folder, client);
-  const peer = `http://127.0.0.1:${ports.etcdPeer}`;
-  return [
-    etcd,
-    '--unsafe-no-fsync',
-    `--data-dir=${join(folder, 'etcd')}`,
-    `--listen-client-urls=${client}`,
-    `--advertise-client-urls=${client}`,
-    `--listen-peer-urls=${peer}`,
-    `--initial-advertise-peer-urls=${peer}`,
-    `--initial-cluster=default=${peer}`,
-  ];
-}
-
-/** With the parameters that it has by itself, in this folder, and without a port for metrics. */
-function kineCommand(program: string, folder: string, client: string): string[] {
-  const parameters = '_journal_mode=WAL&_busy_timeout=30000&_synchronous=NORMAL&_txlock=immediate';
-  const endpoint = `sqlite://${join(folder, 'kine.db')}?${parameters}`;
-  return [program, `--listen-address=${client}`, `--endpoint=${endpoint}`, '--metrics-bind-address=0'];
-}
-
-function apiServerCommand(program: string, folder: string, ports: Ports): string[] {
-  const key = join(folder, 'service-account.key');
-  return [
-    program,
-    `--etcd-servers=http://127.0.0.1:${ports.etcd}`,
-    '--bind-address=127.0.0.1',
-    `--secure-port=${ports.apiServer}`,
-    `--cert-dir=${join(folder, 'certs')}`,
-    '--authorization-mode=RBAC',
-    `--token-auth-file=${join(folder, 'tokens.csv')}`,
-    `--client-ca-file=${join(folder, 'client.crt')}`,
-    '--service-account-issuer=https://kubernetes.default.svc',
-    `--service-account-key-file=${key}`,
-    `--service-account-signing-key-file=${key}`,
-    '--service-cluster-ip-range=10.0.0.0/24',
-  ];
 }
 
 async function untilReady(target: { url: string; folder: string; adminToken: string }, servers: ChildServer[]): Promise<void> {

@@ -18,8 +18,8 @@ export interface Exchange {
   response: ServerResponse;
   /** Hands the request to the API server, once; it is carried out even if the guard has hung up by then. */
   forward(): Promise<Forwarded>;
-  /** For a watch: lets its lines through, each changed. */
-  stream(change?: (lease: ApiObject) => void): void;
+  /** For a watch: lets its lines through, each changed, and so much later. */
+  stream(change?: (lease: ApiObject) => void, lateMs?: number): void;
 }
 
 export interface Forwarded {
@@ -87,6 +87,12 @@ export const late =
     const answer = await forward();
     setTimeout(() => relay(response, answer), ms).unref();
   };
+
+/** What a watch says arrives so much later, as from an API server whose cache is behind. */
+export const lagging =
+  (ms: number): Behaviour =>
+  (exchange) =>
+    exchange.asked.verb === 'watch' ? exchange.stream(undefined, ms) : pass(exchange);
 
 /** Whatever stands between has a clock of its own. */
 export const dated =

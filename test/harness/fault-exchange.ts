@@ -77,36 +77,39 @@ export function exchangeOf({ asked, request, response, agent, upstream, watches,
       write.status = forwarded.status;
       return forwarded;
     },
-    stream(change) {
+    stream(change, lateMs = 0) {
       void open().then(
-        (answer) => follow(answer, response, watches, change),
+        (answer) => follow(answer, { response, watches, change, lateMs }),
         () => request.socket.destroy(),
       );
     },
   };
 }
 
-function follow(
-  answer: IncomingMessage,
-  response: ServerResponse,
-  watches: Set<OpenWatch>,
-  change: ((lease: ApiObject) => void) | undefined,
-): void {
+interface Following {
+  response: ServerResponse;
+  watches: Set<OpenWatch>;
+  change: ((lease: ApiObject) => void) | undefined;
+  lateMs: number;
+}
+
+function follow(answer: IncomingMessage, { response, watches, change, lateMs }: Following): void {
   const watch: OpenWatch = { response, muted: false };
   watches.add(watch);
   response.on('close', () => watches.delete(watch));
   response.writeHead(answer.statusCode ?? 0, { 'content-type': 'application/json' });
   response.flushHeaders();
+  const then = (act: () => void) => (lateMs > 0 ? void setTimeout(act, lateMs).unref() : act());
   let rest = '';
   answer.setEncoding('utf8');
   answer.on('data', (text: string) => {
     const lines = (rest + text).split('\n');
     rest = lines.pop() ?? '';
-    if (!watch.muted) for (const line of lines) response.write(`${change ? alter(line, change) : line}\n`);
+    if (!watch.muted) for (const line of lines) then(() => response.write(`${change ? alter(line, change) : line}\n`));
   });
   answer.on('error', () => {}); // 'close' follows.
   answer.on('close', () => {
-    if (!watch.muted) response.end();
+    if (!watch.muted) then(() => response.end());
   });
 }
 

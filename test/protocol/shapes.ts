@@ -32,6 +32,7 @@ export interface Shape {
   waiters?: readonly [ticket: number, id: string, priority?: number][];
   transitions?: number;
   uid?: string;
+  version?: string;
   /** When a holder last wrote, and a waiter, by the API server's clock. */
   writtenAt?: number;
   queuedAt?: number;
@@ -64,7 +65,18 @@ function entriesOf({ holder, beside = [], waiters = [], mark = 'm', more = {} }:
 }
 
 export function leaseOf(shape: Shape): RawLease {
-  const { holder, foreign, transitions = 1, uid = 'u', writtenAt, queuedAt, strategy, ballast = 0, lock = {} } = shape;
+  const {
+    holder,
+    foreign,
+    transitions = 1,
+    uid = 'u',
+    version = '7',
+    writtenAt,
+    queuedAt,
+    strategy,
+    ballast = 0,
+    lock = {},
+  } = shape;
   const managedFields = [
     ...(writtenAt === undefined
       ? []
@@ -76,7 +88,7 @@ export function leaseOf(shape: Shape): RawLease {
       name: 'deploy',
       namespace: 'team',
       uid,
-      resourceVersion: '7',
+      resourceVersion: version,
       annotations: {
         'lease-lock.nullplatform.com/lock': JSON.stringify({ v: 1, next: 9, ...lock }),
         ...entriesOf(shape),

@@ -64,7 +64,8 @@ async function newRack(cluster: OwnCluster, { minutes, seed, folder, undo }: Rac
 async function tortureOn(rack: Rack, { guards, seed, say }: Omit<TortureOptions, 'minutes'>): Promise<TortureResult> {
   const { random, result, undo } = rack;
   const { ca, adminToken, controlPlane } = rack.cluster;
-  const witness = apiClient({ url: await controlPlane.startWitness(), ca, token: adminToken });
+  const { url } = await controlPlane.startAnother();
+  const witness = apiClient({ url, ca, token: adminToken });
   const record = recordLease(witness, rack.namespace, LEASE);
   undo.push(record.end);
   const slots = Promise.all(Array.from({ length: guards }, (_, n) => runSlot(rack, n)));

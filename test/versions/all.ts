@@ -1,5 +1,5 @@
 /**
- * `npm run test:versions`: the tests of behaviour against older Kubernetes, and against kine in place of etcd. Names of rows (1.29, kine) choose some of
+ * `npm run test:versions`: the tests of behaviour against older Kubernetes, and against kine in place of etcd. Names of rows (1.29, kine, kine-postgres) choose some of
  * them; names of test files choose those; `--oldest`: the oldest version, and the files in which servers differ. The first time each row
  * compiles for some minutes. With CI=true nothing may be missing.
  */
@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { leftOut, SHARED_CLUSTER, startCluster } from '../harness/cluster.ts';
-import { chosenMinor, KUBERNETES, olderVersions, STORE } from './chosen.ts';
+import { chosenMinor, KUBERNETES, olderVersions, STORE, STORES } from './chosen.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** Of test/e2e and test/field those with a real API server: for the embedded one it is all the same. */
@@ -16,13 +16,14 @@ const ALL = [
   ...OLDEST,
   'e2e/{completion,doctor,golden,kubeconfig,kubectl-plugin,serve-demo,several}',
   'field/{between,controllers,refusals}',
+  'availability/*',
 ];
 /** ValidatingAdmissionPolicy v1, which refuses a stolen lock. */
 const THEFT_MINOR = 30;
 
 const rows: Record<string, Record<string, string>> = {
   ...Object.fromEntries(olderVersions().map((version) => [version, { [KUBERNETES]: version }])),
-  kine: { [STORE]: 'kine' },
+  ...Object.fromEntries(STORES.map((store) => [store, { [STORE]: store }])),
 };
 const words = process.argv.slice(2);
 const oldest = words.includes('--oldest');

@@ -40,6 +40,7 @@ const OLDER: Record<number, Partial<Answers>> = {
     // Its bookmarks only say how far it has come, two seconds before the watch ends.
     initialEventsEnd: undefined,
   },
+  34: { unreadOptions: { status: 500, reason: undefined } },
 };
 
 export const answersOf = (server: 'embedded' | 'real'): Answers => ({

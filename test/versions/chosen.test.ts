@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { read } from '../docs/documents.ts';
-import { chosenKubernetes, chosenMinor, KUBERNETES, kineChosen, olderVersions, STORE, versionIn } from './chosen.ts';
+import { chosenKubernetes, chosenMinor, chosenStore, KUBERNETES, olderVersions, STORE, versionIn } from './chosen.ts';
 
 function choose(t: TestContext, variable: string, value: string): void {
   const before = process.env[variable];
@@ -21,7 +21,7 @@ test('each older version is built from a go.mod of that version, and the documen
     assert.ok(full.startsWith(`v${version}.`), full);
     choose(t, KUBERNETES, version);
     assert.equal(`1.${chosenMinor()}`, version);
-    assert.ok(read('docs/clusters.md').includes(full.slice(1)), `docs/clusters.md: ${full}`);
+    assert.ok(read('docs/compatibility.md').includes(full.slice(1)), `docs/compatibility.md: ${full}`);
   }
 });
 
@@ -29,12 +29,12 @@ test('without a choice it is the newest, on etcd', (t) => {
   choose(t, KUBERNETES, '');
   choose(t, STORE, '');
   assert.match(chosenKubernetes(), /\/test\/cluster$/);
-  assert.equal(kineChosen(), false);
+  assert.equal(chosenStore(), 'etcd');
 });
 
 test('a version or a store that is not there is refused', (t) => {
   choose(t, KUBERNETES, '1.5');
-  choose(t, STORE, 'postgres');
+  choose(t, STORE, 'mysql');
   assert.throws(chosenKubernetes, /TEST_KUBERNETES=1\.5: there are 1\.29/);
-  assert.throws(kineChosen, /TEST_STORE=postgres: there is kine/);
+  assert.throws(chosenStore, /TEST_STORE=mysql: there are kine, kine-postgres/);
 });

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 /** A minor version, such as 1.29. */
 export const KUBERNETES = 'K8S_LEASE_LOCK_TEST_KUBERNETES';
-/** `kine`, which puts into SQLite what the API server stores, as k3s does. */
+/** `kine`, which puts into SQLite what the API server stores, as k3s does; `kine-postgres`: into PostgreSQL. */
 export const STORE = 'K8S_LEASE_LOCK_TEST_STORE';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -37,10 +37,15 @@ export function chosenKubernetes(): string {
   return join(here, version);
 }
 
-export function kineChosen(): boolean {
+/** Besides etcd. */
+export const STORES = ['kine', 'kine-postgres'] as const;
+
+export function chosenStore(): 'etcd' | (typeof STORES)[number] {
   const store = process.env[STORE];
-  if (store && store !== 'kine') throw new Error(`${STORE}=${store}: there is kine`);
-  return store === 'kine';
+  if (!store) return 'etcd';
+  const known = STORES.find((name) => name === store);
+  if (!known) throw new Error(`${STORE}=${store}: there are ${STORES.join(', ')}`);
+  return known;
 }
 
 /** 29 for Kubernetes 1.29. */

@@ -32,7 +32,7 @@ export const DELETIONS: readonly Mutant[] = [
     edits: [
       [
         'protocol/sightings.ts',
-        'if (!holders.has(key) && state.uid !== undefined && (wiped || sighting.uid !== state.uid)) {',
+        'if (!holders.has(key) && state.uid !== undefined && (wiped || setBack || sighting.uid !== state.uid)) {',
         'if (key === "" && sighting) {',
       ],
     ],
