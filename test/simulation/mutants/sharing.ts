@@ -74,7 +74,7 @@ export const SHARING: readonly Mutant[] = [
     breaks: 'one that a deletion has removed is written into the spec of the new Lease',
     edits: [['protocol/writes.ts', 'const staying = state.holders.filter(isBeside);', 'const staying = beside;']],
     profile: 'shared-deeds',
-    seed: 1,
+    seed: 2,
   },
   {
     name: 'stop-request-cleared-by-another',
