@@ -31,6 +31,7 @@ const ELSEWHERE: Record<string, string> = {
   'k8s-lease-lock ui': 'test/ui/page.test.ts',
   'eval "$(k8s-lease-lock completion': 'test/e2e/completion.test.ts',
   'k8s-lease-lock completion': 'test/e2e/completion.test.ts',
+  'etcdutl snapshot restore': 'test/availability/restored.test.ts',
   'helm upgrade': 'test/docs/helm.test.ts',
   'helm plugin install': 'test/docs/helm.test.ts',
   'kubectl apply -k deploy/holders': 'test/theft/deploy.test.ts',
@@ -39,7 +40,7 @@ const ELSEWHERE: Record<string, string> = {
   'kubectl patch lease deploy': 'test/theft/deploy.test.ts',
 };
 
-const PROGRAM = /^\$? ?(?:eval|npm|npx|k8s-lease-lock|kubectl|helm|docker|cosign|sha256sum|curl|tar|brew)\b(?!: )/;
+const PROGRAM = /^\$? ?(?:eval|npm|npx|k8s-lease-lock|kubectl|helm|docker|cosign|sha256sum|curl|tar|brew|etcdutl)\b(?!: )/;
 
 test('every command in a block of text is that of a test', () => {
   const lines = documents.flatMap((path) =>
