@@ -267,6 +267,12 @@ const HOLDS: readonly [situation: string, shape: Shape, judgement: string][] = [
     'lost: the holder entry was removed: another process uses the same id, or someone edited the Lease',
   ],
   ['the lock is cleared', {}, 'lost: another client cleared the lock'],
+  ['my entry can no longer be read, and the spec names me', { holder: 'me', more: { me: { id: '' } } }, 'mine'],
+  [
+    'my entry can no longer be read, and the spec names another',
+    { holder: 'me', foreign: 'bob', more: { me: { id: '' } } },
+    'lost: it is held by bob',
+  ],
 ];
 
 for (const [situation, shape, expected] of HOLDS) {
@@ -275,6 +281,16 @@ for (const [situation, shape, expected] of HOLDS) {
     assert.equal(judgement.kind === 'lost' ? `lost: ${judgement.reason}` : judgement.kind, expected);
   });
 }
+
+test('a lock that the API server takes for its own election is given up', () => {
+  const judgement = judgeHold(stateOf({ holder: 'me', strategy: 'OldestEmulationVersion' }), me, KEY);
+  assert.deepEqual(judgement.kind === 'mine' && judgement.stop?.kind, 'coordinated');
+});
+
+test('a request to stop that names nobody is none', () => {
+  for (const stop of [{ by: 'carol' }, { holder: '', by: 'carol' }, { holder: 7 }])
+    assert.equal(stateOf({ holder: 'me', lock: { stop } }).stop, undefined);
+});
 
 test('a request to stop counts for its holder by id or by key, and for nobody else', () => {
   for (const [holder, counts] of [
