@@ -8,7 +8,7 @@ import type { Cluster } from '../harness/cluster.ts';
 import type { Result, Row } from './results.ts';
 import { leaseRequests } from './server-metrics.ts';
 
-const CROWDS = (process.env.CROWDS ?? '60').split(',').map(Number);
+const CROWDS = [60, 200];
 const LOCKS = 1000;
 const HOLD_MS = 50;
 
