@@ -103,7 +103,11 @@ function isAnotherIncarnation(before: View, { exists, state }: Reading): boolean
  */
 function isSetBack({ state: seen, exists }: View, { state, exists: nowExists }: Reading): boolean {
   if (!nowExists || seen.uid === undefined || seen.uid !== state.uid) return false;
-  return !exists || newerVersion(seen.resourceVersion, state.resourceVersion) || (state.isWritten && state.next < seen.next);
+  // An answer of before may have said late that there is none, while there was one again: what is newer than it is no return.
+  const older = exists
+    ? newerVersion(seen.resourceVersion, state.resourceVersion)
+    : !newerVersion(state.resourceVersion, seen.resourceVersion);
+  return older || (state.isWritten && state.next < seen.next);
 }
 
 function sight(view: View | undefined, holder: Holder, state: LockState, reading: Reading): Sighting {

@@ -46,6 +46,12 @@ const TABLE: readonly (readonly [situation: string, view: View, now: number, dec
     66,
     'wait until 106 at 0 behind alice',
   ],
+  [
+    'a late answer that there is none, and alice has left',
+    seen([0, held], [1, undefined], [10, { waiters, version: '51' }]),
+    10,
+    'claim',
+  ],
   ['deleted, and there again as it was', seen([0, held], [10, undefined], [40, held]), 76, 'wait until 106 at 0 behind alice'],
 ];
 
