@@ -57,8 +57,9 @@ export function feedOf(read: () => Promise<Locks>, clock: Clock): Feed {
 
   async function readOn(): Promise<void> {
     reading = true;
-    while (followers.size > 0) {
-      const message = news(known, await read(), clock.wall().getTime());
+    for (let first = true; followers.size > 0; first = false) {
+      const changes = news(known, await read(), clock.wall().getTime());
+      const message = first ? everythingOf(known) : changes;
       if (message) for (const send of followers) send(message);
       await waitUntil(clock, later(clock.now(), EVERY_MS));
     }
@@ -69,9 +70,9 @@ export function feedOf(read: () => Promise<Locks>, clock: Clock): Feed {
     everything: () => everythingOf(known),
     follow(send) {
       followers.add(send);
-      // Before the first answer there is nothing to say.
-      if (known.at > 0) send(everythingOf(known));
+      // What was read when somebody last looked may be old.
       if (!reading) void readOn();
+      else if (known.at > 0) send(everythingOf(known));
       return () => void followers.delete(send);
     },
   };

@@ -47,7 +47,7 @@ export const page = ({
     <label id="ask-label" for="ask-field"></label>
     <input id="ask-field" autocomplete="off" maxlength="200">
     <p id="ask-answer" role="alert"></p>
-    <div><button id="ask-cancel" value="cancel" type="button">Cancel</button><button id="ask-do" type="submit"></button></div>
+    <div><button id="ask-cancel" type="button">Cancel</button><button id="ask-do" type="submit"></button></div>
   </form>
 </dialog>
 </body>

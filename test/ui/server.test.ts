@@ -227,3 +227,20 @@ test('what did not change is not sent, what is gone is, and trouble once, until 
   await clock.advance(1000);
   assert.deepEqual([got.length, got.at(-1)?.trouble], [count + 2, undefined]);
 });
+
+test('a page that is opened when none has looked for long is sent what is so now, not what was', async () => {
+  const { feed, clock, set } = fed();
+  set({ kind: 'locks', locks: [absent('a')], clock: 'server', nowMs: 1000 });
+  const leave = feed.follow(() => {});
+  await clock.advance(1000);
+  leave();
+  await clock.advance(3_600_000);
+  set({ kind: 'locks', locks: [absent('a')], clock: 'server', nowMs: 3_602_000 });
+  const got: Message[] = [];
+  feed.follow((message) => void got.push(message));
+  await clock.advance(3000);
+  assert.deepEqual(
+    got.map(({ kind, at, locks }) => [kind, at, locks.length]),
+    [['all', 3_602_000, 1]],
+  );
+});
