@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parseAllDocuments } from 'yaml';
@@ -10,6 +10,7 @@ import { startLeaseServer } from '../../src/server/server.ts';
 import { BUNDLE, tempFolder } from '../harness/guards.ts';
 import { kubeconfigText } from '../harness/kubeconfig.ts';
 import { missing, real, realCluster } from '../harness/real.ts';
+import { installed } from '../library/installed.ts';
 import { documents, fences, read } from './documents.ts';
 
 test('the commands in README are those of package.json', () => {
@@ -21,18 +22,21 @@ test('the commands in README are those of package.json', () => {
   for (const name of used) assert.ok(scripts[name], name);
 });
 
-/** A folder with the program, kubectl, and stand-ins for what the examples run, and a cluster to run them on. */
+/** A folder with the package as npm has put it there, kubectl, and stand-ins for what the examples run, and a cluster to run them on. */
 async function workshop(t: TestContext): Promise<{ run(line: string): Promise<{ stdout: string; stderr: string }> }> {
-  const folder = tempFolder(t);
+  const { folder } = await installed(t);
   const server = await startLeaseServer();
   t.after(() => server.close());
   const kubectl = missing ? 'true' : (await realCluster()).kubectl;
   const script = (name: string, text: string) => writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
-  script('k8s-lease-lock', `exec ${process.execPath} ${BUNDLE} "$@"`);
   script('kubectl', `exec ${kubectl} "$@"`);
   for (const name of ['deploy.sh', 'backup.sh']) script(name, `echo ran ${name} "$@"`);
   writeFileSync(join(folder, 'kubeconfig'), kubeconfigText({ cluster: { server: server.url } }));
-  const env = { PATH: `${folder}:${process.env.PATH}`, KUBECONFIG: join(folder, 'kubeconfig'), HOME: folder };
+  const env = {
+    PATH: `${folder}:${folder}/node_modules/.bin:${dirname(process.execPath)}:${process.env.PATH}`,
+    KUBECONFIG: join(folder, 'kubeconfig'),
+    HOME: folder,
+  };
   const here = (line: string) => line.replaceAll('http://127.0.0.1:8001', server.url);
   return { run: (line) => promisify(execFile)('sh', ['-c', here(line)], { cwd: folder, env, timeout: 30_000 }) };
 }
