@@ -3,7 +3,20 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { until } from '../harness/until.ts';
 import { injectByAnnotation, injectNoMore, resume } from './inject.ts';
-import { applyManifest, cleanUp, clearLock, follow, freed, jobEnd, kubectl, podOf, prepare, timeOf, untilLog } from './node.ts';
+import {
+  applyManifest,
+  cleanUp,
+  clearLock,
+  follow,
+  freed,
+  jobEnd,
+  kubectl,
+  logOf,
+  podOf,
+  prepare,
+  timeOf,
+  untilLog,
+} from './node.ts';
 
 before(async () => {
   await prepare();
@@ -76,5 +89,20 @@ test('readers run together, and the writer after them', async () => {
   const [writer] = await runsOf('green', 'writer');
   assert.ok(Math.max(...readers.map(({ from }) => from)) < Math.min(...readers.map(({ to }) => to)), 'they ran together');
   assert.ok(Math.max(...readers.map(({ to }) => to)) <= (writer?.from ?? 0));
+  await freed();
+});
+
+test('two locks each, wrapped and with a sidecar, in different orders: both run, and never together', async () => {
+  await resume('blue', 'both');
+  await resume('green', 'both-beside');
+  const [wrapped, beside] = [await jobEnd('blue', 'both'), await jobEnd('green', 'both-beside')];
+  assert.ok(wrapped.succeeded, wrapped.log);
+  assert.ok(beside.succeeded, beside.log);
+  const guards = [await logOf('blue', 'both'), await logOf('green', 'both-beside', 'lease-lock')];
+  for (const log of guards)
+    for (const name of ['nightly', 'second'])
+      assert.match(log, new RegExp(`acquired Lease locks/${name}[\\s\\S]*released Lease locks/${name}`));
+  const [one, other] = [...(await runsOf('blue', 'both')), ...(await runsOf('green', 'both-beside'))];
+  assert.ok(one && other && (one.to <= other.from || other.to <= one.from));
   await freed();
 });
